@@ -1,0 +1,1 @@
+"""Tests with real mail software: everything here starts real daemons, privately and on loopback."""
