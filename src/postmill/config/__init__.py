@@ -1,0 +1,34 @@
+"""The configuration, floor 4: TOML to frozen values, with the origin of each, and errors that say what to do.
+
+``load(path)`` reads and checks a file; ``settings`` holds the schema. Whether an account or a directory
+exists on this machine is not asked here: the daemon finds that out when it starts.
+"""
+
+from __future__ import annotations
+
+from postmill.config.loading import DEFAULT_FILE, load
+from postmill.config.origins import DEFAULT, Loaded, Origin
+from postmill.config.problems import ConfigErrors
+from postmill.config.settings import (
+    Breaker,
+    LogSettings,
+    ManagerSettings,
+    MilterSettings,
+    Settings,
+    Timeouts,
+)
+
+__all__ = [
+    "DEFAULT",
+    "DEFAULT_FILE",
+    "Breaker",
+    "ConfigErrors",
+    "Loaded",
+    "LogSettings",
+    "ManagerSettings",
+    "MilterSettings",
+    "Origin",
+    "Settings",
+    "Timeouts",
+    "load",
+]

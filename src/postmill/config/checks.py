@@ -1,0 +1,52 @@
+"""What single values cannot show: settings that contradict each other, or that are hardly meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postmill.config.reading import Reader
+from postmill.config.settings import MilterSettings, Settings
+from postmill.errors import ConfigError
+
+POSTFIX_PATIENCE = 30.0
+"""Seconds Postfix waits for an answer or a progress report (``milter_command_timeout``; protocol §7.1)."""
+
+
+def check(settings: Settings, reader: Reader) -> list[ConfigError]:
+    """Note contradictions as problems of the reader; return what is only suspicious as warnings."""
+    _check_listeners(settings, reader)
+    for milter in settings.milters:
+        _check_milter(settings, milter, reader)
+    return [*_suspicions(settings, reader)]
+
+
+def _check_listeners(settings: Settings, reader: Reader) -> None:
+    listeners = settings.manager.listen
+    for index, endpoint in enumerate(listeners):
+        if endpoint in listeners[:index]:
+            reader.problem(("manager", "listen", index), f"{endpoint} is listed twice")
+
+
+def _check_milter(settings: Settings, milter: MilterSettings, reader: Reader) -> None:
+    path = ("milters", milter.name)
+    if milter.socket in settings.manager.listen:
+        reader.problem((*path, "socket"), f"{milter.socket} is Postmill's own socket: it would ask itself")
+    if milter.socket.kind != "unix" and milter.socket.port == 0:
+        reader.problem((*path, "socket"), "port 0 cannot be connected to")
+    if milter.breaker.retry_max < milter.breaker.retry:
+        reader.problem((*path, "breaker", "retry_max"), "must not be shorter than retry")
+
+
+def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
+    if all(milter.mode == "off" for milter in settings.milters):
+        yield reader.at((), "no milter is in use: every message passes as it is", "add [milters.NAME]")
+    if settings.manager.progress_interval >= POSTFIX_PATIENCE:
+        yield reader.at(
+            ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"
+        )
+    seen: dict[object, str] = {}
+    for milter in settings.milters:
+        if milter.socket in seen:
+            path = ("milters", milter.name, "socket")
+            yield reader.at(path, f"{milter.socket} is also the socket of milter {seen[milter.socket]}")
+        seen.setdefault(milter.socket, milter.name)

@@ -1,0 +1,247 @@
+"""The settings as frozen values, and the schema: each field carries its kind, default and meaning.
+
+This is the one place where a setting is written down. Reading a file, its error messages, ``postmill config
+show`` and ``describe`` and the reference page all derive from these fields. To add a setting, add a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field
+from typing import Any
+
+from postmill.config.kinds import (
+    Choice,
+    Count,
+    Duration,
+    Flag,
+    Kind,
+    ListOf,
+    Macros,
+    Mode,
+    SetOf,
+    Size,
+    Socket,
+    Text,
+)
+from postmill.wire.endpoint import Endpoint
+
+_PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
+_ACCOUNT = Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?|", 'the name or number of an account, or ""')
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The kind of a key that is a table with fields of its own."""
+
+    of: type[Any]
+
+
+def key(kind: Kind, default: Any, doc: str, *, when_absent: str = "") -> Any:
+    """Declare a key with its kind, its default as TOML would have it, and its meaning."""
+    metadata = {"kind": kind, "doc": doc, "when_absent": when_absent}
+    return field(default=kind.parse(default), metadata=metadata)
+
+
+def required(kind: Kind, doc: str) -> Any:
+    """Declare a key that must be given."""
+    return field(metadata={"kind": kind, "doc": doc, "when_absent": ""})
+
+
+def section(of: type[Any], doc: str) -> Any:
+    """Declare a table."""
+    return field(default_factory=of, metadata={"kind": Section(of), "doc": doc, "when_absent": ""})
+
+
+def is_key(declared: Field[Any]) -> bool:
+    """Tell whether a field of a settings class can be written in the file."""
+    return "kind" in declared.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait for one milter, in seconds."""
+
+    connect: float = key(
+        Duration(), "5s", "For a connection to the milter, and for its answer to the negotiation."
+    )
+    command: float = key(
+        Duration(), "25s", "For each answer to an envelope command: connect, HELO, MAIL, RCPT, DATA."
+    )
+    content: float = key(
+        Duration(), "300s", "For each answer while the message is handed over: headers, body, end of message."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """When to stop trying a milter that is down, and when to try again."""
+
+    failures: int = key(
+        Count(1), 3, "Failures in a row after which the milter counts as down and is not tried."
+    )
+    retry: float = key(
+        Duration(),
+        "1s",
+        "How long after that the first trial connection is made; doubles with each that fails.",
+    )
+    retry_max: float = key(
+        Duration(), "4s", "The longest time between two trials: how late a milter's return may be noticed."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MilterSettings:
+    """One milter (child): where it is and how to treat it."""
+
+    name: str
+    socket: Endpoint = required(Socket(), "Where the milter listens.")
+    mode: str = key(
+        Choice(("enforce", "evaluate", "off")),
+        "enforce",
+        "`enforce` applies its verdicts and edits; `evaluate` asks it and records what it says but applies "
+        "nothing; `off` does not ask it.",
+    )
+    on_error: str = key(
+        Choice(("accept", "tempfail", "reject", "discard", "quarantine", "shutdown")),
+        "tempfail",
+        "What becomes of the mail when the milter cannot be reached, times out, closes or breaks the "
+        "protocol. The words mean what they mean in Postfix's `milter_default_action`: `accept` goes on "
+        "without this milter, `tempfail` answers 451, `reject` 550, `quarantine` holds the message, "
+        "`shutdown` answers 421 and ends the SMTP session. `discard` takes the message and drops it.",
+    )
+    timeouts: Timeouts = section(Timeouts, "How long to wait for this milter.")
+    content: str = key(
+        Choice(("in-turn", "parallel")),
+        "in-turn",
+        "`in-turn` shows this milter the message as the ones before it have edited it. `parallel` declares "
+        "it independent of their edits, so that it may read the message at the same time as they do.",
+    )
+    pipeline: bool = key(
+        Flag(), True, "Hand over headers, body and end of message without waiting for an answer to each part."
+    )
+    pool: bool = key(
+        Flag(),
+        False,
+        "Keep the connection to the milter after a session and use it for the next one (QUIT_NC).",
+    )
+    pool_size: int = key(Count(1), 8, "With `pool`: idle connections kept, for each worker process.")
+    pool_idle: float = key(Duration(), "60s", "With `pool`: how long an idle connection is kept.")
+    max_sessions: int = key(
+        Count(0),
+        0,
+        "Sessions this milter handles at the same time, for each worker process; more wait. 0: no bound.",
+    )
+    order: int = key(
+        Count(-1_000_000),
+        0,
+        "Where this milter stands in the row of milters, lowest first; among equals the one written first.",
+        when_absent="its position in the file, from 1",
+    )
+    breaker: Breaker = section(Breaker, "When to stop trying this milter while it is down.")
+    macros: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict,
+        metadata={
+            "kind": Macros(),
+            "doc": "Macros this milter gets besides those of the MTA, for each stage; they replace the MTA's "
+            "of the same name.",
+            "when_absent": "",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerSettings:
+    """How Postmill itself listens, runs and answers the MTA."""
+
+    listen: tuple[Endpoint, ...] = key(
+        ListOf(Socket(), 1, "a list of sockets"),
+        ["unix:/run/postmill/postmill.sock"],
+        "Where the MTA finds Postmill. Sockets handed over by systemd socket activation take precedence.",
+    )
+    socket_mode: int = key(
+        Mode(), "0660", "Permission bits of the unix sockets in `listen`, set before they appear."
+    )
+    socket_group: str = key(
+        _ACCOUNT,
+        "",
+        "The group of the unix sockets in `listen`: the one that the MTA runs in, which is `postfix` for "
+        "Postfix on Debian. Empty: Postmill's own group.",
+    )
+    user: str = key(
+        _ACCOUNT, "", "The user to become after the sockets are open. Empty: stay who started Postmill."
+    )
+    group: str = key(_ACCOUNT, "", "The group to become. Empty: the user's own.")
+    workers: int = key(
+        Count(0, 1024), 0, "Worker processes that share the listeners. 0: one for each processor core."
+    )
+    ask: str = key(
+        Choice(("parallel", "in-turn")),
+        "parallel",
+        "How milters are asked at connect, HELO, MAIL and DATA: all at once, or one after another. The MTA "
+        "gets the same answer either way; RCPT always goes in turn.",
+    )
+    mta: str = key(
+        Choice(("auto", "postfix", "sendmail")),
+        "auto",
+        "The MTA's dialect: how header positions are counted and when progress may be reported. `auto` "
+        "tells it by the macros.",
+    )
+    max_connections: int = key(
+        Count(1), 4096, "Connections from the MTA at the same time, for each worker process."
+    )
+    max_message_size: int = key(
+        Size(),
+        "0",
+        "Messages with a larger body are not shown to milters but get a temporary failure. 0: no limit.",
+    )
+    spool_threshold: int = key(
+        Size(), "1MB", "Bodies above this size are kept in a temporary file, not in memory."
+    )
+    spool_directory: str = key(
+        _PATH, "", "Where those files are made. Empty: the system's temporary directory."
+    )
+    progress_interval: float = key(
+        Duration(), "8s", "While milters are busy, how often the MTA is told so that it goes on waiting."
+    )
+    drain_timeout: float = key(
+        Duration(),
+        "60s",
+        "At a stop or reload, how long sessions under way may take to finish before they are cut.",
+    )
+    pid_file: str = key(_PATH, "", "Where to write the process id of the parent process. Empty: nowhere.")
+    same_as_postfix: frozenset[str] = field(
+        default=frozenset(),
+        metadata={
+            "kind": SetOf(Choice(("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text"))),
+            "doc": "Where to do exactly as Postfix does with its own milters although Postmill has a safer "
+            "way; see `docs/differences.md`.",
+            "when_absent": "",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What Postmill writes about its work, and where."""
+
+    level: str = key(
+        Choice(("debug", "info", "warning", "error")), "info", "The least important lines still written."
+    )
+    format: str = key(
+        Choice(("human", "json")), "human", "Lines for people, or one JSON object on each line."
+    )
+    to: str = key(
+        Choice(("stderr", "journal", "syslog")),
+        "stderr",
+        "The standard error output, the systemd journal with its fields, or syslog (facility mail).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration; milters stand in the order in which they are asked."""
+
+    manager: ManagerSettings = section(ManagerSettings, "Postmill itself.")
+    log: LogSettings = section(LogSettings, "Logging.")
+    milters: tuple[MilterSettings, ...] = ()
