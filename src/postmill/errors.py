@@ -3,6 +3,7 @@
     PostmillError
      ├── ProtocolError
      │    ├── RemoteProtocolError   the peer broke the milter protocol
+     │    │    └── RemoteConfigError  … by an answer that an MTA blames on the configuration
      │    └── LocalProtocolError    we were about to break it
      ├── ConfigError                the configuration cannot be used (file, line, key, what to do)
      ├── EndpointError              an address such as ``unix:/path`` cannot be understood
@@ -28,6 +29,10 @@ class ProtocolError(PostmillError):
 
 class RemoteProtocolError(ProtocolError):
     """The peer sent something that the protocol does not allow."""
+
+
+class RemoteConfigError(RemoteProtocolError):
+    """A filter answered with something that an MTA treats as a configuration error (protocol §7.3)."""
 
 
 class LocalProtocolError(ProtocolError):
