@@ -1,0 +1,1 @@
+"""Benchmarks: how much CPU, time and memory a session costs, straight to the milters and through Postmill."""
