@@ -1,0 +1,1 @@
+"""The real mail programs that the interop tests run: install.sh and one component per file."""
