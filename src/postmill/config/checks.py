@@ -40,7 +40,7 @@ def _check_milter(settings: Settings, milter: MilterSettings, reader: Reader) ->
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.milters):
         yield reader.at((), "no milter is in use: every message passes as it is", "add [milters.NAME]")
-    if settings.manager.progress_interval >= POSTFIX_PATIENCE:
+    if settings.manager.mta != "sendmail" and settings.manager.progress_interval >= POSTFIX_PATIENCE:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"
         )

@@ -1,0 +1,70 @@
+"""``postmill config``: check a configuration, show it as it takes effect, explain its keys."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from postmill.cli import report
+from postmill.cli.options import config_file
+from postmill.config import Loaded, load
+from postmill.config.describing import Entry, entries, find
+from postmill.config.showing import as_toml, as_values
+
+_file = click.argument("file", required=False, type=click.Path(dir_okay=False))
+
+
+@click.group()
+def command() -> None:
+    """Check, show and explain the configuration."""
+
+
+@command.command()
+@config_file
+@_file
+def check(config_file: str, file: str | None) -> None:
+    """Check FILE (or the configuration in use) and list every problem.
+
+    Exit status 0 when Postmill would start with it, 78 when it would not. Warnings do not change the status.
+    """
+    loaded = load(file or config_file)
+    _warn(loaded)
+    names = ", ".join(milter.name for milter in loaded.settings.milters if milter.mode != "off")
+    click.echo(f"{loaded.file}: ok; milters: {names or 'none'}")
+
+
+@command.command()
+@config_file
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
+@_file
+def show(config_file: str, as_json: bool, file: str | None) -> None:
+    """Print the effective configuration of FILE and where each value came from."""
+    loaded = load(file or config_file)
+    _warn(loaded)
+    click.echo(json.dumps(as_values(loaded), indent=2, ensure_ascii=False) if as_json else as_toml(loaded))
+
+
+@command.command()
+@click.argument("key", required=False)
+def describe(key: str | None) -> None:
+    """Explain KEY, or list every key there is.
+
+    KEY may be a whole key (manager.listen), a table (manager, milters) or a last part (on_error).
+    """
+    if key is None:
+        for entry in entries():
+            click.echo(f"{entry.key} = {entry.default or '(required)'}")
+        return
+    click.echo("\n\n".join(_description(entry) for entry in find(key)))
+
+
+def _description(entry: Entry) -> str:
+    lines = [f"{entry.doc}", f"Must be {entry.allowed}."]
+    texts = [click.wrap_text(line, 79, "  ", "  ") for line in lines]
+    return "\n".join([f"{entry.key}   ({entry.default_text})", *texts])
+
+
+def _warn(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        report("postmill", "warning", str(warning))

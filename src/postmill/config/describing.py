@@ -1,0 +1,81 @@
+"""What each key means, in words, read off the schema: for ``config describe`` and the reference page."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass
+from typing import Any
+
+from postmill.config.settings import LogSettings, ManagerSettings, MilterSettings, Section, is_key
+from postmill.errors import ConfigError
+
+TABLES: tuple[tuple[str, type[Any], str], ...] = (
+    ("manager", ManagerSettings, "How Postmill itself listens, runs and answers the MTA."),
+    ("log", LogSettings, "What Postmill writes about its work, and where."),
+    (
+        "milters.NAME",
+        MilterSettings,
+        "One milter. They are asked in the order of the file, unless `order` says otherwise. NAME is yours "
+        "to choose; it appears in the log.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key: its dotted name, what it may be, its default as TOML ("" when required), and its meaning."""
+
+    key: str
+    allowed: str
+    default: str
+    doc: str
+
+    @property
+    def default_text(self) -> str:
+        """The default, or that there is none."""
+        return f"default: {self.default}" if self.default else "required"
+
+
+def entries(within: str = "") -> tuple[Entry, ...]:
+    """Every key of the schema in the order of the schema, or those below one of ``TABLES``."""
+    chosen = [(name, of) for name, of, _ in TABLES if within in {"", name}]
+    return tuple(entry for name, of in chosen for entry in _entries(name, of))
+
+
+def _entries(prefix: str, of: type[Any]) -> Iterator[Entry]:
+    for declared in filter(is_key, dataclasses.fields(of)):
+        kind, name = declared.metadata["kind"], f"{prefix}.{declared.name}"
+        if isinstance(kind, Section):
+            yield from _entries(name, kind.of)
+        else:
+            yield Entry(name, kind.allowed, _default(declared), declared.metadata["doc"])
+
+
+def _default(declared: Field[Any]) -> str:
+    if declared.metadata["when_absent"]:
+        return str(declared.metadata["when_absent"])
+    if declared.default_factory is not MISSING:
+        return str(declared.metadata["kind"].show(declared.default_factory()))
+    return "" if declared.default is MISSING else str(declared.metadata["kind"].show(declared.default))
+
+
+def find(key: str) -> tuple[Entry, ...]:
+    """The entries a person means by a key or a part of one: ``manager``, ``timeouts.connect``, ``on_error``.
+
+    A milter's own name may stand for NAME. Raises ConfigError, with the nearest spelling, when there is none.
+    """
+    wanted = _general(key)
+    found = tuple(entry for entry in entries() if f".{wanted}." in f".{entry.key}.")
+    if not found:
+        words = {part for entry in entries() for part in (entry.key, entry.key.rpartition(".")[2])}
+        near = difflib.get_close_matches(wanted, sorted(words), 1)
+        raise ConfigError(f"there is no key {key}", hint=f"did you mean {near[0]}?" if near else "")
+    return found
+
+
+def _general(key: str) -> str:
+    """Put NAME in the place of a milter's name."""
+    return re.sub(r"^milters\.[^.]+", "milters.NAME", key.strip().strip("[]"))

@@ -1,0 +1,52 @@
+"""The effective configuration: as TOML with the origin of each value beside it, and as plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from postmill.config.origins import Loaded
+from postmill.config.settings import Section, is_key
+
+_ORIGIN_COLUMN = 48
+
+
+def as_toml(loaded: Loaded) -> str:
+    """Write every setting with its origin as a comment; read again, the text gives the same settings."""
+    blocks = []
+    for prefix, value in tables(loaded):
+        lines = [f"[{prefix}]"]
+        for name, shown in _values(value):
+            origin = loaded.origins[f"{prefix}.{name}"]
+            lines.append(f"{f'{name} = {shown}':<{_ORIGIN_COLUMN}}  # {origin}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def as_values(loaded: Loaded) -> dict[str, Any]:
+    """Give ``settings`` nested and spelt as in TOML, ``origins`` by dotted key, and ``warnings``."""
+    return {
+        "file": loaded.file,
+        "settings": tomllib.loads(as_toml(loaded)),
+        "origins": {key: str(origin) for key, origin in loaded.origins.items()},
+        "warnings": [str(warning) for warning in loaded.warnings],
+    }
+
+
+def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
+    """Go through the tables of the configuration: dotted name and settings value."""
+    yield "manager", loaded.settings.manager
+    yield "log", loaded.settings.log
+    for milter in loaded.settings.milters:
+        yield f"milters.{milter.name}", milter
+
+
+def _values(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for declared in filter(is_key, dataclasses.fields(value)):
+        kind, inner = declared.metadata["kind"], getattr(value, declared.name)
+        if isinstance(kind, Section):
+            yield from _values(inner, f"{prefix}{declared.name}.")
+        else:
+            yield f"{prefix}{declared.name}", kind.show(inner)
