@@ -31,6 +31,7 @@ from bench.transaction import (
 
 CONTINUE = packet("c")
 EDITS = frozenset(b"himb+2-e")
+READ = 1 << 14
 STALL = 30.0
 """Seconds without any event after which the sessions under way are given up."""
 
@@ -151,7 +152,17 @@ class Generator:
 
     def run(self) -> Outcome:
         """Run until the last session has ended or is parked."""
-        self._set_limits()
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        gc.collect()
+        gc.disable()
+        try:
+            self._run()
+        finally:
+            gc.enable()
+        return self.outcome
+
+    def _run(self) -> None:
         cpu, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         while self._live or self._left:
             while self._left and self._live < self._concurrency:
@@ -161,20 +172,12 @@ class Generator:
         self.outcome.elapsed = time.perf_counter() - start
         after = resource.getrusage(resource.RUSAGE_SELF)
         self.outcome.cpu = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
-        return self.outcome
 
     def release(self) -> None:
         """Close the parked sessions."""
         for session in self.parked:
             self._close(session)
         self.parked.clear()
-
-    @staticmethod
-    def _set_limits() -> None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        gc.collect()
-        gc.freeze()
 
     def _turn(self) -> None:
         if self._refused:
@@ -249,7 +252,7 @@ class Generator:
         if not mask & ~select.EPOLLOUT:
             return
         try:
-            data = connection.recv(65536)
+            data = connection.recv(READ)
         except BlockingIOError:
             return
         waiting = session.waiting

@@ -20,7 +20,8 @@ from bench.transaction import EVENTS, packet
 
 CONTINUE = packet("c")
 BACKLOG = 4096
-READ = 1 << 18
+READ = 1 << 14
+"""Bytes for each read: a larger buffer would be mapped and unmapped by the allocator every time."""
 MEMORY_ENTRIES = 512
 MEMORY_BYTES = 1 << 15
 

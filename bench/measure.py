@@ -1,0 +1,137 @@
+"""What is measured: one load on one setup gives one row; memory of idle sessions and over many sessions.
+
+Not here: which cases there are (`bench.run`) and how they are shown (`bench.report`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.generator import Generator, Outcome, Target
+from bench.processes import Child, Postmill, Watched
+from bench.transaction import Transaction
+
+SETTLE_SESSIONS = 20
+"""Sessions before memory is first looked at, so that what is loaded only once is loaded."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the matrix."""
+
+    path: str
+    children: int
+    sockets: str
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one case. Latencies in milliseconds; CPU in seconds for each 1,000 sessions."""
+
+    case: Case
+    sessions: int
+    per_second: float
+    p50: float
+    p99: float
+    cpu: float | None
+    children_cpu: float
+    generator_cpu: float
+    errors: dict[str, int]
+    retries: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of Postmill for one open session, by the event after which the session fell idle."""
+
+    sockets: str
+    children: int
+    sessions: int
+    after: str
+    per_session: float
+    connected: int
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Bytes of Postmill after so many sessions, from the first sample on."""
+
+    sockets: str
+    children: int
+    samples: tuple[tuple[int, int], ...]
+
+    @property
+    def bytes(self) -> int:
+        """Return the growth from the first sample to the last."""
+        return self.samples[-1][1] - self.samples[0][1]
+
+
+def load(
+    case: Case,
+    mail: Transaction,
+    sessions: int,
+    targets: Sequence[Target],
+    children: Sequence[Child],
+    manager: Watched | None,
+) -> Row:
+    """Run the sessions of one case and take down what they cost whom."""
+    children_before = sum(child.watched.cpu() for child in children)
+    before = manager.cpu() if manager else 0.0
+    generator = Generator(mail, targets, concurrency=case.concurrency, sessions=sessions)
+    outcome = generator.run()
+    used = manager.cpu() - before if manager else None
+    children_used = sum(child.watched.cpu() for child in children) - children_before
+    return _row(case, sessions, outcome, used, children_used)
+
+
+def _row(case: Case, sessions: int, outcome: Outcome, used: float | None, children_used: float) -> Row:
+    done = len(outcome.latencies)
+    scale = 1000 / max(1, done)
+    return Row(
+        case=case,
+        sessions=sessions,
+        per_second=done / outcome.elapsed,
+        p50=outcome.percentile(50) * 1000,
+        p99=outcome.percentile(99) * 1000,
+        cpu=None if used is None else used * scale,
+        children_cpu=children_used * scale,
+        generator_cpu=outcome.cpu * scale,
+        errors=dict(outcome.errors),
+        retries=outcome.retries,
+    )
+
+
+def idle_memory(
+    sockets: str, mail: Transaction, manager: Postmill, children: Sequence[Child], sessions: int, after: str
+) -> Memory:
+    """Open sessions, take them to the event `after`, leave them, and see what they hold.
+
+    `manager` must be fresh: what an earlier crowd has left in its heap would hide what this one takes.
+    """
+    Generator(mail, [manager.target], concurrency=1, sessions=SETTLE_SESSIONS).run()
+    connected_before = sum(child.watched.sockets() for child in children)
+    before = manager.watched.memory()
+    crowd = Generator(mail, [manager.target], concurrency=100, sessions=sessions, park=after)
+    outcome = crowd.run()
+    if outcome.errors:
+        raise RuntimeError(f"idle sessions could not be opened: {dict(outcome.errors)}")
+    used = manager.watched.memory() - before
+    connected = sum(child.watched.sockets() for child in children) - connected_before
+    crowd.release()
+    return Memory(sockets, len(children), sessions, after, used / sessions, connected)
+
+
+def growth(
+    sockets: str, mail: Transaction, manager: Postmill, children: int, sessions: int, samples: int = 8
+) -> Growth:
+    """Run sessions, 50 at a time, and look at the memory after each part of them."""
+    seen, part = [], sessions // samples
+    for number in range(1, samples + 1):
+        Generator(mail, [manager.target], concurrency=50, sessions=part).run()
+        seen.append((number * part, manager.watched.memory()))
+    return Growth(sockets, children, tuple(seen))

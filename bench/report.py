@@ -1,0 +1,159 @@
+"""How the figures are shown: tables, and one line for each target with PASS or FAIL. Not here: measuring."""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.measure import Growth, Memory, Row
+
+CPU_TARGET = {"unix": 0.6, "inet": 1.1}
+IDLE_TARGET = 25_000
+FLAT = 1_000_000
+"""Growth in bytes over the whole run that still counts as flat: 50 bytes for each of 20,000 sessions."""
+TARGET_CHILDREN = 3
+FIGURES = ("at once", "sessions/s", "p50 ms", "p99 ms", "p50 ratio", "CPU s/1000", "milters", "generator")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One target and whether it was met."""
+
+    met: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'PASS' if self.met else 'FAIL'}  {self.text}"
+
+
+def machine() -> str:
+    """Return one line about the machine and the Python."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = names[0].partition(":")[2].strip() if names else platform.machine()
+    return (
+        f"{os.cpu_count()} × {model}, Linux {platform.release()}, "
+        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def speed_table(rows: Sequence[Row]) -> Table:
+    """Return the matrix; the ratio is p50 against the same milters asked straight, one after another."""
+    table = Table(title="Sessions of 2 recipients, 12 headers, 8 KB body")
+    table.add_column("path", no_wrap=True)
+    table.add_column("sockets")
+    for name in (
+        "at once",
+        "sessions/s",
+        "p50 ms",
+        "p99 ms",
+        "p50 ratio",
+        "CPU s/1000",
+        "milters",
+        "generator",
+    ):
+        table.add_column(name, justify="right")
+    table.add_column("errors", style="red")
+    for row in rows:
+        straight = _straight(row, rows)
+        ratio = f"{row.p50 / straight.p50:.2f}" if straight and straight is not row and straight.p50 else ""
+        errors = ", ".join(f"{count} × {what}" for what, count in row.errors.items())
+        table.add_row(
+            f"{row.case.path}, {row.case.children} milter{'s' * (row.case.children > 1)}",
+            row.case.sockets,
+            str(row.case.concurrency),
+            f"{row.per_second:.0f}",
+            f"{row.p50:.2f}",
+            f"{row.p99:.2f}",
+            ratio,
+            "" if row.cpu is None else f"[bold]{row.cpu:.2f}[/bold]",
+            f"{row.children_cpu:.2f}",
+            f"{row.generator_cpu:.2f}",
+            errors,
+        )
+    return table
+
+
+def _straight(row: Row, rows: Iterable[Row]) -> Row | None:
+    wanted = (row.case.children, row.case.sockets, row.case.concurrency)
+    for other in rows:
+        same = (other.case.children, other.case.sockets, other.case.concurrency) == wanted
+        if same and other.case.path == "straight":
+            return other
+    return None
+
+
+def memory_table(idle: Sequence[Memory], grown: Sequence[Growth]) -> Table:
+    """Return what an open session holds, and the memory over many sessions."""
+    table = Table(title="Memory of Postmill (unique set size)")
+    for name in ("what", "sockets", "milters", "sessions", "figure"):
+        table.add_column(name, justify="right" if name in {"milters", "sessions"} else "left")
+    for memory in idle:
+        what = f"each open session, idle after {memory.after} ({memory.connected} milter connections)"
+        figure = f"{memory.per_session / 1000:.1f} KB"
+        table.add_row(what, memory.sockets, str(memory.children), str(memory.sessions), figure)
+    for growth in grown:
+        figure = " ".join(f"{size / 1e6:.1f}" for _, size in growth.samples) + " MB"
+        last = growth.samples[-1][0]
+        table.add_row(
+            "after each part of many sessions", growth.sockets, str(growth.children), str(last), figure
+        )
+    return table
+
+
+def verdicts(rows: Sequence[Row], idle: Sequence[Memory], grown: Sequence[Growth]) -> list[Verdict]:
+    """Compare with the targets whatever of them was measured; of several figures the worst one counts."""
+    found = []
+    for sockets, limit in CPU_TARGET.items():
+        costs = [row for row in rows if row.cpu is not None and row.case.sockets == sockets]
+        costs = [row for row in costs if row.case.children == TARGET_CHILDREN]
+        if costs:
+            worst = max(costs, key=lambda row: row.cpu or 0.0)
+            text = (
+                f"CPU on {sockets} sockets, {TARGET_CHILDREN} milters: {worst.cpu:.2f} s per 1,000 sessions "
+                f"at concurrency {worst.case.concurrency} (target: at most {limit})"
+            )
+            found.append(Verdict((worst.cpu or 0.0) <= limit, text))
+    found += _errors(rows)
+    for memory in idle:
+        text = (
+            f"an open session idle after {memory.after} on {memory.sockets} sockets holds "
+            f"{memory.per_session / 1000:.1f} KB (target: under {IDLE_TARGET / 1000:.0f} KB)"
+        )
+        found.append(Verdict(memory.per_session < IDLE_TARGET, text))
+    for growth in grown:
+        text = (
+            f"memory over {growth.samples[-1][0]} sessions on {growth.sockets} sockets grows by "
+            f"{growth.bytes / 1000:+.0f} KB (flat: at most {FLAT / 1e6:.0f} MB)"
+        )
+        found.append(Verdict(growth.bytes <= FLAT, text))
+    return found
+
+
+def _errors(rows: Sequence[Row]) -> list[Verdict]:
+    through = [row for row in rows if row.case.path == "postmill"]
+    if not through:
+        return []
+    crowd = max(row.case.concurrency for row in through)
+    errors = sum(sum(row.errors.values()) for row in through)
+    sessions = sum(row.sessions for row in through)
+    return [
+        Verdict(not errors, f"{errors} errors in {sessions} sessions, up to {crowd} at once (target: none)")
+    ]
+
+
+def show(console: Console, rows: Sequence[Row], idle: Sequence[Memory], grown: Sequence[Growth]) -> None:
+    """Print the tables and the verdicts."""
+    if rows:
+        console.print(speed_table(rows))
+        console.print(
+            "p50 ratio: latency against the same milters straight. milters, generator: their CPU s/1000.",
+            style="dim",
+        )
+    if idle or grown:
+        console.print(memory_table(idle, grown))
+    for verdict in verdicts(rows, idle, grown):
+        console.print(str(verdict), style="green" if verdict.met else "red", highlight=False)

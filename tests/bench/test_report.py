@@ -1,0 +1,59 @@
+"""The verdicts: the worst figure counts, what was not measured is not claimed, errors fail."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bench.measure import Case, Growth, Memory, Row
+from bench.report import speed_table, verdicts
+
+
+def row(
+    cpu: float, *, sockets: str = "unix", children: int = 3, errors: int = 0, concurrency: int = 20
+) -> Row:
+    case = Case("postmill", children, sockets, concurrency)
+    return Row(case, 1000, 500.0, 4.0, 9.0, cpu, 0.1, 0.1, {"closed": errors} if errors else {}, 0)
+
+
+def met(rows: Sequence[Row], idle: Sequence[Memory] = (), grown: Sequence[Growth] = ()) -> list[bool]:
+    return [verdict.met for verdict in verdicts(rows, idle, grown)]
+
+
+@pytest.mark.parametrize(
+    ("sockets", "cpu", "expected"),
+    [("unix", 0.6, True), ("unix", 0.61, False), ("inet", 1.1, True), ("inet", 1.2, False)],
+)
+def test_cpu_is_compared_with_the_target_of_its_sockets(sockets: str, cpu: float, expected: bool) -> None:
+    assert met([row(cpu, sockets=sockets)]) == [expected, True]
+
+
+def test_the_most_expensive_concurrency_counts() -> None:
+    found = verdicts([row(0.3), row(0.7, concurrency=1), row(0.4)], [], [])
+    assert not found[0].met
+    assert "concurrency 1 " in found[0].text
+
+
+def test_one_milter_is_no_answer_to_the_target_of_three() -> None:
+    assert [verdict.text for verdict in verdicts([row(0.1, children=1)], [], [])] == [
+        "0 errors in 1000 sessions, up to 20 at once (target: none)"
+    ]
+
+
+def test_an_error_fails() -> None:
+    assert met([row(0.3, errors=1)]) == [True, False]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(24_999.0, True), (25_000.0, False)])
+def test_memory_of_an_idle_session(size: float, expected: bool) -> None:
+    assert met([], [Memory("unix", 3, 100, "H", size, 300)]) == [expected]
+
+
+@pytest.mark.parametrize(("last", "expected"), [(31_000_000, True), (31_000_001, False)])
+def test_growth_from_the_first_sample_to_the_last(last: int, expected: bool) -> None:
+    assert met([], [], [Growth("unix", 3, ((1, 30_000_000), (2, 50_000_000), (3, last)))]) == [expected]
+
+
+def test_the_table_gives_the_ratio_to_the_straight_path() -> None:
+    straight = Row(Case("straight", 3, "unix", 20), 1000, 100.0, 8.0, 9.0, None, 0.1, 0.1, {}, 0)
+    ratios = list(speed_table([straight, row(0.3)]).columns[6].cells)
+    assert ratios == ["", "0.50"]

@@ -1,0 +1,84 @@
+"""The benchmark's command on real processes, small; and that Postmill takes the configuration it writes."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.processes import ProcessError, Setup, Watched, null_children
+from bench.run import main
+from postmill.config import load
+
+LITTLE = ["--sessions", "10", "--concurrency", "1,5", "--children", "1,3", "--no-memory"]
+
+
+def test_straight_sessions_over_both_kinds_of_sockets(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    assert main([*LITTLE, "--no-postmill", "--json", str(file)]) == 0
+    rows = json.loads(file.read_text())["rows"]
+    assert {(r["case"]["sockets"], r["case"]["children"], r["case"]["concurrency"]) for r in rows} == {
+        (sockets, children, concurrency)
+        for sockets in ("unix", "inet")
+        for children in (1, 3)
+        for concurrency in (1, 5)
+    }
+    assert all(r["sessions"] == 10 and r["errors"] == {} and 0 < r["p50"] <= r["p99"] for r in rows)
+
+
+@pytest.mark.parametrize("sockets", ["unix", "inet"])
+def test_postmill_takes_the_configuration(tmp_path: Path, sockets: str) -> None:
+    milter = {"pipeline": "false", "pool": "true", "content": '"parallel"'}
+    setup = Setup(
+        sockets, ["unix:/n/1.sock", "inet:1@127.0.0.1"], {"workers": "2", "ask": '"in-turn"'}, milter
+    )
+    file = tmp_path / "postmill.toml"
+    file.write_text(setup.configuration(setup.listen(tmp_path)))
+    settings = load(file).settings
+    assert settings.manager.workers == 2
+    assert [(m.name, str(m.socket), m.pipeline, m.pool, m.content) for m in settings.milters] == [
+        ("null1", "unix:/n/1.sock", False, True, "parallel"),
+        ("null2", "inet:1@127.0.0.1", False, True, "parallel"),
+    ]
+
+
+def test_a_milter_that_cannot_start_is_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ProcessError, match="No such file"),
+        null_children("unix", ["plain"], tmp_path / "none"),
+    ):
+        pass
+
+
+def test_watched_sees_the_descendants_cpu_memory_and_sockets() -> None:
+    program = (
+        "import subprocess, sys, socket, time\n"
+        "s = socket.socketpair()\n"
+        "p = subprocess.Popen([sys.executable, '-c', 'print(1, flush=True); input()'],"
+        " stdin=subprocess.PIPE)\n"
+        "t = time.process_time()\n"
+        "while time.process_time() - t < 0.1: pass\n"
+        "print(p.pid, flush=True); input()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = {int(process.stdout.readline()), int(process.stdout.readline())}
+    watched = Watched(process.pid)
+    child = max(lines)
+    assert watched.pids() == [process.pid, child]
+    assert watched.cpu() >= 0.1
+    assert watched.memory() > Watched(child).memory() > 1 << 20
+    assert watched.sockets() == 2
+    process.communicate("\n")
+    assert process.returncode == 0
+
+
+def test_the_free_port_is_free(tmp_path: Path) -> None:
+    endpoint = Setup("inet", []).listen(tmp_path)
+    port = int(endpoint.removeprefix("inet:").removesuffix("@127.0.0.1"))
+    with socket.create_server(("127.0.0.1", port)):
+        pass
