@@ -1,0 +1,36 @@
+"""For all tests: with POSTMILL_REQUIRE_PEERS set, a test skipped for want of real mail software fails.
+
+Continuous integration sets it, so that a peer that did not get installed cannot pass for tested.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("interop"):
+        _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A file that skips itself never shows its tests' markers, so every such file counts."""
+    report = yield
+    if REQUIRED and report.skipped:
+        _fail(report)
+    return report
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"POSTMILL_REQUIRE_PEERS is set, and this was not run: {reason}"
