@@ -12,26 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from struct import pack, unpack_from
 
-from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, VERSION, Command, Protocol, Reply
+from postmill.wire.codes import ALL_ACTIONS, VERSION, Command, Reply
 from postmill.wire.framing import frame
+from postmill.wire.tables import EVENTS, NR_FLAG
 
 ACCEPTED = ord("^")
 """The pseudo event "a connection was accepted, nothing has been read yet"."""
 
-WANTS_REPLY = frozenset(b"CHMRTLNBEU")
 MESSAGE_LETTERS = frozenset(b"MRTLNBE")
-
-NO_REPLY_FLAG: dict[int, Protocol] = {
-    Command.CONNECT: Protocol.NR_CONN,
-    Command.HELO: Protocol.NR_HELO,
-    Command.MAIL: Protocol.NR_MAIL,
-    Command.RCPT: Protocol.NR_RCPT,
-    Command.DATA: Protocol.NR_DATA,
-    Command.HEADER: Protocol.NR_HDR,
-    Command.EOH: Protocol.NR_EOH,
-    Command.BODY: Protocol.NR_BODY,
-    Command.UNKNOWN: Protocol.NR_UNKN,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +119,7 @@ class Rule:
     def matches(self, event: Event) -> bool:
         """Tell whether this rule speaks about `event`."""
         if self.at == "*":
-            if event.letter not in WANTS_REPLY:
+            if event.letter not in EVENTS:
                 return False
         elif chr(event.letter) not in self.at:
             return False
@@ -211,7 +199,7 @@ class Script:
 
 def default_steps(event: Event) -> Steps:
     """What `Default` means at `event`."""
-    if event.letter in WANTS_REPLY:
+    if event.letter in EVENTS:
         return () if event.no_reply else (CONTINUE,)
     if event.letter in b"DAKO^":
         return ()
@@ -241,14 +229,12 @@ class Counter:
             self._open = False
         if letter == Command.QUIT_NC:
             self.message, self._open, self._seen = 0, False, {}
-        no_reply = bool(self.protocol & NO_REPLY_FLAG.get(letter, 0))
+        no_reply = bool(self.protocol & NR_FLAG.get(letter, 0))
         return Event(self.connection, self.message, nth, letter, payload, no_reply)
 
 
 __all__ = [
     "ACCEPTED",
-    "ALL_ACTIONS",
-    "ALL_PROTOCOL",
     "CONTINUE",
     "Close",
     "Counter",
