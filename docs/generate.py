@@ -1,0 +1,195 @@
+"""Writes the reference pages from the code: ``make docs``. A test fails when a page here is stale.
+
+What stands in a reference page is said once, in the code: settings in their fields, commands in their
+options, errors in their docstrings. What belongs in prose stands in the hand-written pages beside ``reference/``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import postmill
+from postmill.cli import postmill as program
+from postmill.config.describing import TABLES, entries
+from postmill.errors import PostmillError
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
+SYSEXITS = {
+    64: "EX_USAGE",
+    69: "EX_UNAVAILABLE",
+    70: "EX_SOFTWARE",
+    74: "EX_IOERR",
+    76: "EX_PROTOCOL",
+    78: "EX_CONFIG",
+}
+
+CONFIGURATION = """\
+# Configuration
+
+Postmill reads one TOML file, `/etc/postmill/postmill.toml` unless `--config` or the environment variable
+`POSTMILL_CONFIG` names another. Only the socket of each milter has to be written. An unknown key or a wrong
+value is an error that names file, line and key. `postmill config check` lists all of them at once, `postmill
+config show` prints every value in effect and where it came from, `postmill config describe KEY` prints what
+stands here.
+
+Times are strings with a unit (`500ms`, `5s`, `2m`, `1h30m`, `1d`) or numbers of seconds. Sizes are strings with
+a unit (`64KB`, `1MB`, `2GB`, powers of 1024) or numbers of bytes. Sockets are written as libmilter or as
+Postfix write them: `unix:/path`, `inet:port@host`, `inet6:port@host`, `inet:host:port`; without a host, the
+loopback address is meant."""
+
+COMMANDS = """\
+# Commands
+
+Every command explains itself with `--help`."""
+
+ERRORS = """\
+# Errors and exit statuses
+
+A command ends with 0 when it did its work, with 2 when it was called wrongly, with 130 when it was interrupted,
+and else with the status of the error that it prints as `postmill: error: …`. The statuses are those of
+sysexits(3). Commands that report a verdict have statuses of their own for it: see [commands](cli.md)."""
+
+ERRORS_END = """\
+An indented error is a special case of the one above it. A traceback instead of such a line is a mistake in
+Postmill; please report it."""
+
+
+def pages() -> dict[str, str]:
+    """Give the text of each reference page by its file name."""
+    made = {"configuration.md": configuration(), "cli.md": command_line(), "errors.md": errors()}
+    return {name: NOTICE + "\n" + text.rstrip() + "\n" for name, text in made.items()}
+
+
+def configuration() -> str:
+    """Describe every key of the configuration file."""
+    parts = [CONFIGURATION]
+    for table, _, doc in TABLES:
+        parts += [f"## `[{table}]`", doc]
+        for entry in entries(table):
+            default = f"Default: {code(entry.default)}." if entry.default else "Required."
+            head = f"### `{entry.key.removeprefix(f'{table}.')}`"
+            parts += [head, entry.doc, f"{upper(entry.allowed)}. {default}"]
+    return "\n\n".join(parts)
+
+
+def command_line() -> str:
+    """Describe every command and its options."""
+    return "\n\n".join([COMMANDS, *described(program, "postmill")])
+
+
+def described(command: click.Command, name: str, level: int = 2) -> Iterator[str]:
+    """Describe a command, then those below it."""
+    context = click.Context(command, info_name=name)
+    usage = " ".join([name, *usage_pieces(command, context)])
+    yield f"{'#' * level} `{name}`"
+    yield f"    {usage}"
+    yield prose(command.help or "")
+    options = [row for parameter in command.get_params(context) if (row := option_row(parameter))]
+    if options:
+        yield "\n".join(["| option | meaning |", "|---|---|", *options])
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from described(found, f"{name} {below}", min(level + 1, 4))
+
+
+def usage_pieces(command: click.Command, context: click.Context) -> Iterator[str]:
+    """Give what follows the name of a command."""
+    parameters = command.get_params(context)
+    if any(isinstance(parameter, click.Option) for parameter in parameters):
+        yield "[OPTIONS]"
+    for parameter in parameters:
+        if isinstance(parameter, click.Argument):
+            word = (parameter.metavar or parameter.name or "").upper() + (
+                "..." if parameter.nargs != 1 else ""
+            )
+            yield word if parameter.required else f"[{word}]"
+    if isinstance(command, click.Group):
+        yield "COMMAND [ARGS]..."
+
+
+def option_row(parameter: click.Parameter) -> str:
+    """Give the row of an option in the table; empty for arguments, --help and hidden options."""
+    if not isinstance(parameter, click.Option) or parameter.hidden or parameter.name == "help":
+        return ""
+    spelling = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    value = "" if parameter.is_flag or parameter.count else f" {metavar(parameter)}"
+    notes = [*default_note(parameter), *environment_note(parameter)]
+    text = f"{parameter.help or ''} {' '.join(notes)}".strip()
+    return f"| `{spelling}{value}` | {text} |".replace("\n", " ")
+
+
+def metavar(parameter: click.Option) -> str:
+    """Name the value of an option."""
+    if parameter.metavar:
+        return parameter.metavar
+    if isinstance(parameter.type, click.Choice):
+        return "/".join(str(choice) for choice in parameter.type.choices)
+    return parameter.type.name.upper().split()[0]
+
+
+def default_note(parameter: click.Option) -> Iterator[str]:
+    """Say the default of an option where its help does."""
+    if parameter.show_default and isinstance(parameter.default, str | int | float):
+        yield f"Default: {code(str(parameter.default))}."
+
+
+def environment_note(parameter: click.Option) -> Iterator[str]:
+    """Say the environment variable of an option where its help does."""
+    if parameter.show_envvar and parameter.envvar:
+        yield f"Environment: {code(str(parameter.envvar))}."
+
+
+def errors() -> str:
+    """Describe every error and its exit status."""
+    for module in pkgutil.walk_packages(postmill.__path__, "postmill."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    rows = ["| error | exit status | meaning |", "|---|---|---|", *error_rows(PostmillError)]
+    return "\n\n".join([ERRORS, "\n".join(rows), ERRORS_END])
+
+
+def error_rows(error: type[PostmillError], depth: int = 0) -> Iterator[str]:
+    """Give the rows of an error and of its special cases."""
+    status = f"{error.exit_status} {SYSEXITS[error.exit_status]}"
+    meaning = (inspect.getdoc(error) or "").partition("\n\n")[0]
+    yield f"| {'&emsp;' * depth}`{error.__name__}` | {status} | {prose(meaning).replace(chr(10), ' ')} |"
+    for below in sorted(error.__subclasses__(), key=lambda one: one.__name__):
+        yield from error_rows(below, depth + 1)
+
+
+def prose(text: str) -> str:
+    """Turn a docstring into Markdown."""
+    return inspect.cleandoc(text).replace("``", "`").replace("\b\n", "")
+
+
+def code(text: str) -> str:
+    """Set a value in code, or leave a phrase as it is."""
+    return text if " from " in text else f"`{text}`"
+
+
+def upper(text: str) -> str:
+    """Begin a sentence."""
+    return text[0].upper() + text[1:]
+
+
+def main() -> None:
+    """Write every page that has changed."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        file = REFERENCE / name
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+            print(f"wrote {file.relative_to(REFERENCE.parents[1])}")
+
+
+if __name__ == "__main__":
+    main()
