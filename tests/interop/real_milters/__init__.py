@@ -1,0 +1,1 @@
+"""Real Postfix, real milters: the same six in `smtpd_milters` and behind one Postmill."""
