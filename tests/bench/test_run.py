@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.micro import Driver, upstream
+from bench.null_child import CONTINUE, PROFILES
 from bench.processes import ProcessError, Setup, Watched, null_children
 from bench.run import main
 from postmill.config import load
@@ -81,3 +83,14 @@ def test_the_free_port_is_free(tmp_path: Path) -> None:
     port = int(endpoint.removeprefix("inet:").removesuffix("@127.0.0.1"))
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+@pytest.mark.parametrize("children", [1, 3])
+def test_the_micro_benchmark_takes_a_whole_session_through_the_chain(children: int) -> None:
+    _, packets = upstream()
+    driver = Driver(children, PROFILES["plain"])
+    for _ in range(2):  # with the milters' answers to learn, and with them known
+        driver.session(packets)
+        negotiated, *verdicts = driver.decided
+        assert negotiated[4] == ord("O")
+        assert verdicts == [CONTINUE] * len("CHMRRTE")
