@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from postmill.errors import LocalProtocolError, RemoteProtocolError
 from postmill.wire.codes import VERSION_PROTOCOL, Action, Command, Protocol, Reply
 from postmill.wire.framing import FrameReader
-from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket, decode_command, decode_reply, encode
+from postmill.wire.packets import (
+    BodyEob,
+    CommandPacket,
+    OptNeg,
+    ReplyPacket,
+    decode_command,
+    decode_reply,
+    encode,
+)
 from postmill.wire.sequence import Sequence, Stage
 from postmill.wire.tables import (
     ACTION_NEEDED,
@@ -164,6 +172,8 @@ class MtaRole(_Role):
         problem = self._sequence.problem(letter)
         if not problem and letter != Command.OPTNEG and not self.wants(letter):
             problem = f"the filter does not want {Command(letter).name}"
+        if isinstance(packet, BodyEob) and packet.data:
+            problem = "body data in BODYEOB is lost on many filters: send it as BODY"
         if problem:
             raise LocalProtocolError(problem)
         data = encode(packet)
