@@ -1,7 +1,7 @@
 """Writes the reference pages from the code: ``make docs``. A test fails when a page here is stale.
 
 What stands in a reference page is said once, in the code: settings in their fields, commands in their
-options, errors in their docstrings. What belongs in prose stands in the hand-written pages beside ``reference/``.
+options, errors in their docstrings. What belongs in prose stands in the pages beside ``reference/``.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ value is an error that names file, line and key. `postmill config check` lists a
 config show` prints every value in effect and where it came from, `postmill config describe KEY` prints what
 stands here.
 
-Times are strings with a unit (`500ms`, `5s`, `2m`, `1h30m`, `1d`) or numbers of seconds. Sizes are strings with
-a unit (`64KB`, `1MB`, `2GB`, powers of 1024) or numbers of bytes. Sockets are written as libmilter or as
-Postfix write them: `unix:/path`, `inet:port@host`, `inet6:port@host`, `inet:host:port`; without a host, the
+Times are strings with a unit (`500ms`, `5s`, `2m`, `1h30m`, `1d`) or numbers of seconds. Sizes are strings
+with a unit (`64KB`, `1MB`, `2GB`, powers of 1024) or numbers of bytes. Sockets are written as libmilter or as
+Postfix writes them: `unix:/path`, `inet:port@host`, `inet6:port@host`, `inet:host:port`; without a host, the
 loopback address is meant."""
 
 COMMANDS = """\
@@ -52,9 +52,10 @@ Every command explains itself with `--help`."""
 ERRORS = """\
 # Errors and exit statuses
 
-A command ends with 0 when it did its work, with 2 when it was called wrongly, with 130 when it was interrupted,
-and else with the status of the error that it prints as `postmill: error: …`. The statuses are those of
-sysexits(3). Commands that report a verdict have statuses of their own for it: see [commands](cli.md)."""
+A command ends with 0 when it did its work, with 2 when it was called wrongly, with 130 when it was
+interrupted, and else with the status of the error that it prints as `postmill: error: …`. The statuses are
+those of sysexits(3). Commands that report a verdict have statuses of their own for it: see
+[commands](cli.md)."""
 
 ERRORS_END = """\
 An indented error is a special case of the one above it. A traceback instead of such a line is a mistake in
