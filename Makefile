@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Postmill needs Python 3.11 or newer; name one: make setup PYTHON=/path/to/python' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv; on Debian: apt install python3-venv' >&2; exit 1; }
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != '$(CURDIR)' ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then $(PYTHON) -m venv --clear $(VENV); fi
-	@$(BIN)/python -m pip install --quiet --no-input --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --no-input --editable '.[dev]'
 	@printf '%s' '$(CURDIR)' > $@
 
 setup: $(STAMP)  ## Make the virtual environment .venv and install Postmill in it.
