@@ -1,0 +1,87 @@
+"""Many sessions at once, and what they amount to: latencies, throughput, verdicts, errors.
+
+Here belongs the counting; one session is `sender`'s. No claim is made about what is fast enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from postmill.testing.outcome import SessionReport
+from postmill.testing.plan import SessionPlan
+from postmill.testing.sender import Timeouts, run_session
+from postmill.wire.endpoint import Endpoint
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """The sum of many sessions; `latencies` holds the seconds of each session without error."""
+
+    sessions: int = 0
+    messages: int = 0
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, report: SessionReport) -> None:
+        """Count one more session."""
+        self.sessions += 1
+        self.messages += len(report.mails)
+        if report.error:
+            self.errors[report.error] += 1
+        else:
+            self.latencies.append(report.elapsed)
+            self.statuses[report.status] += 1
+
+    @property
+    def throughput(self) -> float:
+        """Sessions each second."""
+        return self.sessions / self.seconds if self.seconds else 0.0
+
+    def percentile(self, share: float) -> float:
+        """The latency (seconds) that this share of the sessions does not exceed, nearest rank; 0 for no
+        sessions.
+        """
+        if not self.latencies:
+            return 0.0
+        ordered = sorted(self.latencies)
+        rank = math.ceil(len(ordered) * share / 100)
+        return ordered[max(rank, 1) - 1]
+
+
+def numbered(plan: SessionPlan, number: int) -> SessionPlan:
+    """The plan with queue ids of its own, so that a filter can tell the sessions apart."""
+    mails = tuple(replace(mail, queue_id=mail.queue_id + b"%06X" % number) for mail in plan.mails)
+    return replace(plan, mails=mails)
+
+
+async def run_load(
+    endpoint: Endpoint,
+    plan: SessionPlan,
+    sessions: int,
+    concurrency: int,
+    timeouts: Timeouts | None = None,
+    on_done: Callable[[SessionReport], None] | None = None,
+) -> LoadReport:
+    """Carry out `sessions` sessions, `concurrency` of them at a time."""
+    total = LoadReport()
+    numbers = count(1)
+    loop = asyncio.get_running_loop()
+
+    async def worker() -> None:
+        while (number := next(numbers)) <= sessions:
+            report = await run_session(endpoint, numbered(plan, number), timeouts)
+            total.add(report)
+            if on_done is not None:
+                on_done(report)
+
+    begin = loop.time()
+    await asyncio.gather(*(worker() for _ in range(max(1, min(concurrency, sessions)))))
+    total.seconds = loop.time() - begin
+    return total
