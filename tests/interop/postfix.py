@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -122,11 +123,19 @@ def available() -> bool:
     return MASTER.exists() and os.geteuid() == 0
 
 
+_handed_out: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that is free now and below the kernel's own choices; none twice."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in _handed_out:
+                _handed_out.add(port)
+                return port
 
 
 def public_directory(prefix: str = "postmill-") -> Path:
@@ -228,7 +237,7 @@ class PrivatePostfix:
     def wait_for_listeners(self) -> None:
         """Wait until each inet service listens (without connecting: that would start a milter session)."""
         wanted = {int(service.name.rpartition(":")[2]) for service in self.services if service.type == "inet"}
-        wait_until(lambda: wanted <= _listening_ports(), f"Postfix on ports {sorted(wanted)}")
+        wait_until(lambda: wanted <= listening_ports(), f"Postfix on ports {sorted(wanted)}")
 
     def sendmail(
         self, args: Iterable[str], message: bytes, timeout: float = 30
@@ -299,7 +308,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _listening_ports() -> set[int]:
+def listening_ports() -> set[int]:
+    """Return the TCP ports that somebody on this machine listens on."""
     ports = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError), open(table) as lines:

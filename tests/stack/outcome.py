@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.interop.postfix import PrivatePostfix, wait_until
-from tests.stack.dialogue import Client, Mail, Reply, converse
+from tests.stack.dialogue import Client, Mail, converse
 from tests.stack.mailbox import Delivered, Mailbox
 
 MASKS = (
-    (re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), +\d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "(date)"),
+    (
+        re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), +\d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d (?:[+-]\d{4}|GMT)"),
+        "(date)",
+    ),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "(time)"),
     (re.compile(r"(\bid |queued as |Filter v[\d.]+ \S+ )[0-9A-F]{6,}\b"), r"\1(queue-id)"),
     (re.compile(r"(?<=<)\d{14}\.[0-9A-F]+(?=@)"), "(message-id)"),
@@ -76,8 +79,3 @@ def queue(postfix: PrivatePostfix, *names: str) -> list[str]:
     """Return the ids of the messages in the queues of these names."""
     lines = postfix.command("postqueue", "-j").decode().splitlines()
     return [entry["queue_id"] for entry in map(json.loads, lines) if entry["queue_name"] in names]
-
-
-def last_code(replies: Sequence[Reply]) -> int:
-    """Return the code of the reply before the one to QUIT."""
-    return replies[-2].code
