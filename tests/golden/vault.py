@@ -33,6 +33,23 @@ class Case:
     steps: tuple[tuple[bytes, tuple[str, ...]], ...]  # what was sent, and letter + hex payload of each answer
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What one filter was shown of a message, and its edits as packets."""
+
+    leadspc: bool
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    edits: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Edited:
+    scenario: str
+    filters: tuple[Shown, ...]
+    delivered: bytes
+
+
 def _lines(name: str) -> list[dict[str, Any]]:
     with (HERE / name).open() as file:
         return [json.loads(line) for line in file]
@@ -71,4 +88,21 @@ def negotiations() -> tuple[tuple[str, bytes, bytes], ...]:
     return tuple(
         (line["milter"], bytes.fromhex(line["offer"]), bytes.fromhex(line["answer"] or ""))
         for line in _lines("optneg.jsonl")
+    )
+
+
+@cache
+def edited_messages() -> tuple[Edited, ...]:
+    return tuple(
+        Edited(line["in"], tuple(map(_shown, line["filters"])), line["delivered"].encode("latin-1"))
+        for line in _lines("edits.jsonl")
+    )
+
+
+def _shown(line: dict[str, Any]) -> Shown:
+    return Shown(
+        leadspc=line["leadspc"],
+        headers=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in line["headers"]),
+        body=line["body"].encode("latin-1"),
+        edits=tuple(bytes.fromhex(edit) for edit in line["edits"]),
     )
