@@ -1,0 +1,138 @@
+"""One child as the chain sees it: what is configured, what it negotiated, where it stands in this session.
+
+The states are Postfix's own (protocol §9.2): taking part, out of this message, out of this connection,
+or sticky: it repeats one verdict for every event that reaches its position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from postmill.chain.macros import MacroFilter
+from postmill.chain.steps import Verdict
+from postmill.wire.codes import Action, Protocol
+from postmill.wire.packets import OptNeg
+from postmill.wire.tables import NO_FLAG, NR_FLAG, SINCE_VERSION
+
+_CONTENT_EDITS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What the administrator said about one child; times in seconds."""
+
+    name: str
+    on_error: str = "tempfail"
+    """accept, tempfail, reject, discard, quarantine or shutdown (protocol §7.3, §9.8)."""
+    evaluate: bool = False
+    """Record its verdicts and edits, apply none."""
+    independent: bool = False
+    """Its content events need not wait for the edits of earlier children, nor later ones for its own."""
+    pipeline: bool = True
+    """Write a message in bursts instead of one packet per reply."""
+    pool: bool = False
+    """Keep its links for other sessions where the protocol allows it (protocol §6.8)."""
+    connect_timeout: float = 5.0
+    command_timeout: float = 25.0
+    content_timeout: float = 300.0
+    macros: Mapping[int, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
+    """Macros added for this child: event letter to (name, value) pairs."""
+
+
+TAKING_PART, OUT_OF_MESSAGE, OUT_OF_CONNECTION, STICKY = range(4)
+
+
+class Terms:
+    """What a child and we agreed on, in the forms that the hot path asks for; one for all its sessions."""
+
+    __slots__ = (
+        "answer",
+        "content_edits",
+        "leadspc",
+        "macros",
+        "no_reply",
+        "plain",
+        "rcpt_rej",
+        "suppressed",
+        "too_new",
+    )
+
+    def __init__(self, answer: OptNeg, spec: ChildSpec, imposed: frozenset[int] = frozenset()) -> None:
+        """Take the child's negotiation answer (protocol §4.4, §4.5).
+
+        ``imposed`` are the stages at which the MTA was asked for a list of macros because of other children.
+        """
+        self.answer = answer
+        flags = answer.protocol
+        self.suppressed = frozenset(letter for letter, flag in NO_FLAG.items() if flags & flag)
+        self.no_reply = frozenset(letter for letter, flag in NR_FLAG.items() if flags & flag)
+        self.too_new = frozenset(
+            letter for letter, since in SINCE_VERSION.items() if 1 < answer.version < since <= 4
+        )
+        self.leadspc = bool(flags & Protocol.HDR_LEADSPC)
+        self.rcpt_rej = bool(flags & Protocol.RCPT_REJ)
+        self.content_edits = bool(answer.actions & _CONTENT_EDITS)
+        self.macros = MacroFilter(answer.symlists, spec.macros, imposed)
+        self.plain = not (self.macros.active or self.suppressed or self.no_reply or self.too_new)
+
+
+class Child:
+    """One child during one session."""
+
+    __slots__ = (
+        "asked",
+        "backlog",
+        "greeted",
+        "in_message",
+        "index",
+        "link",
+        "open",
+        "reusable",
+        "skip",
+        "spec",
+        "state",
+        "sticky",
+        "terms",
+    )
+
+    def __init__(self, spec: ChildSpec, index: int) -> None:
+        """Stand at position ``index`` of the chain, not connected."""
+        self.spec = spec
+        self.index = index
+        self.state = TAKING_PART
+        self.terms: Terms | None = None
+        self.sticky: Verdict | None = None
+        self.skip = 0
+        """Event letter it said SKIP to; any other event clears it (protocol §9.2)."""
+        self.open = False
+        """There is a link that negotiated."""
+        self.greeted = False
+        """CONNECT and the last HELO were told on this link."""
+        self.in_message = False
+        """MAIL (or what began the message) was told, and no ABORT since."""
+        self.asked = False
+        """A conversation is under way."""
+        self.reusable = False
+        """The last thing it did leaves the link fit for a pool (protocol §6.8)."""
+        self.backlog: list[bytes] = []
+        """Packets without answer, kept for the next write."""
+        self.link: object | None = None
+        """The shell's own: what carries this child's conversations."""
+
+    @property
+    def name(self) -> str:
+        """The name it has in the configuration."""
+        return self.spec.name
+
+    def forget_link(self) -> None:
+        """Take note that there is no link any more."""
+        self.open = self.greeted = self.in_message = self.asked = self.reusable = False
+        self.backlog.clear()
+
+    def forget_message(self) -> None:
+        """End the message: what it did to the child must not reach the next one."""
+        self.in_message = False
+        self.skip = 0
+        if self.state == OUT_OF_MESSAGE:
+            self.state = TAKING_PART

@@ -1,0 +1,136 @@
+"""The content of a message: each child in its turn, with the edits of those before it (protocol §9.4).
+
+A child that can edit neither headers nor body runs beside the next one, for that one would see the same
+message anyway; so does a child declared independent. Should a child edit that never said it could, those
+who ran beside it are asked anew with the edited message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postmill.chain.child import OUT_OF_MESSAGE, TAKING_PART, Child
+from postmill.chain.edits import changes_content, show_to_later
+from postmill.chain.judgement import ABORT, judge, sticky_at
+from postmill.chain.links import behind_content, catch_up
+from postmill.chain.message import Message
+from postmill.chain.state import State
+from postmill.chain.steps import CONTINUE, Answered, Ask, Await, Cancel, Chain, Lost, Outcome, Tell, Verdict
+from postmill.chain.talks import ContentTalk
+from postmill.wire.codes import Command, Reply
+
+_STAGE = int(Command.BODYEOB)
+_QUARANTINED = Verdict(Reply.QUARANTINE)
+"""Ends the chain without a word of refusal: what Postfix does with a held message (protocol §3.5)."""
+
+
+def run_content(state: State, message: Message) -> Chain[Verdict]:
+    """Show the message to every child that takes part; edits are left in ``message.edits``."""
+    waiting, sticky = _order(state)
+    while waiting:
+        batch = _batch(waiting)
+        verdict, done = yield from _run_batch(state, message, batch, later=len(waiting) > len(batch))
+        if verdict is not None:
+            return CONTINUE if verdict is _QUARANTINED else verdict
+        waiting = waiting[done:]
+    return sticky or CONTINUE
+
+
+def _order(state: State) -> tuple[list[Child], Verdict | None]:
+    waiting: list[Child] = []
+    for child in state.children:
+        if child.state < OUT_OF_MESSAGE:
+            waiting.append(child)
+        elif (verdict := sticky_at(child, _STAGE)) is not None:
+            return waiting, verdict
+    return waiting, None
+
+
+def _alone(child: Child) -> bool:
+    """Tell whether nobody may be asked before this child's edits are known."""
+    return not (
+        child.spec.independent
+        or child.spec.evaluate
+        or (child.terms is not None and not child.terms.content_edits)
+    )
+
+
+def _batch(waiting: Sequence[Child]) -> Sequence[Child]:
+    for position, child in enumerate(waiting):
+        if _alone(child):
+            return waiting[: position + 1]
+    return waiting
+
+
+def _run_batch(
+    state: State, message: Message, batch: Sequence[Child], later: bool
+) -> Chain[tuple[Verdict | None, int]]:
+    """Ask some children at the same time; return a final verdict, or how many of them are done."""
+    asked: list[Child] = []
+    verdict: Verdict | None = None
+    for child in batch:
+        verdict = yield from _begin(state, message, child)
+        if verdict is not None:
+            break
+        if child.asked:
+            asked.append(child)
+    for position, child in enumerate(asked):
+        outcome = yield Await(child)
+        assert outcome is not None
+        rest = asked[position + 1 :]
+        final = yield from _take_in(state, message, child, outcome)
+        if final is not None:
+            yield from _call_off(rest)
+            return final, 0
+        edits = message.edits[-1][2] if message.edits and message.edits[-1][0] == child.name else ()
+        if edits and (rest or later):
+            assert child.terms is not None
+            show_to_later(message, child.terms, edits, state.new_body)
+            if rest and changes_content(edits) and not child.spec.independent:
+                yield from _call_off(rest)
+                return None, batch.index(child) + 1
+    return verdict, len(batch)
+
+
+def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None]:
+    """Start showing the message to one child."""
+    if behind_content(state, child):
+        verdict = yield from catch_up(state, child, None)
+        if verdict is not None or child.state != TAKING_PART or not child.open:
+            return verdict
+    assert child.terms is not None
+    talk = ContentTalk(message.packets(child.terms), child.spec.content_timeout, child.spec.pipeline)
+    if child.backlog:
+        yield Tell(child, b"".join(child.backlog))
+        child.backlog.clear()
+    yield Ask(child, talk)
+    child.asked = True
+    return None
+
+
+def _take_in(state: State, message: Message, child: Child, outcome: Outcome) -> Chain[Verdict | None]:
+    """Judge one outcome and keep the child's edits if they are to take effect."""
+    verdict = yield from judge(state, child, _STAGE, outcome)
+    if isinstance(outcome, Answered):
+        child.in_message = False
+        child.reusable = outcome.stage == _STAGE and not outcome.closing
+    if verdict is not None or child.spec.evaluate or child.terms is None:
+        return verdict
+    if outcome.edits and (isinstance(outcome, Answered) or _keeps_lost_edits(state, child, outcome)):
+        message.edits.append((child.name, child.terms, outcome.edits))
+        state.observer.edited(child.name, outcome.edits)
+    held = isinstance(outcome, Answered) and outcome.hold is not None
+    return _QUARANTINED if held and state.copies_postfix("quarantine") else None
+
+
+def _keeps_lost_edits(state: State, child: Child, lost: Lost) -> bool:
+    return bool(lost.edits) and child.spec.on_error == "accept" and state.copies_postfix("lost-edits")
+
+
+def _call_off(children: Sequence[Child]) -> Chain[None]:
+    """Stop children that ran beside one whose word ended the message, or changed it."""
+    for child in children:
+        child.asked = False
+        yield Cancel(child)
+        yield Tell(child, ABORT)
+        child.forget_message()

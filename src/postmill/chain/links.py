@@ -1,0 +1,154 @@
+"""Bringing a child to where it must be before it can be asked (protocol §2.3, §6.8, §9.9).
+
+Connect and negotiate; tell it again CONNECT, HELO, MAIL and RCPT when it has a new link, or when the
+message was cut short on its link although the MTA goes on with it.
+"""
+
+from __future__ import annotations
+
+from postmill.chain.child import TAKING_PART, Child
+from postmill.chain.event import Event
+from postmill.chain.judgement import judge, lose, sticky_at
+from postmill.chain.negotiation import offer_to_children
+from postmill.chain.state import State
+from postmill.chain.steps import Ask, Await, Chain, CloseChild, Lost, Verdict
+from postmill.chain.talks import EventTalk, NegotiateTalk
+from postmill.wire.codes import Command
+
+_IN_MESSAGE = (Command.RCPT, Command.DATA, Command.HEADER)
+"""Events that presuppose MAIL; HEADER stands for the whole content."""
+
+
+def greet(state: State, child: Child) -> NegotiateTalk:
+    """Return the conversation that opens a link."""
+    assert state.offer is not None
+    return NegotiateTalk(offer_to_children(state.offer), child.spec.command_timeout)
+
+
+def greeted(state: State, child: Child, talk: NegotiateTalk) -> Chain[None]:
+    """Take in the outcome of ``greet``: the child takes part from now on, or is lost."""
+    outcome = yield Await(child)
+    child.asked = False
+    if not isinstance(outcome, Lost):
+        assert talk.answer is not None
+        state.negotiations.learn(child.name, talk.offer, talk.answer)
+        agreement = state.agreement
+        if agreement is None or agreement.covers(talk.answer):
+            if agreement is not None and (child.terms is None or child.terms.answer != talk.answer):
+                child.terms = agreement.terms(child.spec, talk.answer)
+            child.open = True
+            return
+        outcome = Lost("config", "negotiated something that cannot be had in this session any more")
+        yield CloseChild(child)
+    state.observer.answered(child.name, Command.OPTNEG, outcome, child.spec.evaluate)
+    lose(state, child, outcome)
+
+
+def settle(state: State) -> None:
+    """Give every child that answered its terms."""
+    agreement = state.agreement
+    assert agreement is not None
+    offer = agreement.offer
+    for child in state.children:
+        answer = state.negotiations.answer_of(child.name, offer)
+        if answer is not None:
+            child.terms = agreement.terms(child.spec, answer)
+
+
+def prepare(child: Child, event: Event) -> bytes | None:
+    """Return what to write for an event that wants a reply, or None when nothing is to be asked.
+
+    What needs no reply is kept for the next write, as Postfix does (protocol §1.3, §5.4).
+    """
+    terms = child.terms
+    assert terms is not None
+    letter = event.letter
+    if letter in terms.too_new:
+        return None
+    if letter in terms.suppressed:
+        child.backlog.append(event.macro_packet(terms))
+        return None
+    if child.skip:
+        if child.skip == letter:
+            return None
+        child.skip = 0
+    data = event.packets(terms)
+    if letter in terms.no_reply:
+        child.backlog.append(data)
+        return None
+    if child.backlog:
+        data = b"".join((*child.backlog, data))
+        child.backlog.clear()
+    child.reusable = letter == Command.UNKNOWN
+    return data
+
+
+def mark(child: Child, letter: int) -> None:
+    """Remember how far a child has been told."""
+    if letter == Command.MAIL:
+        child.in_message = True
+    elif letter == Command.CONNECT:
+        child.greeted = True
+
+
+def tell(state: State, child: Child, event: Event) -> Chain[Verdict | None]:
+    """Ask one child about one event and take in what it says."""
+    mark(child, event.letter)
+    data = prepare(child, event)
+    if data is None:
+        return None
+    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout))
+    child.asked = True
+    outcome = yield Await(child)
+    assert outcome is not None
+    return (yield from judge(state, child, event.letter, outcome))
+
+
+def catch_up(state: State, child: Child, event: Event | None) -> Chain[Verdict | None]:
+    """Tell a child what comes before ``event`` (None: before the content) and was not told it yet."""
+    letter = event.letter if event is not None else Command.HEADER
+    if not child.open:
+        talk = greet(state, child)
+        yield Ask(child, talk)
+        yield from greeted(state, child, talk)
+        if not child.open:
+            return sticky_at(child, letter)
+    for earlier in _missing(state, child, letter):
+        verdict = yield from tell(state, child, earlier)
+        if earlier.letter == Command.RCPT and child.state == TAKING_PART:
+            continue  # it may refuse again what it refused before; who stays was settled then
+        if verdict is not None or child.state != TAKING_PART:
+            return verdict
+    child.in_message = child.in_message or letter in _IN_MESSAGE
+    return None
+
+
+def _missing(state: State, child: Child, letter: int) -> list[Event]:
+    """Return the events this child should know and does not, oldest first."""
+    missing: list[Event] = []
+    if not child.greeted and letter != Command.CONNECT:
+        missing += [state.connect] if state.connect is not None else []
+        missing += [state.helo] if state.helo is not None and letter != Command.HELO else []
+    message = state.message
+    if message is not None and letter in _IN_MESSAGE and not child.in_message:
+        missing += [message.mail] if message.mail is not None else []
+        missing += [rcpt for rcpt in message.rcpts if child.index <= rcpt.reached and wants(child, rcpt)]
+    return missing
+
+
+def wants(child: Child, event: Event) -> bool:
+    """Tell whether an event is for this child: recipients the MTA refuses only if it asked for them."""
+    return not event.rejected or (child.terms is not None and child.terms.rcpt_rej)
+
+
+def behind(child: Child, event: Event) -> bool:
+    """Tell whether a child has something to catch up on before this event."""
+    if not child.open or (not child.greeted and event.letter != Command.CONNECT):
+        return True
+    return not child.in_message and event.letter in _IN_MESSAGE
+
+
+def behind_content(state: State, child: Child) -> bool:
+    """Tell whether a child has something to catch up on before it is shown the message."""
+    told_mail = child.in_message or state.message is None or state.message.mail is None
+    return not (child.open and child.greeted and told_mail)

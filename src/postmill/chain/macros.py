@@ -1,0 +1,118 @@
+"""Macros for each child and stage, each in the child's own spelling (protocol §5, §9.6).
+
+The MTA's ``D`` packets are passed on as they came unless the child asked for its own list, or a list
+had to be asked of the MTA for the sake of another child, or the configuration adds some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from postmill.wire.codes import Command, MacroStage
+from postmill.wire.framing import frame
+from postmill.wire.tables import MACRO_STAGE
+
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+DEFAULT_NAMES: Mapping[MacroStage, tuple[bytes, ...]] = {
+    MacroStage.CONNECT: (b"j", b"{daemon_name}", b"{daemon_addr}", b"v", b"_", b"{if_name}", b"{if_addr}"),
+    MacroStage.HELO: (b"{tls_version}", b"{cipher}", b"{cipher_bits}", b"{cert_subject}", b"{cert_issuer}"),
+    MacroStage.MAIL: (
+        b"i",
+        b"{auth_type}",
+        b"{auth_authen}",
+        b"{auth_ssf}",
+        b"{auth_author}",
+        b"{mail_addr}",
+        b"{mail_host}",
+        b"{mail_mailer}",
+    ),
+    MacroStage.RCPT: (b"i", b"{rcpt_addr}", b"{rcpt_host}", b"{rcpt_mailer}"),
+    MacroStage.DATA: (b"i",),
+    MacroStage.EOM: (b"i", b"{msg_id}"),
+    MacroStage.EOH: (b"i",),
+}
+"""What Postfix and Sendmail send when no list was asked for, together (protocol §5.1)."""
+
+
+def bare(name: bytes) -> bytes:
+    """Return a macro name without braces, the form in which names are compared (protocol §2.2)."""
+    return name[1:-1] if name[:1] == b"{" and name[-1:] == b"}" else name
+
+
+def braced(name: bytes) -> bytes:
+    """Return a macro name as an MTA spells it: long names in braces, one-letter names without."""
+    plain = bare(name)
+    return plain if len(plain) == 1 else b"{" + plain + b"}"
+
+
+def split_names(text: bytes) -> tuple[bytes, ...]:
+    """Return the names of a symbol list: separated by blanks or commas (protocol §4.6)."""
+    return tuple(text.replace(b",", b" ").split())
+
+
+def parse_pairs(payload: bytes) -> Pairs:
+    """Return the pairs of a ``D`` payload; what is odd or unended at its end is left out, as in libmilter."""
+    parts = payload[1:].split(b"\0")[:-1]
+    return tuple(zip(parts[::2], parts[1::2], strict=False))
+
+
+def build_payload(letter: int, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the payload of a ``D`` packet."""
+    return bytes((letter,)) + b"".join(name + b"\0" + value + b"\0" for name, value in pairs)
+
+
+def is_rejected_recipient(payload: bytes) -> bool:
+    """Tell whether the macros of a RCPT mark a recipient the MTA itself refuses (protocol §6.5)."""
+    return b"rcpt_mailer" in payload and any(
+        bare(name) == b"rcpt_mailer" and value == b"error" for name, value in parse_pairs(payload)
+    )
+
+
+class MacroFilter:
+    """What one child gets of the MTA's macros."""
+
+    __slots__ = ("_cache", "_extra", "_lists", "active")
+
+    def __init__(
+        self,
+        symlists: Sequence[tuple[int, bytes]],
+        extra: Mapping[int, Pairs],
+        imposed: frozenset[int] = frozenset(),
+    ) -> None:
+        """Take the child's lists, the configured extras and the stages at which a list was asked upstream.
+
+        At an imposed stage for which this child has no list of its own, it gets the MTA's default names only.
+        """
+        self._lists: dict[int, tuple[bytes, ...]] = {
+            stage: tuple(braced(name) for name in DEFAULT_NAMES[MacroStage(stage)]) for stage in imposed
+        }
+        for stage, text in symlists:
+            if names := split_names(text):
+                self._lists[stage] = names
+        self._extra = dict(extra)
+        self._cache: dict[bytes, bytes] = {}
+        self.active = bool(self._lists or self._extra)
+
+    def packet(self, payload: bytes) -> bytes:
+        """Return the complete ``D`` packet for this child, from the MTA's payload."""
+        if not self.active:
+            return frame(Command.MACRO, payload)
+        packet = self._cache.get(payload)
+        if packet is None:
+            if len(self._cache) >= 16:
+                self._cache.clear()
+            packet = self._cache[payload] = frame(Command.MACRO, self._filtered(payload))
+        return packet
+
+    def _filtered(self, payload: bytes) -> bytes:
+        letter = payload[0]
+        names = self._lists.get(MACRO_STAGE.get(letter, -1))
+        extra = self._extra.get(letter, ())
+        if names is None and not extra:
+            return payload
+        pairs = parse_pairs(payload)
+        if names is not None:
+            known = {bare(name): value for name, value in pairs}
+            pairs = tuple((name, known[bare(name)]) for name in names if bare(name) in known)
+        return build_payload(letter, (*pairs, *extra))

@@ -1,0 +1,117 @@
+"""One message under way: what the MTA told, what the children did to it, and how a child is shown it.
+
+The MTA's packets are kept as they came and passed on so; a model of the headers is built only when an
+edit must be shown to a later child (protocol §9.4, §9.5). Rendering edits for the MTA is in ``edits``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postmill.chain.child import Terms
+from postmill.chain.event import Event
+from postmill.chain.steps import Edit, Verdict
+from postmill.mail.body import Body
+from postmill.mail.headers import HeaderList, shown
+from postmill.wire.codes import Command
+from postmill.wire.framing import frame
+
+Packet = tuple[int, bytes, bool]
+"""Event letter, complete packets (macros included), whether a reply comes."""
+
+_HEADER, _EOH, _BODY, _BODYEOB = (
+    int(letter) for letter in (Command.HEADER, Command.EOH, Command.BODY, Command.BODYEOB)
+)
+
+
+def split_header(payload: bytes) -> tuple[bytes, bytes]:
+    """Return name and value of a HEADER payload."""
+    name, _, rest = payload.partition(b"\0")
+    return name, rest.partition(b"\0")[0]
+
+
+class Message:
+    """One message, from MAIL to its verdict."""
+
+    __slots__ = (
+        "_heads",
+        "body",
+        "edits",
+        "headers",
+        "hold",
+        "leadspc",
+        "mail",
+        "model",
+        "oversize",
+        "rcpts",
+        "stage_macros",
+        "verdict",
+    )
+
+    def __init__(self, mail: Event | None, leadspc: bool) -> None:
+        """Begin with MAIL, or None when another event came first because nobody wants MAIL.
+
+        ``leadspc`` tells how the MTA shows header values.
+        """
+        self.mail = mail
+        self.leadspc = leadspc
+        self.rcpts: list[Event] = []
+        self.headers: list[bytes] = []
+        """Payloads of the HEADER packets, as they came."""
+        self.model: HeaderList | None = None
+        """The headers as edited so far; None as long as nobody edited them."""
+        self.body: Body | None = None
+        self.oversize = False
+        self.stage_macros: dict[int, bytes] = {}
+        """Event letter (L, N, B, E) to the payload of the macros that the MTA sends with it."""
+        self.edits: list[tuple[str, Terms, tuple[Edit, ...]]] = []
+        """Edits that take effect: child, its terms, what it asked for."""
+        self.hold: bytes | None = None
+        self.verdict: Verdict | None = None
+        """What was said about the whole message; nobody is asked any more."""
+        self._heads: dict[bool, list[bytes]] = {}
+
+    def original_model(self) -> HeaderList:
+        """Return a fresh model of the headers as the MTA told them (stored text: protocol §9.5)."""
+        pairs = (split_header(payload) for payload in self.headers)
+        if self.leadspc:
+            return HeaderList(pairs)
+        return HeaderList((name, b" " + value) for name, value in pairs)
+
+    def forget_heads(self) -> None:
+        """Take note that the model changed."""
+        self._heads.clear()
+
+    def _head(self, leadspc: bool) -> list[bytes]:
+        """Return the HEADER packets for a child with or without HDR_LEADSPC."""
+        head = self._heads.get(leadspc)
+        if head is None:
+            head = self._heads[leadspc] = [frame(_HEADER, payload) for payload in self._payloads(leadspc)]
+        return head
+
+    def _payloads(self, leadspc: bool) -> list[bytes]:
+        if self.model is None and leadspc == self.leadspc:
+            return self.headers
+        model = self.model or self.original_model()
+        return [name + b"\0" + shown(text, leadspc) + b"\0" for name, text in model.visible()]
+
+    def packets(self, terms: Terms) -> Iterator[Packet]:
+        """Yield what a child is to be told of the content, in its spelling (protocol §6.7, §9.4)."""
+        suppressed, quiet = terms.suppressed, terms.no_reply
+        if _HEADER not in suppressed:
+            macros = self._macros(_HEADER, terms)
+            replies = _HEADER not in quiet
+            for packet in self._head(terms.leadspc):
+                yield _HEADER, macros + packet, replies
+        if _EOH not in suppressed:
+            yield _EOH, self._macros(_EOH, terms) + frame(_EOH), _EOH not in quiet
+        if _BODY not in suppressed and self.body is not None:
+            macros = self._macros(_BODY, terms)
+            replies = _BODY not in quiet
+            for chunk in self.body.chunks():
+                yield _BODY, macros + frame(_BODY, chunk), replies
+        yield _BODYEOB, self._macros(_BODYEOB, terms) + frame(_BODYEOB), True
+
+    def _macros(self, letter: int, terms: Terms) -> bytes:
+        payload = self.stage_macros.get(letter)
+        return b"" if payload is None else terms.macros.packet(payload)

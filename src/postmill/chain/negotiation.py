@@ -1,0 +1,175 @@
+"""Negotiation: one offer of the MTA, N answers of the children, one answer to the MTA (protocol §4, §9.1).
+
+Answers are remembered, so that a new MTA session is answered at once. What a child needs beyond the
+answer already given upstream cannot be had in that session any more (``covers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_, or_
+
+from postmill.chain.child import ChildSpec, Terms
+from postmill.chain.macros import DEFAULT_NAMES, bare, braced, split_names
+from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, VERSION, Action, MacroStage, Protocol
+from postmill.wire.packets import OptNeg
+
+_NO_EVENTS = (
+    Protocol.NOCONNECT
+    | Protocol.NOHELO
+    | Protocol.NOMAIL
+    | Protocol.NORCPT
+    | Protocol.NOBODY
+    | Protocol.NOHDRS
+    | Protocol.NOEOH
+    | Protocol.NOUNKNOWN
+    | Protocol.NODATA
+)
+_NO_REPLIES = Protocol.NR_HDR | Protocol.NR_EOH | Protocol.NR_BODY
+"""Asked of the MTA wherever it can: the message then comes in one burst, the verdict is given at its end."""
+
+Symlists = tuple[tuple[int, bytes], ...]
+
+
+def offer_to_children(mta: OptNeg) -> OptNeg:
+    """Return what a child is offered: the MTA's offer without bits nobody released (protocol §9.1)."""
+    return OptNeg(
+        min(mta.version, VERSION), int(mta.actions) & ALL_ACTIONS, int(mta.protocol) & ALL_PROTOCOL, ()
+    )
+
+
+def absent_answer(offer: OptNeg) -> OptNeg:
+    """Return the answer assumed for a child that cannot be asked but whose failure must be reported.
+
+    It wants CONNECT and MAIL, at which its sticky verdict is given (protocol §9.1).
+    """
+    wanted = Protocol.NOCONNECT | Protocol.NOMAIL
+    return OptNeg(offer.version, 0, int(_NO_EVENTS & ~wanted) & offer.protocol, ())
+
+
+def _suppressed(answer: OptNeg) -> int:
+    """Return the events a child does without, those its version does not know included."""
+    flags = int(answer.protocol)
+    if 1 < answer.version < 4:
+        flags |= Protocol.NODATA
+    if 1 < answer.version < 3:
+        flags |= Protocol.NOUNKNOWN
+    return flags & _NO_EVENTS
+
+
+class Agreement:
+    """What is answered upstream, and the terms with each child that follow from it."""
+
+    __slots__ = ("answer", "imposed", "offer")
+
+    def __init__(self, offer: OptNeg, specs: Sequence[ChildSpec], answers: Sequence[OptNeg]) -> None:
+        """Merge ``answers``, one for each child that is to be reckoned with."""
+        self.offer = offer
+        symlists, self.imposed = _merge_symlists(offer, answers)
+        actions = reduce(or_, (int(answer.actions) for answer in answers), 0)
+        if any(spec.on_error == "quarantine" for spec in specs):
+            actions |= Action.QUARANTINE
+        actions = actions | Action.SETSYMLIST if symlists else actions & ~Action.SETSYMLIST
+        suppressed = reduce(and_, (_suppressed(answer) for answer in answers), int(_NO_EVENTS))
+        capabilities = reduce(or_, (int(answer.protocol) for answer in answers), 0) & (
+            Protocol.HDR_LEADSPC | Protocol.RCPT_REJ
+        )
+        protocol = suppressed | capabilities | _NO_REPLIES | Protocol.SKIP
+        self.answer = OptNeg(
+            min(offer.version, VERSION),
+            int(actions) & int(offer.actions),
+            int(protocol) & int(offer.protocol) & ALL_PROTOCOL,
+            symlists,
+        )
+
+    def terms(self, spec: ChildSpec, answer: OptNeg) -> Terms:
+        """Return the terms with one child."""
+        return Terms(answer, spec, self.imposed)
+
+    def covers(self, answer: OptNeg) -> bool:
+        """Tell whether a child with this answer can take part, given what was answered upstream."""
+        given = self.answer
+        wants = int(answer.protocol) & (Protocol.HDR_LEADSPC | Protocol.RCPT_REJ)
+        names = {stage: {bare(name) for name in split_names(text)} for stage, text in given.symlists}
+        return (
+            not (int(given.protocol) & _NO_EVENTS & ~_suppressed(answer))
+            and not (int(answer.actions) & ~int(given.actions) & ~Action.SETSYMLIST)
+            and not (wants & ~int(given.protocol))
+            and all(
+                {bare(name) for name in split_names(text)} <= names.get(stage, set())
+                for stage, text in answer.symlists
+            )
+        )
+
+
+def _merge_symlists(offer: OptNeg, answers: Sequence[OptNeg]) -> tuple[Symlists, frozenset[int]]:
+    """Return the lists to ask of the MTA, and the stages at which some child has none (protocol §9.6)."""
+    if not int(offer.actions) & Action.SETSYMLIST:
+        return (), frozenset()
+    lists: dict[int, list[bytes]] = {}
+    imposed: set[int] = set()
+    for stage in MacroStage:
+        asked = [_names_at(answer, stage) for answer in answers]
+        if not any(asked):
+            continue
+        names = [name for some in asked for name in some]
+        if not all(asked):
+            imposed.add(stage)
+            names += DEFAULT_NAMES[stage]
+        if stage == MacroStage.RCPT and any(int(answer.protocol) & Protocol.RCPT_REJ for answer in answers):
+            names.append(b"{rcpt_mailer}")
+        lists[stage] = names
+    if MacroStage.EOM in lists and MacroStage.EOH not in lists:
+        # Sendmail ignores a list for EOM that has none for EOH beside it (protocol §4.6)
+        imposed.add(MacroStage.EOH)
+        lists[MacroStage.EOH] = list(DEFAULT_NAMES[MacroStage.EOH])
+    return tuple(
+        (int(stage), b" ".join(_unique(names))) for stage, names in sorted(lists.items())
+    ), frozenset(imposed)
+
+
+def _names_at(answer: OptNeg, stage: int) -> tuple[bytes, ...]:
+    return split_names(dict(answer.symlists).get(stage, b""))
+
+
+def _unique(names: Sequence[bytes]) -> tuple[bytes, ...]:
+    return tuple({bare(name): braced(name) for name in names}.values())
+
+
+class Negotiations:
+    """The remembered answers of all children to one and the same offer, and their merge."""
+
+    __slots__ = ("_agreements", "_answers")
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._answers: dict[tuple[str, OptNeg], OptNeg] = {}
+        self._agreements: dict[OptNeg, tuple[Agreement, Mapping[str, Terms]]] = {}
+
+    def answer_of(self, name: str, offer: OptNeg) -> OptNeg | None:
+        """Return what a child answered last to this offer."""
+        return self._answers.get((name, offer))
+
+    def learn(self, name: str, offer: OptNeg, answer: OptNeg) -> None:
+        """Remember an answer; a different one than before makes the merge out of date."""
+        if self._answers.get((name, offer)) != answer:
+            self._answers[name, offer] = answer
+            self._agreements.pop(offer, None)
+
+    def agreement(
+        self, offer: OptNeg, specs: Sequence[ChildSpec]
+    ) -> tuple[Agreement, Mapping[str, Terms]] | None:
+        """Return the merge for an offer and each child's terms, or None when some child never answered it."""
+        known = self._agreements.get(offer)
+        if known is None:
+            answers = [self._answers.get((spec.name, offer)) for spec in specs]
+            if None in answers:
+                return None
+            complete = [answer for answer in answers if answer is not None]
+            merged = Agreement(offer, specs, complete)
+            terms = {
+                spec.name: merged.terms(spec, answer) for spec, answer in zip(specs, complete, strict=True)
+            }
+            known = self._agreements[offer] = (merged, terms)
+        return known

@@ -1,0 +1,115 @@
+"""The state of one session: the children, what the client said so far, the message under way.
+
+Whatever belongs to a message lives in ``Message``, which is made anew for each, so that nothing of one
+message can reach the next (protocol §9.9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, Child, ChildSpec
+from postmill.chain.event import Event
+from postmill.chain.macros import parse_pairs
+from postmill.chain.message import Message
+from postmill.chain.negotiation import Agreement, Negotiations
+from postmill.chain.notes import Observer
+from postmill.mail.body import Body
+from postmill.wire.codes import Protocol
+from postmill.wire.packets import OptNeg
+from postmill.wire.tables import NR_FLAG
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the administrator wants of the chain as a whole."""
+
+    children: tuple[ChildSpec, ...]
+    in_turn: bool = False
+    """Ask one child after the other at every stage, as Postfix does."""
+    mta: str = "auto"
+    """auto, postfix or sendmail."""
+    same_as_postfix: frozenset[str] = frozenset()
+    """Where Postfix is copied although we know something safer (design decision, docs/differences.md)."""
+    max_message_size: int = 0
+    """Most body bytes of a message; 0 is no limit."""
+
+
+class State:
+    """Everything one session knows."""
+
+    __slots__ = (
+        "agreement",
+        "children",
+        "connect",
+        "helo",
+        "hold_always",
+        "message",
+        "mta",
+        "negotiations",
+        "new_body",
+        "observer",
+        "offer",
+        "pending_macros",
+        "plan",
+        "quiet",
+    )
+
+    def __init__(
+        self, plan: Plan, negotiations: Negotiations, observer: Observer, new_body: Callable[[], Body]
+    ) -> None:
+        """Begin a session; ``new_body`` gives an empty body with the shell's own place to keep it."""
+        self.plan = plan
+        self.negotiations = negotiations
+        self.observer = observer
+        self.new_body = new_body
+        self.children = tuple(Child(spec, index) for index, spec in enumerate(plan.children))
+        self.offer: OptNeg | None = None
+        self.agreement: Agreement | None = None
+        self.mta = "" if plan.mta == "auto" else plan.mta
+        self.connect: Event | None = None
+        self.helo: Event | None = None
+        self.message: Message | None = None
+        self.hold_always: bytes | None = None
+        """Reason for which every message of the connection is held."""
+        self.pending_macros: bytes | None = None
+        """Macros whose event has not come yet."""
+        self.quiet: frozenset[int] = frozenset()
+        """Events for which the MTA waits for no reply."""
+
+    def agree(self, agreement: Agreement) -> None:
+        """Take what is answered upstream."""
+        self.agreement = agreement
+        protocol = agreement.answer.protocol
+        self.quiet = frozenset(letter for letter, flag in NR_FLAG.items() if protocol & flag)
+
+    def copies_postfix(self, what: str) -> bool:
+        """Tell whether the administrator wants Postfix's own behaviour here."""
+        return what in self.plan.same_as_postfix
+
+    @property
+    def upstream_leadspc(self) -> bool:
+        """Whether header values travel with the blank after the colon between the MTA and us."""
+        return self.agreement is not None and bool(self.agreement.answer.protocol & Protocol.HDR_LEADSPC)
+
+    def learn_mta(self, macros: bytes | None) -> None:
+        """Find out from the macros of CONNECT which MTA this is (protocol §5.2, §9.7)."""
+        if self.mta or macros is None:
+            return
+        known = dict(parse_pairs(macros))
+        version = known.get(b"v", b"")
+        if version.startswith(b"Postfix"):
+            self.mta = "postfix"
+        elif version[:1].isdigit() or b"{if_name}" in known:
+            self.mta = "sendmail"
+
+    def all_out(self, of_connection: bool) -> bool:
+        """Tell whether no child takes part in the message, or connection, any more, and no mail is held."""
+        held = self.hold_always is not None or (self.message is not None and self.message.hold is not None)
+        least = OUT_OF_CONNECTION if of_connection else OUT_OF_MESSAGE
+        return (
+            bool(self.children)
+            and not held
+            and all(least <= child.state and child.sticky is None for child in self.children)
+        )

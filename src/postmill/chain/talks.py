@@ -1,0 +1,239 @@
+"""The conversations a link can carry: negotiation, one event, the content of a message.
+
+Each is a small state machine over reply packets; protocol §3 (what may be answered), §6.7 (content),
+§10.2 (what a child may get wrong). What an answer means for the chain does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postmill.chain.steps import Answered, Edit
+from postmill.errors import RemoteConfigError, RemoteProtocolError
+from postmill.mail.reply import check_reply_text
+from postmill.wire.codes import Command, Reply
+from postmill.wire.packets import AddHeader, ChangeHeader, InsertHeader, OptNeg, decode_reply, encode
+from postmill.wire.tables import EDITS, VERDICTS
+
+_CONTINUE = int(Reply.CONTINUE)
+_PROGRESS = int(Reply.PROGRESS)
+_QUARANTINE = int(Reply.QUARANTINE)
+_REPLYCODE = int(Reply.REPLYCODE)
+_SKIP = int(Reply.SKIP)
+_REPLBODY = int(Reply.REPLBODY)
+_BODYEOB = int(Command.BODYEOB)
+_FINAL = frozenset(map(int, VERDICTS)) - {_CONTINUE, _SKIP}
+_EDITS = frozenset(map(int, EDITS))
+_HEADER_EDITS = (AddHeader, InsertHeader, ChangeHeader)
+_MOST_HEADER = 60000
+"""Postfix cuts header values at this many bytes (protocol §1.2)."""
+
+WINDOW = 262144
+"""Most bytes of a message written to a pipelining child before its replies are awaited."""
+
+
+def _reason(payload: bytes) -> bytes:
+    return payload.partition(b"\0")[0]
+
+
+def _unexpected(letter: int, stage: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"reply {bytes((letter,))!r} is not allowed at {chr(stage)}")
+
+
+class NegotiateTalk:
+    """OPTNEG out, OPTNEG back (protocol §4); the answer is left in ``answer``."""
+
+    __slots__ = ("answer", "due", "offer", "outcome", "stage", "timeout")
+
+    def __init__(self, offer: OptNeg, timeout: float) -> None:
+        """Offer ``offer``; the child may take ``timeout`` seconds."""
+        self.offer = offer
+        self.timeout = timeout
+        self.due = 1
+        self.stage = int(Command.OPTNEG)
+        self.outcome: Answered | None = None
+        self.answer: OptNeg | None = None
+
+    def start(self) -> bytes:
+        """Return the offer."""
+        return encode(self.offer)
+
+    def receive(self, letter: int, payload: bytes) -> bytes:
+        """Take the answer; protocol §4.4 says what makes it an error."""
+        if letter != Reply.OPTNEG:
+            raise _unexpected(letter, self.stage)
+        answer = decode_reply(letter, payload)
+        assert isinstance(answer, OptNeg)
+        if answer.version > self.offer.version:
+            raise RemoteProtocolError(f"version {answer.version} was not offered")
+        if answer.actions & ~self.offer.actions:
+            raise RemoteProtocolError(f"actions {answer.actions:#x} were not all offered")
+        self.answer = answer
+        self.due = 0
+        self.outcome = Answered(_CONTINUE, self.stage)
+        return b""
+
+    def lost_edits(self) -> tuple[Edit, ...]:
+        """Nothing was edited."""
+        return ()
+
+
+class EventTalk:
+    """One event and its verdict: CONNECT, HELO, MAIL, RCPT, DATA, UNKNOWN."""
+
+    __slots__ = ("data", "due", "hold", "outcome", "stage", "timeout")
+
+    def __init__(self, stage: int, data: bytes, timeout: float) -> None:
+        """Write ``data`` (macros and event) and wait ``timeout`` seconds for each packet."""
+        self.stage = stage
+        self.data = data
+        self.timeout = timeout
+        self.due = 1
+        self.hold: bytes | None = None
+        self.outcome: Answered | None = None
+
+    def start(self) -> bytes:
+        """Return macros and event."""
+        return self.data
+
+    def receive(self, letter: int, payload: bytes) -> bytes:
+        """Take one packet of the answer (protocol §3.2)."""
+        if letter == _PROGRESS:
+            return b""
+        if letter == _QUARANTINE:
+            self.hold = _reason(payload)
+            return b""
+        if letter in _FINAL or letter in (_CONTINUE, _SKIP):
+            text = check_reply_text(payload) if letter == _REPLYCODE else b""
+            answer = Answered(letter, self.stage, text)
+            answer.hold = self.hold
+            self.due = 0
+            self.outcome = answer
+            return b""
+        raise _unexpected(letter, self.stage)
+
+    def lost_edits(self) -> tuple[Edit, ...]:
+        """Nothing was edited."""
+        return ()
+
+
+class ContentTalk:
+    """Headers, end of headers, body and end of message, then edits and the verdict (protocol §6.7).
+
+    ``packets`` yields ``(letter, bytes, expects a reply)``, macros included, END OF BODY last. Without
+    ``pipeline`` every reply is awaited before the next packet; with it whole windows are written and the
+    replies counted, so a final verdict in their middle makes the link useless for another message.
+    """
+
+    __slots__ = (
+        "_awaited",
+        "_edits",
+        "_hold",
+        "_packets",
+        "_pipeline",
+        "_replaced",
+        "_skipped",
+        "due",
+        "outcome",
+        "stage",
+        "timeout",
+    )
+
+    def __init__(self, packets: Iterator[tuple[int, bytes, bool]], timeout: float, pipeline: bool) -> None:
+        """Write ``packets``; the child may be silent for ``timeout`` seconds."""
+        self._packets = packets
+        self._pipeline = pipeline
+        self._awaited: list[int] = []
+        self._edits: list[Edit] = []
+        self._hold: bytes | None = None
+        self._skipped = 0
+        self._replaced = 0
+        self.timeout = timeout
+        self.due = 0
+        self.stage = 0
+        self.outcome: Answered | None = None
+
+    def start(self) -> bytes:
+        """Return the first packet, or the first window."""
+        return self._more()
+
+    def _more(self) -> bytes:
+        """Collect what may be written now: up to one awaited reply, or up to a window."""
+        out: list[bytes] = []
+        size = 0
+        for letter, data, replies in self._packets:
+            if letter == self._skipped:
+                continue
+            out.append(data)
+            size += len(data)
+            if replies:
+                self._awaited.append(letter)
+                if not self._pipeline or size >= WINDOW:
+                    break
+        self.due = len(self._awaited)
+        if self._awaited:
+            self.stage = self._awaited[0]
+        return b"".join(out)
+
+    def receive(self, letter: int, payload: bytes) -> bytes:
+        """Take one packet of the answer to the packet that waits longest."""
+        if letter == _CONTINUE:
+            return self._continued()
+        if letter == _PROGRESS:
+            return b""
+        if letter == _QUARANTINE:
+            self._hold = _reason(payload)
+            return b""
+        if letter == _SKIP:
+            self._skipped = self._awaited[0] if self._awaited[0] in (Command.HEADER, Command.BODY) else 0
+            return self._continued()
+        if letter in _FINAL:
+            self._finish(letter, check_reply_text(payload) if letter == _REPLYCODE else b"")
+            return b""
+        if letter in _EDITS and self.stage == _BODYEOB:
+            self._edit(letter, payload)
+            return b""
+        raise _unexpected(letter, self.stage)
+
+    def _continued(self) -> bytes:
+        if self.stage == _BODYEOB:
+            self._finish(_CONTINUE, b"")
+            return b""
+        del self._awaited[0]
+        self.due -= 1
+        if self._awaited:
+            self.stage = self._awaited[0]
+            return b""
+        return self._more()
+
+    def _finish(self, letter: int, text: bytes) -> None:
+        answer = Answered(letter, self.stage, text)
+        answer.hold = self._hold
+        answer.edits = tuple(self._edits)
+        self.due = len(self._awaited) - 1
+        answer.closing = self.due > 0
+        self.outcome = answer
+
+    def _edit(self, letter: int, payload: bytes) -> None:
+        """Keep one edit, checked and in the form that is safe to pass on (protocol §10.2)."""
+        if letter == _REPLBODY:
+            if self._replaced and self._edits[-1][0] != _REPLBODY:
+                raise RemoteConfigError("body replacement mixed with other edits")
+            self._replaced += 1
+            self._edits.append((letter, payload))
+            return
+        packet = decode_reply(letter, payload)
+        if isinstance(packet, _HEADER_EDITS) and len(packet.value) > _MOST_HEADER:
+            payload = encode(_cut(packet))[5:]
+        self._edits.append((letter, payload))
+
+    def lost_edits(self) -> tuple[Edit, ...]:
+        """Return what came before the loss, without a body that may be half a body (protocol §9.4)."""
+        return tuple(edit for edit in self._edits if edit[0] != _REPLBODY)
+
+
+def _cut(packet: AddHeader | InsertHeader | ChangeHeader) -> AddHeader | InsertHeader | ChangeHeader:
+    value = packet.value[:_MOST_HEADER]
+    if isinstance(packet, AddHeader):
+        return AddHeader(packet.name, value)
+    return type(packet)(packet.index, packet.name, value)

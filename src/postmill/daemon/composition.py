@@ -1,0 +1,102 @@
+"""From settings to a service: the one place that knows both the configuration and the rooms it configures."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Mapping
+
+from postmill.chain.breaker import Breaker
+from postmill.chain.child import ChildSpec
+from postmill.chain.state import Plan
+from postmill.config.settings import MilterSettings, Settings
+from postmill.net.children import ChildService
+from postmill.net.pool import Pool
+from postmill.net.service import Service
+from postmill.net.spool import BodyFactory
+from postmill.record import MessageRecord, Recorder
+from postmill.wire.codes import Command
+
+_MACRO_STAGES: Mapping[str, tuple[Command, ...]] = {
+    "connect": (Command.CONNECT,),
+    "helo": (Command.HELO,),
+    "mail": (Command.MAIL,),
+    "rcpt": (Command.RCPT,),
+    "data": (Command.DATA,),
+    "eoh": (Command.HEADER, Command.EOH),
+    "eom": (Command.BODY, Command.BODYEOB),
+    "unknown": (Command.UNKNOWN,),
+}
+
+
+def child_spec(milter: MilterSettings) -> ChildSpec:
+    """Return what the chain is to know of a milter."""
+    return ChildSpec(
+        name=milter.name,
+        on_error=milter.on_error,
+        evaluate=milter.mode == "evaluate",
+        independent=milter.content == "parallel",
+        pipeline=milter.pipeline,
+        pool=milter.pool,
+        connect_timeout=milter.timeouts.connect,
+        command_timeout=milter.timeouts.command,
+        content_timeout=milter.timeouts.content,
+        macros={
+            int(letter): tuple((name.encode(), value.encode()) for name, value in pairs.items())
+            for stage, pairs in milter.macros.items()
+            for letter in _MACRO_STAGES[stage]
+        },
+    )
+
+
+def plan_of(settings: Settings) -> Plan:
+    """Return the chain as a whole; milters that are off are not in it."""
+    manager = settings.manager
+    return Plan(
+        children=tuple(child_spec(milter) for milter in settings.milters if milter.mode != "off"),
+        in_turn=manager.ask == "in-turn",
+        mta=manager.mta,
+        same_as_postfix=manager.same_as_postfix,
+        max_message_size=manager.max_message_size,
+    )
+
+
+def build_service(
+    settings: Settings, loop: asyncio.AbstractEventLoop, sink: Callable[[MessageRecord], None]
+) -> Service:
+    """Return a service that is ready to be given its listening sockets."""
+    manager = settings.manager
+    plan = plan_of(settings)
+    numbers = itertools.count(1)
+    prefix = f"{os.getpid():x}"
+
+    def new_observer() -> Recorder:
+        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now)
+
+    service = Service(
+        loop,
+        plan,
+        new_observer=new_observer,
+        new_body=BodyFactory(manager.spool_threshold, manager.spool_directory),
+        progress_interval=manager.progress_interval,
+        max_connections=manager.max_connections,
+    )
+    milters = {milter.name: milter for milter in settings.milters}
+    service.children = {
+        spec.name: _child_service(service, spec, milters[spec.name]) for spec in plan.children
+    }
+    return service
+
+
+def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) -> ChildService:
+    breaker = milter.breaker
+    return ChildService(
+        service.loop,
+        spec,
+        milter.socket,
+        Breaker(breaker.failures, breaker.retry, breaker.retry_max),
+        service.waiting,
+        max_sessions=milter.max_sessions,
+        pool=Pool(milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,
+    )

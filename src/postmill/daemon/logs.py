@@ -1,0 +1,146 @@
+"""Log lines: for people or as JSON, to stderr, the journal or syslog.
+
+The line of a message is its record; here it is only put into words.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import sys
+from datetime import datetime
+from typing import Any
+
+from postmill.config.settings import LogSettings
+from postmill.errors import UnavailableError
+from postmill.record import MessageRecord
+
+log = logging.getLogger("postmill.message")
+
+_PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+
+class HumanFormatter(logging.Formatter):
+    """``postmill[pid]: level: text``, with the time in front where nobody else adds one."""
+
+    def __init__(self, timestamps: bool) -> None:
+        super().__init__()
+        self._timestamps = timestamps
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line (more with a traceback)."""
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        text = f"postmill[{record.process}]: {level}{record.getMessage()}"
+        if self._timestamps:
+            stamp = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+            text = f"{stamp} {text}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line; a message's record is its ``message`` member."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        data: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": record.process,
+            "text": record.getMessage(),
+        }
+        mail = getattr(record, "mail", None)
+        if mail is not None:
+            data["message"] = mail
+        if record.exc_info:
+            data["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(data, ensure_ascii=False)
+
+
+class JournalFormatter(logging.Formatter):
+    """Puts the priority in front, as the journal reads it from a service's standard error output."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the inner formatter's lines, each with its priority."""
+        priority = f"<{_PRIORITIES.get(record.levelno, 6)}>"
+        return "\n".join(priority + line for line in self._inner.format(record).split("\n"))
+
+
+def configure(settings: LogSettings) -> None:
+    """Send all of Postmill's lines where the settings say; raises UnavailableError."""
+    formatter: logging.Formatter = (
+        JsonFormatter() if settings.format == "json" else HumanFormatter(timestamps=settings.to == "stderr")
+    )
+    handler: logging.Handler
+    if settings.to == "syslog":
+        try:
+            handler = logging.handlers.SysLogHandler(
+                "/dev/log", facility=logging.handlers.SysLogHandler.LOG_MAIL
+            )
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot log to syslog: /dev/log: {error.strerror}; set log.to to stderr or journal"
+            ) from error
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        if settings.to == "journal":
+            formatter = JournalFormatter(formatter)
+    handler.setFormatter(formatter)
+    root = logging.getLogger("postmill")
+    for old in list(root.handlers):
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(settings.level.upper())
+    root.propagate = False
+
+
+def log_message(record: MessageRecord) -> None:
+    """Write the line of one message, with a line for each child on level debug."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    log.info(describe(record), extra={"mail": record.as_dict()})
+    for child in record.children.values():
+        for answer in child.answers:
+            lost = answer.verdict.startswith("lost:")
+            level = logging.WARNING if lost else logging.DEBUG
+            if log.isEnabledFor(level):
+                log.log(
+                    level,
+                    "%s: %s: %s at %s in %.1f ms%s",
+                    record.queue_id or record.session,
+                    child.name,
+                    answer.verdict,
+                    answer.stage,
+                    answer.ms,
+                    f": {answer.text}" if answer.text else "",
+                )
+
+
+def describe(record: MessageRecord) -> str:
+    """Return the line of a message: queue id, who to whom, verdict and whose, each child's word and time."""
+    recipients = ",".join(recipient.address for recipient in record.recipients)
+    parts = [f"{record.queue_id or record.session}:"]
+    if record.client_address or record.client_name:
+        parts.append(f"client={record.client_name}[{record.client_address}]")
+    if record.sender is not None:
+        parts.append(f"from={record.sender} to={recipients}")
+    where = f" at {record.stage}" if record.stage and record.verdict != "accept" else ""
+    whose = f" by {record.by}" if record.by else ""
+    parts.append(f"verdict={record.verdict}{where}{whose}")
+    if record.reply:
+        parts.append(f'reply="{record.reply}"')
+    if record.held:
+        parts.append(f'held="{record.held}"')
+    for child in record.children.values():
+        edits = "".join(f" {kind}:{count}" for kind, count in child.edits.items())
+        mark = "(evaluated)" if child.evaluated else ""
+        parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{edits}")
+    return " ".join(parts)

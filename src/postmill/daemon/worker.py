@@ -1,0 +1,56 @@
+"""One worker process: serves the shared listening sockets until it is told to finish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Sequence
+
+import uvloop
+
+from postmill.config.settings import Settings
+from postmill.daemon import logs
+from postmill.daemon.composition import build_service
+
+log = logging.getLogger("postmill.worker")
+
+READY = b"R"
+
+
+def serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
+    """Serve until SIGTERM (finish within the drain time-out) or SIGUSR1 (finish at leisure).
+
+    One byte is written to ``ready`` once MTAs are accepted; when ``lifeline`` closes, the parent is gone.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, listeners, ready, lifeline))
+
+
+async def _serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
+    loop = asyncio.get_running_loop()
+    service = build_service(settings, loop, logs.log_message)
+    finish: asyncio.Future[float | None] = loop.create_future()
+
+    def stop(patience: float | None) -> None:
+        if not finish.done():
+            finish.set_result(patience)
+
+    loop.add_signal_handler(signal.SIGTERM, stop, settings.manager.drain_timeout)
+    loop.add_signal_handler(signal.SIGUSR1, stop, None)
+    for ignored in (
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # sent to the whole group by a terminal; the parent decides
+        loop.add_signal_handler(ignored, lambda: None)
+    loop.add_reader(lifeline, stop, settings.manager.drain_timeout)
+    service.start(listeners)
+    os.write(ready, READY)
+    os.close(ready)
+    patience = await finish
+    loop.remove_reader(lifeline)
+    loop.add_signal_handler(signal.SIGTERM, loop.call_later, settings.manager.drain_timeout, service.hurry)
+    if count := await service.drain(patience):
+        log.warning("%d sessions were cut off", count)

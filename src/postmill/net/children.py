@@ -1,0 +1,168 @@
+"""One configured child in this process: its address, its breaker, its links, and those kept for reuse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+
+from postmill.chain.breaker import Breaker
+from postmill.chain.child import ChildSpec
+from postmill.chain.steps import Lost, Talk
+from postmill.chain.talks import NegotiateTalk
+from postmill.net.link import ChildLink
+from postmill.net.pool import Pool
+from postmill.net.stream import new_socket
+from postmill.wire.endpoint import Endpoint
+
+log = logging.getLogger("postmill.child")
+
+
+class ChildService:
+    """Opens and counts the links to one child."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        spec: ChildSpec,
+        endpoint: Endpoint,
+        breaker: Breaker,
+        waiting: set[ChildLink],
+        *,
+        max_sessions: int = 0,
+        pool: Pool | None = None,
+    ) -> None:
+        """Serve the child at ``endpoint``; ``waiting`` is where links with a deadline are entered."""
+        self.loop = loop
+        self.spec = spec
+        self.endpoint = endpoint
+        self.breaker = breaker
+        self.waiting = waiting
+        self.now: Callable[[], float] = monotonic
+        self.pool = pool
+        self._max_sessions = max_sessions
+        self._links: set[ChildLink] = set()
+        self._queued: deque[ChildLink] = deque()
+
+    # -- opening --------------------------------------------------------------------------------------
+
+    def open(self) -> ChildLink:
+        """Return a link: a kept one, or one that is being connected (or that fails at its first question)."""
+        kept = self.pool.take() if self.pool is not None else None
+        if kept is not None:
+            self._links.add(kept)
+            return kept
+        link = ChildLink(self)
+        if not self.breaker.allows(self.now()):
+            link.failed = Lost("breaker", "left alone after repeated failures")
+            return link
+        self._links.add(link)
+        link.deadline = self.now() + self.spec.connect_timeout
+        if self._max_sessions and len(self._links) > self._max_sessions:
+            self._queued.append(link)
+        else:
+            self._connect(link)
+        return link
+
+    def _connect(self, link: ChildLink) -> None:
+        try:
+            family, address = self._address()
+            sock = new_socket(family)
+        except OSError as error:
+            self._refused(link, error)
+            return
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            self._when_writable(link, sock, address)
+        except OSError as error:
+            sock.close()
+            self._refused(link, error)
+        else:
+            link.connected(sock)
+
+    def _address(self) -> tuple[int, str | tuple[str, int]]:
+        endpoint = self.endpoint
+        if endpoint.kind == "unix":
+            return socket.AF_UNIX, endpoint.path
+        host = endpoint.host or ("::1" if endpoint.kind == "inet6" else "127.0.0.1")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return family, (host, endpoint.port)
+
+    def _when_writable(self, link: ChildLink, sock: socket.socket, address: str | tuple[str, int]) -> None:
+        if self.endpoint.kind == "unix":  # the child's backlog is full: there is nothing to wait on
+            self.loop.call_later(0.02, self._retry, link, sock, address)
+        else:
+            self.loop.add_writer(sock.fileno(), self._established, link, sock)
+
+    def _retry(self, link: ChildLink, sock: socket.socket, address: str | tuple[str, int]) -> None:
+        if link.failed is not None or link not in self._links:
+            sock.close()
+            return
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            self._when_writable(link, sock, address)
+        except OSError as error:
+            sock.close()
+            self._refused(link, error)
+        else:
+            link.connected(sock)
+
+    def _established(self, link: ChildLink, sock: socket.socket) -> None:
+        self.loop.remove_writer(sock.fileno())
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if link.failed is not None or link not in self._links:
+            sock.close()
+        elif error:
+            sock.close()
+            self._refused(link, OSError(error, os.strerror(error)))
+        else:
+            link.connected(sock)
+
+    def _refused(self, link: ChildLink, error: OSError) -> None:
+        link.fail("connect", f"cannot connect to {self.endpoint}: {error.strerror or error}")
+
+    # -- what links report ----------------------------------------------------------------------------
+
+    def answered(self, talk: Talk) -> None:
+        """A conversation came to its end."""
+        if self.breaker.is_open:
+            log.warning("%s: answers again", self.spec.name)
+        if isinstance(talk, NegotiateTalk) or self.breaker.probing:
+            self.breaker.succeeded()
+
+    def failed(self, lost: Lost | None) -> None:
+        """A link failed while something was asked of it."""
+        if lost is None or lost.kind in ("config", "breaker", "busy", "spool"):
+            return
+        was_open = self.breaker.is_open
+        self.breaker.failed(self.now())
+        if self.breaker.is_open and not was_open:
+            log.error("%s: left alone for now after repeated failures: %s", self.spec.name, lost.text)
+
+    def closed(self, link: ChildLink) -> None:
+        """A link is not in use any more."""
+        self._links.discard(link)
+        self.waiting.discard(link)
+        with suppress(ValueError):
+            self._queued.remove(link)
+        while self._queued and len(self._links) - len(self._queued) < self._max_sessions:
+            self._connect(self._queued.popleft())
+
+    def keep(self, link: ChildLink) -> bool:
+        """Take a link that ended its session well into the pool, if there is one and it has room."""
+        if self.pool is None or not self.pool.put(link):
+            return False
+        self._links.discard(link)
+        return True
+
+    @property
+    def links(self) -> int:
+        """How many links are in use."""
+        return len(self._links)

@@ -1,0 +1,223 @@
+"""A link to one child: connects, carries one conversation at a time, notices what nobody asked for.
+
+The conversation itself (``chain.talks``) knows what the packets mean; here are the socket, the counting of
+replies that are owed, and the deadline. A link that failed says so to the next question (protocol §6.9).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from postmill.chain.steps import Answered, Lost, Outcome, Talk
+from postmill.chain.talks import NegotiateTalk
+from postmill.errors import RemoteConfigError, RemoteProtocolError
+from postmill.net.stream import Stream
+from postmill.wire.codes import Command
+from postmill.wire.framing import FrameReader, frame
+from postmill.wire.tables import VERDICTS
+
+if TYPE_CHECKING:
+    import socket
+
+    from postmill.net.children import ChildService
+    from postmill.net.upstream import MtaConnection
+
+_VERDICTS = frozenset(map(int, VERDICTS))
+_QUIT = frame(Command.QUIT)
+
+
+class ChildLink:
+    """One connection to a child, used by one session at a time."""
+
+    __slots__ = (
+        "_reader",
+        "_service",
+        "_stream",
+        "deadline",
+        "failed",
+        "negotiated",
+        "outcome",
+        "owed",
+        "started",
+        "talk",
+        "unsent",
+        "waiter",
+    )
+
+    def __init__(self, service: ChildService) -> None:
+        """Be a link to this child, not connected yet."""
+        self._service = service
+        self._reader = FrameReader()
+        self._stream: Stream | None = None
+        self.talk: Talk | None = None
+        self.outcome: Outcome | None = None
+        self.failed: Lost | None = None
+        self.owed = 0
+        """Verdicts still to come for conversations that were called off."""
+        self.waiter: MtaConnection | None = None
+        self.deadline = 0.0
+        self.started = 0.0
+        self.unsent: list[bytes] = []
+        """What is to be written once the connection stands."""
+        self.negotiated: NegotiateTalk | None = None
+
+    # -- what the session does ------------------------------------------------------------------------
+
+    def begin(self, talk: Talk) -> None:
+        """Begin a conversation; its outcome is given to whoever awaits it."""
+        self.outcome = None
+        self.talk = talk
+        now = self.started = self._service.now()
+        if self.failed is not None:
+            self._finish(self.failed)
+            return
+        if isinstance(talk, NegotiateTalk) and self._reuse(talk):
+            return
+        self._service.waiting.add(self)
+        if self._stream is not None:
+            self.deadline = now + talk.timeout
+        self.write(self._start(talk))
+
+    def _start(self, talk: Talk) -> bytes:
+        try:
+            return talk.start()
+        except (OSError, EOFError) as error:
+            self.fail("spool", str(error))
+            return b""
+
+    def _reuse(self, talk: NegotiateTalk) -> bool:
+        """A kept link has negotiated already; a second OPTNEG would not be answered (protocol §6.8)."""
+        earlier = self.negotiated
+        self.negotiated = talk
+        if earlier is None or earlier.outcome is None:
+            return False
+        talk.answer = earlier.answer
+        self._finish(earlier.outcome)
+        return True
+
+    def write(self, data: bytes) -> None:
+        """Write packets, now or as soon as the connection stands."""
+        if self._stream is not None:
+            self._stream.write(data)
+        elif self.failed is None and data:
+            self.unsent.append(data)
+
+    def cancel(self) -> None:
+        """Give up the conversation: its outstanding replies are swallowed when they come."""
+        if self.talk is not None:
+            self.owed += self.talk.due
+            self.talk = None
+            self._service.waiting.discard(self)
+        self.outcome = None
+        self.waiter = None
+
+    def close(self, farewell: bytes, reuse: bool) -> None:
+        """Give the link up; ``reuse`` hands it to the pool of its child if that wants it."""
+        self.cancel()
+        stream = self._stream
+        if stream is None or not stream.open:
+            self._service.closed(self)
+            return
+        if reuse and not self.owed and not self._reader.pending and self._service.keep(self):
+            return
+        stream.write(farewell)
+        self.drop()
+
+    def retire(self) -> None:
+        """Say goodbye to a child whose link was kept and is not wanted any more."""
+        if self._stream is not None:
+            self._stream.write(_QUIT)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close without a word."""
+        if self._stream is not None:
+            self._stream.close()
+        self._service.closed(self)
+
+    # -- what the world does --------------------------------------------------------------------------
+
+    def connected(self, sock: socket.socket) -> None:
+        """The connection stands: write what was waiting for it."""
+        self._stream = Stream(self._service.loop, sock, self._data, self._ended)
+        if self.talk is not None:
+            self.deadline = self._service.now() + self.talk.timeout
+        data = b"".join(self.unsent)
+        self.unsent.clear()
+        self._stream.write(data)
+
+    def fail(self, kind: str, text: str) -> None:
+        """The child cannot be asked any more: tell who waits, or the next one who asks."""
+        if self.failed is not None:
+            return
+        lost = self.failed = Lost(kind, text)
+        if self._stream is not None:
+            self._stream.close()
+        self.unsent.clear()
+        if self.talk is not None or kind == "connect":
+            self._service.failed(lost)
+        if self.talk is not None:
+            lost.stage = self.talk.stage
+            lost.edits = self.talk.lost_edits()
+            self._finish(lost)
+        self._service.closed(self)
+
+    def timed_out(self) -> None:
+        """The deadline passed."""
+        if self._stream is None:
+            self.fail("connect", "no connection within the connect time-out")
+        else:
+            stage = chr(self.talk.stage) if self.talk is not None and self.talk.stage else "?"
+            self.fail("timeout", f"no answer to {stage} in time")
+
+    def _ended(self, reason: str) -> None:
+        self.fail("closed", f"connection {reason}")
+
+    def _data(self, data: bytes) -> None:
+        try:
+            packets = self._reader.feed(data)
+            if len(packets) > 1:
+                self._check_surplus(packets)
+            for letter, payload in packets:
+                self._packet(letter, payload)
+                if self.failed is not None:
+                    return
+        except RemoteConfigError as error:
+            self.fail("config", str(error))
+        except RemoteProtocolError as error:
+            self.fail("protocol", str(error))
+        except (OSError, EOFError) as error:
+            self.fail("spool", str(error))
+
+    def _check_surplus(self, packets: list[tuple[int, bytes]]) -> None:
+        """Refuse a verdict that came before its question was put (protocol §6.9)."""
+        due = self.owed + (self.talk.due if self.talk is not None else 0)
+        if sum(letter in _VERDICTS for letter, _ in packets) > due:
+            raise RemoteProtocolError("more replies than questions")
+
+    def _packet(self, letter: int, payload: bytes) -> None:
+        if self.owed:
+            self.owed -= letter in _VERDICTS
+            return
+        talk = self.talk
+        if talk is None:
+            raise RemoteProtocolError(f"{bytes((letter,))!r} although nothing was asked")
+        more = talk.receive(letter, payload)
+        if more and self._stream is not None:
+            self._stream.write(more)
+        if talk.outcome is None:
+            self.deadline = self._service.now() + talk.timeout
+        else:
+            self.owed = talk.due
+            self._service.answered(talk)
+            self._finish(talk.outcome)
+
+    def _finish(self, outcome: Answered | Lost) -> None:
+        outcome.elapsed = self._service.now() - self.started
+        self.talk = None
+        self._service.waiting.discard(self)
+        self.outcome = outcome
+        waiter = self.waiter
+        if waiter is not None:
+            self.waiter = None
+            waiter.wake(self)

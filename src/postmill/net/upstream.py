@@ -1,0 +1,233 @@
+"""One MTA connection: its packets go into the session, the session's commands are carried out.
+
+Here too is the promise that the MTA gets an answer whatever happens: a defect of ours is logged and
+answered with a temporary failure.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from postmill.chain.session import Session
+from postmill.chain.steps import Ask, Await, Cancel, CloseChild, Command, Decide, Outcome, Steps, Tell
+from postmill.errors import RemoteProtocolError
+from postmill.net.link import ChildLink
+from postmill.net.stream import Stream
+from postmill.wire.codes import Command as Letter
+from postmill.wire.codes import Reply
+from postmill.wire.framing import FrameReader, frame
+
+if TYPE_CHECKING:
+    import socket
+
+    from postmill.net.service import Service
+
+log = logging.getLogger("postmill.mta")
+
+_TEMPFAIL = frame(Reply.TEMPFAIL)
+_PROGRESS = frame(Reply.PROGRESS)
+_HIGH_WATER = 1 << 20
+
+
+def _link_of(command: Tell | Cancel | CloseChild | Await) -> ChildLink:
+    link = command.child.link
+    assert isinstance(link, ChildLink)
+    return link
+
+
+class MtaConnection:
+    """Drives one ``Session``."""
+
+    __slots__ = (
+        "_awaited",
+        "_packets",
+        "_queued",
+        "_reader",
+        "_steps",
+        "_stream",
+        "last_sign",
+        "service",
+        "session",
+    )
+
+    def __init__(self, service: Service, sock: socket.socket, session: Session) -> None:
+        """Serve the MTA at the other end of ``sock``."""
+        self.service = service
+        self.session = session
+        self._reader = FrameReader()
+        self._packets: deque[tuple[int, bytes]] = deque()
+        self._queued = 0
+        self._steps: Steps | None = None
+        self._awaited: ChildLink | None = None
+        self.last_sign = 0.0
+        """When the MTA last heard of us while it waits."""
+        self._stream = Stream(service.loop, sock, self._data, self._ended)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way: no event, no message."""
+        return self._steps is None and self.session.state.message is None
+
+    # -- from the MTA ---------------------------------------------------------------------------------
+
+    def _data(self, data: bytes) -> None:
+        try:
+            packets = self._reader.feed(data)
+        except RemoteProtocolError as error:
+            self._broken(error)
+            return
+        if self._steps is not None:
+            self._packets.extend(packets)
+            self._queued += len(data)
+            if self._queued > _HIGH_WATER:
+                self._stream.pause()
+            return
+        if self._packets:
+            self._packets.extend(packets)
+        else:
+            self._packets = deque(packets)
+        self._work()
+
+    def _work(self) -> None:
+        """Hand packets to the session until it has to wait or there are none left."""
+        packets = self._packets
+        packet = self.session.packet
+        try:
+            while packets:
+                letter, payload = packets.popleft()
+                steps = packet(letter, payload)
+                if steps is not None:
+                    self._steps = steps
+                    self._resume(None)
+                if letter == Letter.QUIT:
+                    self._close()
+                    return
+                if self._steps is not None:
+                    return
+        except RemoteProtocolError as error:
+            self._broken(error)
+        except Exception:
+            self._defect()
+        self._queued = 0
+        self._stream.resume()
+
+    def _ended(self, reason: str) -> None:
+        if self._steps is not None:
+            self._interrupt()
+        if reason != "closed":
+            log.info("MTA connection lost: %s", reason)
+        self._goodbye()
+
+    def _broken(self, error: RemoteProtocolError) -> None:
+        """The MTA broke the protocol: closing makes it apply its own default action (protocol §10.1)."""
+        log.error("MTA broke the milter protocol: %s", error)
+        self._goodbye()
+
+    def _goodbye(self) -> None:
+        """Leave every child in good manners, then close."""
+        self._run_quietly(self.session.hangup())
+        self._close()
+
+    def _close(self) -> None:
+        self._packets.clear()
+        self._stream.close()
+        self.service.closed(self)
+
+    # -- the session's commands -----------------------------------------------------------------------
+
+    def wake(self, link: ChildLink) -> None:
+        """The outcome that the session waits for is there."""
+        if self._awaited is link:
+            self._awaited = None
+            outcome = link.outcome
+            link.outcome = None
+            try:
+                self._resume(outcome)
+            except Exception:
+                self._defect()
+            if self._steps is None and self._packets:
+                self._work()
+            elif self._steps is None and self._queued:
+                self._queued = 0
+                self._stream.resume()
+
+    def _resume(self, value: Outcome | None) -> None:
+        """Run the session's steps until one has to wait, or to their end."""
+        steps = self._steps
+        assert steps is not None
+        send = steps.send
+        try:
+            while True:
+                command = send(value)
+                value = None
+                if type(command) is Await:
+                    link = _link_of(command)
+                    value, link.outcome = link.outcome, None
+                    if value is None:
+                        self._awaited = link
+                        link.waiter = self
+                        self.last_sign = self.service.now()
+                        return
+                else:
+                    self._carry_out(command)
+        except StopIteration:
+            self._steps = None
+
+    def _carry_out(self, command: Command) -> None:
+        if type(command) is Ask:
+            child = command.child
+            if child.link is None:
+                child.link = self.service.open(child.spec.name)
+            link = child.link
+            assert isinstance(link, ChildLink)
+            link.begin(command.talk)
+        elif type(command) is Decide:
+            self._stream.write(command.data)
+            if self.session.state.mta == "sendmail":
+                self._stream.ask_quick_ack()
+        elif type(command) is Tell:
+            _link_of(command).write(command.data)
+        elif type(command) is Cancel:
+            _link_of(command).cancel()
+        elif type(command) is CloseChild:
+            _link_of(command).close(command.farewell, command.reuse)
+            command.child.link = None
+
+    def _run_quietly(self, steps: Steps) -> None:
+        """Run steps that never wait."""
+        try:
+            for command in steps:
+                self._carry_out(command)
+        except Exception:
+            log.exception("defect in Postmill while a session was closed")
+
+    def _interrupt(self) -> None:
+        """The MTA went away while a child was being asked."""
+        if self._awaited is not None:
+            self._awaited.waiter = None
+            self._awaited = None
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
+
+    def _defect(self) -> None:
+        """Something in here is wrong: say so, refuse for now what was being asked, and end the session."""
+        log.exception("defect in Postmill; the MTA is told to try again later")
+        self.cut_off()
+
+    def cut_off(self) -> None:
+        """We have to go: refuse for now what is being asked, and end the session."""
+        self._interrupt()
+        if self.session.stage:
+            self._stream.write(_TEMPFAIL)
+        self._goodbye()
+
+    # -- time -----------------------------------------------------------------------------------------
+
+    def sign_of_life(self, now: float, interval: float) -> None:
+        """Send PROGRESS when the MTA has waited for ``interval`` seconds and takes it (protocol §7.4)."""
+        if self._awaited is not None and now - self.last_sign >= interval and self.session.may_progress:
+            self.last_sign = now
+            self._stream.write(_PROGRESS)

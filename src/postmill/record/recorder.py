@@ -1,0 +1,195 @@
+"""Folding the notes of one session into records (the brain's side of it is ``chain.notes``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from postmill.chain.macros import bare, parse_pairs
+from postmill.chain.steps import Edit, Lost, Outcome, Verdict
+from postmill.record.value import STAGE_NAMES, VERDICT_NAMES, Answer, ChildRecord, MessageRecord, Recipient
+from postmill.wire.codes import Command, Reply
+
+_EDIT_NAMES = {
+    int(Reply.ADDHEADER): "add-header",
+    int(Reply.INSHEADER): "insert-header",
+    int(Reply.CHGHEADER): "change-header",
+    int(Reply.REPLBODY): "replace-body",
+    int(Reply.ADDRCPT): "add-recipient",
+    int(Reply.ADDRCPT_PAR): "add-recipient",
+    int(Reply.DELRCPT): "delete-recipient",
+    int(Reply.CHGFROM): "change-sender",
+}
+_MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
+_ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
+Note = tuple[str, int, Outcome, bool]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _verdict_name(letter: int, text: bytes) -> str:
+    name = VERDICT_NAMES.get(chr(letter), chr(letter))
+    if name != "reply":
+        return name
+    return "shutdown" if text.startswith(b"421") else "reject" if text.startswith(b"5") else "tempfail"
+
+
+class Recorder:
+    """Implements ``chain.notes.Observer``; hands each finished record to ``sink``.
+
+    Notes are kept as they come and made into a record only when somebody needs one, because most of the
+    work would otherwise be done while the MTA waits.
+    """
+
+    __slots__ = (
+        "_address",
+        "_connection",
+        "_decision",
+        "_edits",
+        "_held",
+        "_helo",
+        "_mail",
+        "_name",
+        "_notes",
+        "_now",
+        "_queue_macros",
+        "_recipients",
+        "_session",
+        "_sink",
+        "_started",
+    )
+
+    def __init__(self, session: str, sink: Callable[[MessageRecord], None], now: Callable[[], float]) -> None:
+        """Record the session called ``session``; ``now`` gives seconds."""
+        self._session = session
+        self._sink = sink
+        self._now = now
+        self._name = self._address = self._helo = b""
+        self._connection: list[Note] = []
+        """What was said before there was a message; it belongs to every message of the connection."""
+        self._decision: tuple[int, Verdict] | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._mail: bytes | None = None
+        self._notes: list[Note] = []
+        self._recipients: list[tuple[bytes, Verdict]] = []
+        self._edits: list[tuple[str, tuple[Edit, ...]]] = []
+        self._held = b""
+        self._queue_macros: bytes | None = None
+        self._started = 0.0
+
+    def client(self, payload: bytes, macros: bytes | None) -> None:
+        """CONNECT came."""
+        name, _, rest = payload.partition(b"\0")
+        self._name, self._address = name, rest[3:].rstrip(b"\0")
+
+    def helo(self, payload: bytes) -> None:
+        """HELO came."""
+        self._helo = payload.rstrip(b"\0")
+
+    def macros(self, payload: bytes) -> None:
+        """Macros of a message event came."""
+        if b"\0i\0" in b"\0" + payload[1:] or b"{i}" in payload:
+            self._queue_macros = payload
+
+    def message(self, payload: bytes) -> None:
+        """A message begins."""
+        self._forget()
+        self._decision = None
+        self._mail = payload.partition(b"\0")[0]
+        self._started = self._now()
+
+    def recipient(self, payload: bytes, verdict: Verdict) -> None:
+        """RCPT was decided."""
+        self._recipients.append((payload.partition(b"\0")[0], verdict))
+
+    def answered(self, child: str, stage: int, outcome: Outcome, evaluated: bool) -> None:
+        """A child answered, or was lost."""
+        notes = self._connection if self._mail is None else self._notes
+        notes.append((child, stage, outcome, evaluated))
+
+    def edited(self, child: str, edits: tuple[Edit, ...]) -> None:
+        """A child's edits take effect."""
+        self._edits.append((child, edits))
+
+    def held(self, child: str, reason: bytes) -> None:
+        """The message is to be quarantined."""
+        self._held = reason
+
+    def decided(self, stage: int, verdict: Verdict) -> None:
+        """The MTA was told a verdict."""
+        if self._mail is None:
+            self._decision = (stage, verdict)
+            self._sink(self._record(stage, verdict))
+        elif stage in _MESSAGE_REFUSED:
+            self._sink(self._record(stage, verdict))
+            self._forget()
+        else:
+            self._decision = (stage, verdict)
+
+    def dismissed(self) -> None:
+        """The message ended without a verdict at its end."""
+        if self._mail is None:
+            return
+        stage, verdict = self._decision or (0, Verdict(0))
+        record = self._record(stage, verdict)
+        if not self._decision:
+            record.verdict = "aborted"
+        self._sink(record)
+        self._decision = None
+        self._forget()
+
+    def closed(self) -> None:
+        """The session is over."""
+
+    def _record(self, stage: int, verdict: Verdict) -> MessageRecord:
+        record = MessageRecord(
+            session=self._session,
+            queue_id=self._queue_id(),
+            client_name=_text(self._name),
+            client_address=_text(self._address),
+            helo=_text(self._helo),
+            sender=None if self._mail is None else _text(self._mail),
+            recipients=[Recipient(_text(to), _verdict_name(v.letter, v.text)) for to, v in self._recipients],
+            stage=STAGE_NAMES.get(chr(stage), ""),
+            verdict=_verdict_name(verdict.letter, verdict.text),
+            by=verdict.by,
+            reply=_text(verdict.text),
+            held=_text(self._held),
+        )
+        if record.verdict == "continue":
+            record.verdict = "quarantine" if self._held else "accept"
+        if self._started:
+            record.ms = (self._now() - self._started) * 1000
+        self._add_children(record)
+        return record
+
+    def _add_children(self, record: MessageRecord) -> None:
+        for name, stage, outcome, evaluated in (*self._connection, *self._notes):
+            child = record.children.setdefault(name, ChildRecord(name))
+            child.evaluated = evaluated
+            child.answers.append(_answer(stage, outcome))
+        for name, edits in self._edits:
+            counts = record.children[name].edits
+            for letter, _ in edits:
+                kind = _EDIT_NAMES[letter]
+                counts[kind] = counts.get(kind, 0) + 1
+
+    def _queue_id(self) -> str:
+        if self._queue_macros is None:
+            return ""
+        return next(
+            (_text(value) for name, value in parse_pairs(self._queue_macros) if bare(name) == b"i"), ""
+        )
+
+
+def _answer(stage: int, outcome: Outcome) -> Answer:
+    name = STAGE_NAMES.get(chr(outcome.stage or stage), "")
+    ms = round(outcome.elapsed * 1000, 3)
+    if isinstance(outcome, Lost):
+        return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
+    verdict = "quarantine" if outcome.hold is not None else _verdict_name(outcome.letter, outcome.text)
+    text = _text(outcome.text or outcome.hold or b"")
+    return Answer(name, verdict, ms, text)

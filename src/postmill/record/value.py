@@ -1,0 +1,110 @@
+"""What is known about one message when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+VERDICT_NAMES = {
+    "c": "continue",
+    "a": "accept",
+    "r": "reject",
+    "t": "tempfail",
+    "d": "discard",
+    "y": "reply",
+    "s": "skip",
+    "4": "shutdown",
+    "q": "quarantine",
+}
+STAGE_NAMES = {
+    "O": "negotiate",
+    "C": "connect",
+    "H": "helo",
+    "M": "mail",
+    "R": "rcpt",
+    "T": "data",
+    "U": "unknown",
+    "L": "header",
+    "N": "end-of-header",
+    "B": "body",
+    "E": "end-of-message",
+}
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a child said to one event: stage, verdict, its reply text or fault, milliseconds."""
+
+    stage: str
+    verdict: str
+    ms: float
+    text: str = ""
+
+
+@dataclass(slots=True)
+class ChildRecord:
+    """All that one child had to do with a message."""
+
+    name: str
+    answers: list[Answer] = field(default_factory=list)
+    edits: dict[str, int] = field(default_factory=dict)
+    """Kind of edit to how many took effect."""
+    evaluated: bool = False
+    """Its verdicts and edits were recorded, not applied."""
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds it was waited for, all stages together."""
+        return sum(answer.ms for answer in self.answers)
+
+    @property
+    def verdict(self) -> str:
+        """Its last word on the message."""
+        for answer in reversed(self.answers):
+            if answer.verdict not in ("continue", "skip"):
+                return answer.verdict
+        return "continue" if self.answers else "not-asked"
+
+
+@dataclass(slots=True)
+class Recipient:
+    """One recipient as the client gave it, and what it was told."""
+
+    address: str
+    verdict: str
+
+
+@dataclass(slots=True)
+class MessageRecord:
+    """One message, or a connection that ended before any."""
+
+    session: str = ""
+    queue_id: str = ""
+    client_name: str = ""
+    client_address: str = ""
+    helo: str = ""
+    sender: str | None = None
+    recipients: list[Recipient] = field(default_factory=list)
+    children: dict[str, ChildRecord] = field(default_factory=dict)
+    stage: str = ""
+    """Where the verdict fell."""
+    verdict: str = ""
+    """accept, reject, tempfail, discard, quarantine, shutdown; aborted when the MTA gave the message up."""
+    by: str = ""
+    """Whose verdict it was; empty when nobody objected."""
+    reply: str = ""
+    """SMTP reply text that goes with the verdict."""
+    held: str = ""
+    """Reason for which the message is quarantined."""
+    ms: float = 0.0
+    """Milliseconds from MAIL to the verdict, the client's own time included."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; derived figures included."""
+        data = asdict(self)
+        data["children"] = [
+            {**asdict(child), "verdict": child.verdict, "ms": round(child.ms, 3)}
+            for child in self.children.values()
+        ]
+        data["ms"] = round(self.ms, 3)
+        return data
