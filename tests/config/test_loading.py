@@ -131,7 +131,7 @@ SOCKET = 'a socket such as "unix:/run/x.sock", "inet:8899@127.0.0.1" or "inet6:8
 LISTENERS = f"a list of sockets with at least 1 element; each {SOCKET}"
 FORMS = "write unix:/path, inet:port@host, inet6:port@host or inet:host:port"
 MODE = 'must be permission bits in octal between quotes, such as "0660"'
-STAGES = "connect, helo, mail, rcpt, data, eoh, eom"
+STAGES = "connect, helo, mail, rcpt, data, eoh, eom, unknown"
 MILTER_KEYS = (
     "breaker, content, macros, max_sessions, mode, on_error, order, pipeline, pool, pool_idle, pool_size, "
     "socket, timeouts"
@@ -302,7 +302,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         M + 'macros = { envrcpt = { a = "b" } }\n',
         [
             'p.toml:3: milters.a.macros: there is no stage "envrcpt": it is connect, helo, mail, rcpt, data, '
-            "eoh or eom"
+            "eoh, eom or unknown"
         ],
     ),
     "macros of no stage": (

@@ -19,7 +19,7 @@ from postmill.wire.endpoint import Endpoint, parse_endpoint
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
-MACRO_STAGES = ("connect", "helo", "mail", "rcpt", "data", "eoh", "eom")
+MACRO_STAGES = ("connect", "helo", "mail", "rcpt", "data", "eoh", "eom", "unknown")
 
 
 class Kind(Protocol):

@@ -188,12 +188,12 @@ class ManagerSettings:
         "tells it by the macros.",
     )
     max_connections: int = key(
-        Count(1), 4096, "Connections from the MTA at the same time, for each worker process."
+        Count(1), 4096, "Connections from the MTA at the same time, for each worker process; more wait."
     )
     max_message_size: int = key(
         Size(),
         "0",
-        "Messages with a larger body are not shown to milters but get a temporary failure. 0: no limit.",
+        "Messages with a larger body are not shown to milters but refused (552 5.3.4). 0: no limit.",
     )
     spool_threshold: int = key(
         Size(), "1MB", "Bodies above this size are kept in a temporary file, not in memory."
@@ -207,7 +207,7 @@ class ManagerSettings:
     drain_timeout: float = key(
         Duration(),
         "60s",
-        "At a stop or reload, how long sessions under way may take to finish before they are cut.",
+        "At a stop, how long sessions under way may take to finish before they are cut.",
     )
     pid_file: str = key(_PATH, "", "Where to write the process id of the parent process. Empty: nowhere.")
     same_as_postfix: frozenset[str] = field(
