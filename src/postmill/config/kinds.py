@@ -162,8 +162,9 @@ class Duration:
         return sum(float(number) * _DURATION_UNITS[unit] for number, unit in re.findall(part, raw))
 
     def show(self, value: float) -> str:
-        """See ``Kind``."""
-        return quoted(_in_units(value))
+        """See ``Kind``; a number where no unit says it exactly."""
+        text = _in_units(value)
+        return quoted(text) if self._parse_text(text) == value else repr(value)
 
 
 def _in_units(seconds: float) -> str:
