@@ -34,7 +34,7 @@ def make_key(directory: Path, domain: str) -> DkimKey:
     """Generate a 2048 bit key for `domain` below `directory`."""
     directory.mkdir(parents=True)
     subprocess.run(
-        ["opendkim-genkey", "-b", "2048", "-d", domain, "-s", SELECTOR, "-D", str(directory)],
+        ["/usr/sbin/opendkim-genkey", "-b", "2048", "-d", domain, "-s", SELECTOR, "-D", str(directory)],
         check=True,
         capture_output=True,
     )

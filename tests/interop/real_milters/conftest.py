@@ -13,6 +13,7 @@ import pytest
 
 from tests.interop.postfix import PrivatePostfix, free_port, public_directory, smtpd
 from tests.interop.real_milters.scenarios import KNOWN
+from tests.stack import peers
 from tests.stack.component import MilterComponent
 from tests.stack.dialogue import Client, Mail
 from tests.stack.filters import Filters
@@ -85,6 +86,7 @@ def listeners(postfix: PrivatePostfix) -> dict[str, int]:
 @pytest.fixture(scope="package")
 def arrangement() -> Iterator[Arrangement]:
     """The whole arrangement, once for all tests of this folder."""
+    peers.require()
     directory = public_directory("stack-")
     with Filters(directory, KNOWN, ("direct", *VARIANTS)) as filters, Mailbox() as mailbox:
         managers = {

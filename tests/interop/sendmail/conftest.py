@@ -14,6 +14,7 @@ import pytest
 from postmill.testing.child import ScriptedChild
 from postmill.testing.script import Script
 from tests.interop.postfix import free_port
+from tests.stack import peers
 from tests.stack.box import Box
 from tests.stack.dialogue import Client, Mail, converse
 from tests.stack.mailbox import Mailbox
@@ -119,6 +120,7 @@ def serve(directory: Path, box: Box, mailbox: Mailbox, filters: dict[str, Filter
 @pytest.fixture(scope="package")
 def arrangement() -> Iterator[Arrangement]:
     """The whole arrangement, once for all tests of this folder."""
+    peers.require()
     directory = private_directory()
     children = {kind: children_on(kind, directory) for kind in ("unix", "inet")}
     with contextlib.ExitStack() as opened:

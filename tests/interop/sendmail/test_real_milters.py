@@ -11,6 +11,7 @@ import pytest
 
 from tests.interop.real_milters.scenarios import KNOWN, SCENARIOS
 from tests.interop.sendmail.conftest import Arrangement
+from tests.stack import peers
 from tests.stack.box import Box
 from tests.stack.filters import Filters
 from tests.stack.mailbox import Mailbox
@@ -50,6 +51,7 @@ class Real:
 @pytest.fixture(scope="module")
 def real() -> Iterator[Real]:
     """The filters, a manager before them, and a Sendmail with a listener for each way."""
+    peers.require()
     directory = private_directory()
     with contextlib.ExitStack() as opened:
         opened.callback(shutil.rmtree, directory)
