@@ -93,6 +93,7 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
     breaker = milter.breaker
     return ChildService(
         service.loop,
+        service.poller,
         spec,
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),

@@ -9,6 +9,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from postmill.chain.breaker import Breaker
@@ -16,6 +17,7 @@ from postmill.chain.child import ChildSpec
 from postmill.chain.steps import Lost, Talk
 from postmill.chain.talks import NegotiateTalk
 from postmill.net.link import ChildLink
+from postmill.net.poller import WRITE, Poller
 from postmill.net.pool import Pool
 from postmill.net.stream import new_socket
 from postmill.wire.endpoint import Endpoint
@@ -29,6 +31,7 @@ class ChildService:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         spec: ChildSpec,
         endpoint: Endpoint,
         breaker: Breaker,
@@ -39,6 +42,7 @@ class ChildService:
     ) -> None:
         """Serve the child at ``endpoint``; ``waiting`` is where links with a deadline are entered."""
         self.loop = loop
+        self.poller = poller
         self.spec = spec
         self.endpoint = endpoint
         self.breaker = breaker
@@ -98,7 +102,7 @@ class ChildService:
         if self.endpoint.kind == "unix":  # the child's backlog is full: there is nothing to wait on
             self.loop.call_later(0.02, self._retry, link, sock, address)
         else:
-            self.loop.add_writer(sock.fileno(), self._established, link, sock)
+            self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
 
     def _retry(self, link: ChildLink, sock: socket.socket, address: str | tuple[str, int]) -> None:
         if link.failed is not None or link not in self._links:
@@ -114,8 +118,8 @@ class ChildService:
         else:
             link.connected(sock)
 
-    def _established(self, link: ChildLink, sock: socket.socket) -> None:
-        self.loop.remove_writer(sock.fileno())
+    def _established(self, link: ChildLink, sock: socket.socket, _events: int) -> None:
+        self.poller.unregister(sock.fileno())
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if link.failed is not None or link not in self._links:
             sock.close()

@@ -139,7 +139,7 @@ class ChildLink:
 
     def connected(self, sock: socket.socket) -> None:
         """The connection stands: write what was waiting for it."""
-        self._stream = Stream(self._service.loop, sock, self._data, self._ended)
+        self._stream = Stream(self._service.poller, sock, self._data, self._ended)
         if self.talk is not None:
             self.deadline = self._service.now() + self.talk.timeout
         data = b"".join(self.unsent)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import monotonic
 
 from postmill.chain.negotiation import Negotiations
@@ -15,6 +16,7 @@ from postmill.chain.state import Plan
 from postmill.mail.body import Body
 from postmill.net.children import ChildService
 from postmill.net.link import ChildLink
+from postmill.net.poller import READ, Poller
 from postmill.net.upstream import MtaConnection
 
 log = logging.getLogger("postmill.net")
@@ -40,6 +42,7 @@ class Service:
     ) -> None:
         """Be ready; ``children`` must be filled in before the first MTA is accepted."""
         self.loop = loop
+        self.poller = Poller(loop)
         self.plan = plan
         self.now: Callable[[], float] = monotonic
         self.negotiations = Negotiations()
@@ -69,11 +72,11 @@ class Service:
         self._accepting = on
         for sock in self._listeners:
             if on:
-                self.loop.add_reader(sock.fileno(), self._accept, sock)
+                self.poller.register(sock.fileno(), READ, partial(self._accept, sock))
             else:
-                self.loop.remove_reader(sock.fileno())
+                self.poller.unregister(sock.fileno())
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, _events: int) -> None:
         for _ in range(_ACCEPT_AT_ONCE):
             if len(self.connections) >= self._max_connections:
                 log.warning("%d connections: no more are taken for now", len(self.connections))
@@ -147,6 +150,7 @@ class Service:
                 child.pool.clear()
         if self._timer is not None:
             self._timer.cancel()
+        self.poller.close()
         return len(rest)
 
     def hurry(self) -> None:

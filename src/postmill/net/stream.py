@@ -1,4 +1,4 @@
-"""A non-blocking stream socket on the event loop, with as few system calls and objects as possible.
+"""A non-blocking stream socket, with as few system calls and objects as possible.
 
 No asyncio transport: a session opens a link to every child, and creating a transport takes a task each.
 Data is handed on synchronously from the readiness callback.
@@ -6,10 +6,11 @@ Data is handed on synchronously from the readiness callback.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+
+from postmill.net.poller import READ, WRITE, Poller
 
 _BUFFER = bytearray(262144)
 _VIEW = memoryview(_BUFFER)
@@ -19,50 +20,41 @@ _VIEW = memoryview(_BUFFER)
 class Stream:
     """One connected socket: ``on_data(bytes)`` for what comes, ``on_end(reason)`` once when it is over."""
 
-    __slots__ = ("_closing", "_fd", "_loop", "_out", "_paused", "_quick_ack", "_sock", "on_data", "on_end")
+    __slots__ = ("_fd", "_out", "_paused", "_poller", "_quick_ack", "_sock", "on_data", "on_end", "open")
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         sock: socket.socket,
         on_data: Callable[[bytes], None],
         on_end: Callable[[str], None],
     ) -> None:
         """Begin to read from ``sock``, which must be connected and non-blocking."""
-        self._loop = loop
+        self._poller = poller
         self._sock = sock
         self._fd = sock.fileno()
-        self._out = bytearray()
-        self._closing = False
+        self._out: bytearray | None = None
+        """What the peer has not taken yet; None when there is nothing."""
         self._paused = False
         self._quick_ack = False
+        self.open = True
         self.on_data = on_data
         self.on_end = on_end
-        loop.add_reader(self._fd, self._readable)
+        poller.register(self._fd, READ, self._ready)
 
     def ask_quick_ack(self) -> None:
         """Acknowledge every segment at once; Sendmail's writes wait for it (protocol §8)."""
-        if self._quick_ack or not hasattr(socket, "TCP_QUICKACK"):
+        if self._quick_ack or not self.open or not hasattr(socket, "TCP_QUICKACK"):
             return
         if self._sock.family != socket.AF_UNIX:
             self._quick_ack = True
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    @property
-    def open(self) -> bool:
-        """Whether writing makes sense."""
-        return not self._closing
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not taken yet."""
-        return len(self._out)
-
     def write(self, data: bytes) -> None:
         """Send now what the socket takes, and the rest when it can."""
-        if self._closing or not data:
+        if not self.open or not data:
             return
-        if self._out:
+        if self._out is not None:
             self._out += data
             return
         try:
@@ -73,32 +65,40 @@ class Stream:
             self._end(error.strerror or str(error))
             return
         if sent < len(data):
-            self._out += data[sent:]
-            self._loop.add_writer(self._fd, self._writable)
+            self._out = bytearray(data[sent:])
+            self._wait()
 
     def pause(self) -> None:
         """Take no more data until ``resume``."""
-        if not self._paused and not self._closing:
+        if not self._paused and self.open:
             self._paused = True
-            self._loop.remove_reader(self._fd)
+            self._wait()
 
     def resume(self) -> None:
         """Take data again."""
-        if self._paused and not self._closing:
+        if self._paused and self.open:
             self._paused = False
-            self._loop.add_reader(self._fd, self._readable)
+            self._wait()
 
     def close(self) -> None:
         """Close; what is still unsent gets one more chance, then goes with the socket."""
-        if self._closing:
+        if not self.open:
             return
-        self._closing = True
-        self._loop.remove_reader(self._fd)
-        if self._out:
-            self._loop.remove_writer(self._fd)
+        self.open = False
+        self._poller.forget(self._fd)
+        if self._out is not None:
             with contextlib.suppress(OSError):
                 self._sock.send(self._out)
         self._sock.close()
+
+    def _wait(self) -> None:
+        self._poller.modify(self._fd, (0 if self._paused else READ) | (0 if self._out is None else WRITE))
+
+    def _ready(self, events: int) -> None:
+        if events & WRITE and self._out is not None:
+            self._writable()
+        if self.open and (events & ~WRITE):
+            self._readable()
 
     def _readable(self) -> None:
         try:
@@ -116,6 +116,7 @@ class Stream:
         self.on_data(bytes(_VIEW[:count]))
 
     def _writable(self) -> None:
+        assert self._out is not None
         try:
             sent = self._sock.send(self._out)
         except (BlockingIOError, InterruptedError):
@@ -125,21 +126,19 @@ class Stream:
             return
         del self._out[:sent]
         if not self._out:
-            self._loop.remove_writer(self._fd)
+            self._out = None
+            self._wait()
 
     def _end(self, reason: str) -> None:
-        if not self._closing:
-            if self._out:
-                self._loop.remove_writer(self._fd)
-                self._out.clear()
+        if self.open:
+            self._out = None
             self.close()
             self.on_end(reason)
 
 
 def new_socket(family: int) -> socket.socket:
     """Return a non-blocking stream socket; TCP without Nagle's delay."""
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setblocking(False)
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     if family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock

@@ -63,7 +63,7 @@ class MtaConnection:
         self._awaited: ChildLink | None = None
         self.last_sign = 0.0
         """When the MTA last heard of us while it waits."""
-        self._stream = Stream(service.loop, sock, self._data, self._ended)
+        self._stream = Stream(service.poller, sock, self._data, self._ended)
 
     @property
     def idle(self) -> bool:
