@@ -49,11 +49,11 @@ def show_to_later(
             if message.model is None:
                 message.model = message.original_model()
             _apply(message.model, _header_edit((letter, payload)), terms.leadspc)
-    message.forget_heads()
     if replaced is not None:
         message.body = new_body()
         for piece in replacement_pieces(replaced):
             message.body.append(piece)
+    message.edited()
 
 
 def _apply(model: HeaderList, edit: HeaderEdit, leadspc: bool) -> None:

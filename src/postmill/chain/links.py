@@ -9,11 +9,11 @@ from __future__ import annotations
 from postmill.chain.child import TAKING_PART, Child
 from postmill.chain.event import Event
 from postmill.chain.judgement import judge, lose, sticky_at
-from postmill.chain.negotiation import offer_to_children
 from postmill.chain.state import State
 from postmill.chain.steps import Ask, Await, Chain, CloseChild, Lost, Verdict
 from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.wire.codes import Command
+from postmill.wire.packets import OptNeg
 
 _IN_MESSAGE = (Command.RCPT, Command.DATA, Command.HEADER)
 """Events that presuppose MAIL; HEADER stands for the whole content."""
@@ -22,7 +22,7 @@ _IN_MESSAGE = (Command.RCPT, Command.DATA, Command.HEADER)
 def greet(state: State, child: Child) -> NegotiateTalk:
     """Return the conversation that opens a link."""
     assert state.offer is not None
-    return NegotiateTalk(offer_to_children(state.offer), child.spec.command_timeout)
+    return NegotiateTalk(state.offer, state.negotiations, child.spec.command_timeout)
 
 
 def greeted(state: State, child: Child, talk: NegotiateTalk) -> Chain[None]:
@@ -32,10 +32,7 @@ def greeted(state: State, child: Child, talk: NegotiateTalk) -> Chain[None]:
     if not isinstance(outcome, Lost):
         assert talk.answer is not None
         state.negotiations.learn(child.name, talk.offer, talk.answer)
-        agreement = state.agreement
-        if agreement is None or agreement.covers(talk.answer):
-            if agreement is not None and (child.terms is None or child.terms.answer != talk.answer):
-                child.terms = agreement.terms(child.spec, talk.answer)
+        if _fits(state, child, talk.answer):
             child.open = True
             return
         outcome = Lost("config", "negotiated something that cannot be had in this session any more")
@@ -44,13 +41,24 @@ def greeted(state: State, child: Child, talk: NegotiateTalk) -> Chain[None]:
     lose(state, child, outcome)
 
 
+def _fits(state: State, child: Child, answer: OptNeg) -> bool:
+    """Tell whether a child can take part with this answer; a new one gives it new terms."""
+    agreement = state.agreement
+    if agreement is None or (child.terms is not None and child.terms.answer is answer):
+        return True
+    if not agreement.covers(answer):
+        return False
+    child.terms = agreement.terms(child.spec, answer)
+    return True
+
+
 def settle(state: State) -> None:
     """Give every child that answered its terms."""
     agreement = state.agreement
     assert agreement is not None
-    offer = agreement.offer
+    assert state.offer is not None
     for child in state.children:
-        answer = state.negotiations.answer_of(child.name, offer)
+        answer = state.negotiations.answer_of(child.name, state.offer)
         if answer is not None:
             child.terms = agreement.terms(child.spec, answer)
 

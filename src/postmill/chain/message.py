@@ -6,11 +6,11 @@ edit must be shown to a later child (protocol §9.4, §9.5). Rendering edits for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from postmill.chain.child import Terms
 from postmill.chain.event import Event
-from postmill.chain.steps import Edit, Verdict
+from postmill.chain.steps import Edit, Verdict, Window
 from postmill.mail.body import Body
 from postmill.mail.headers import HeaderList, shown
 from postmill.wire.codes import Command
@@ -18,6 +18,9 @@ from postmill.wire.framing import frame
 
 Packet = tuple[int, bytes, bool]
 """Event letter, complete packets (macros included), whether a reply comes."""
+
+_WINDOW = 262144
+"""Most bytes written to a pipelining child before its replies are awaited, give or take a packet."""
 
 _HEADER, _EOH, _BODY, _BODYEOB = (
     int(letter) for letter in (Command.HEADER, Command.EOH, Command.BODY, Command.BODYEOB)
@@ -35,6 +38,7 @@ class Message:
 
     __slots__ = (
         "_heads",
+        "_windows",
         "body",
         "edits",
         "headers",
@@ -70,6 +74,7 @@ class Message:
         self.verdict: Verdict | None = None
         """What was said about the whole message; nobody is asked any more."""
         self._heads: dict[bool, list[bytes]] = {}
+        self._windows: dict[tuple[bool, bool], list[Window]] = {}
 
     def original_model(self) -> HeaderList:
         """Return a fresh model of the headers as the MTA told them (stored text: protocol §9.5)."""
@@ -78,9 +83,10 @@ class Message:
             return HeaderList(pairs)
         return HeaderList((name, b" " + value) for name, value in pairs)
 
-    def forget_heads(self) -> None:
-        """Take note that the model changed."""
+    def edited(self) -> None:
+        """Take note that headers or body changed."""
         self._heads.clear()
+        self._windows.clear()
 
     def _head(self, leadspc: bool) -> list[bytes]:
         """Return the HEADER packets for a child with or without HDR_LEADSPC."""
@@ -95,7 +101,20 @@ class Message:
         model = self.model or self.original_model()
         return [name + b"\0" + shown(text, leadspc) + b"\0" for name, text in model.visible()]
 
-    def packets(self, terms: Terms) -> Iterator[Packet]:
+    def windows(self, terms: Terms, pipeline: bool) -> Iterable[Window]:
+        """Return the content for a child in windows: of one answered packet, or of many with ``pipeline``.
+
+        Children who get the same are given the same bytes, unless the message is too large to be held twice.
+        """
+        if not terms.plain or (self.body is not None and self.body.size > _WINDOW):
+            return _cut(self._packets(terms), pipeline)
+        key = (terms.leadspc, pipeline)
+        windows = self._windows.get(key)
+        if windows is None:
+            windows = self._windows[key] = list(_cut(self._packets(terms), pipeline))
+        return windows
+
+    def _packets(self, terms: Terms) -> Iterator[Packet]:
         """Yield what a child is to be told of the content, in its spelling (protocol §6.7, §9.4)."""
         suppressed, quiet = terms.suppressed, terms.no_reply
         if _HEADER not in suppressed:
@@ -115,3 +134,20 @@ class Message:
     def _macros(self, letter: int, terms: Terms) -> bytes:
         payload = self.stage_macros.get(letter)
         return b"" if payload is None else terms.macros.packet(payload)
+
+
+def _cut(packets: Iterator[Packet], pipeline: bool) -> Iterator[Window]:
+    """Put packets together until one is answered, or until a window of a pipelining child is full."""
+    data: list[bytes] = []
+    answered: list[int] = []
+    size = 0
+    for letter, packet, replies in packets:
+        data.append(packet)
+        size += len(packet)
+        if replies:
+            answered.append(letter)
+        if answered and (size >= _WINDOW or not pipeline):
+            yield b"".join(data), tuple(answered)
+            data, answered, size = [], [], 0
+    if data:
+        yield b"".join(data), tuple(answered)

@@ -12,8 +12,19 @@ from operator import and_, or_
 
 from postmill.chain.child import ChildSpec, Terms
 from postmill.chain.macros import DEFAULT_NAMES, bare, braced, split_names
-from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, VERSION, Action, MacroStage, Protocol
-from postmill.wire.packets import OptNeg
+from postmill.errors import RemoteProtocolError
+from postmill.wire.codes import (
+    ALL_ACTIONS,
+    ALL_PROTOCOL,
+    VERSION,
+    Action,
+    Command,
+    MacroStage,
+    Protocol,
+    Reply,
+)
+from postmill.wire.packets import OptNeg, decode_command, decode_reply, encode
+from postmill.wire.tables import NR_FLAG
 
 _NO_EVENTS = (
     Protocol.NOCONNECT
@@ -28,6 +39,9 @@ _NO_EVENTS = (
 )
 _NO_REPLIES = Protocol.NR_HDR | Protocol.NR_EOH | Protocol.NR_BODY
 """Asked of the MTA wherever it can: the message then comes in one burst, the verdict is given at its end."""
+
+_OLDEST = 2
+_MOST_ANSWERS = 256
 
 Symlists = tuple[tuple[int, bytes], ...]
 
@@ -61,7 +75,7 @@ def _suppressed(answer: OptNeg) -> int:
 class Agreement:
     """What is answered upstream, and the terms with each child that follow from it."""
 
-    __slots__ = ("answer", "imposed", "offer")
+    __slots__ = ("answer", "imposed", "leadspc", "offer", "packet", "quiet")
 
     def __init__(self, offer: OptNeg, specs: Sequence[ChildSpec], answers: Sequence[OptNeg]) -> None:
         """Merge ``answers``, one for each child that is to be reckoned with."""
@@ -82,6 +96,12 @@ class Agreement:
             int(protocol) & int(offer.protocol) & ALL_PROTOCOL,
             symlists,
         )
+        self.packet = encode(self.answer)
+        """The answer as it goes to the MTA."""
+        self.leadspc = bool(self.answer.protocol & Protocol.HDR_LEADSPC)
+        """Header values travel with the blank after the colon between the MTA and us."""
+        self.quiet = frozenset(letter for letter, flag in NR_FLAG.items() if self.answer.protocol & flag)
+        """Events for which the MTA waits for no reply."""
 
     def terms(self, spec: ChildSpec, answer: OptNeg) -> Terms:
         """Return the terms with one child."""
@@ -137,28 +157,68 @@ def _unique(names: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple({bare(name): braced(name) for name in names}.values())
 
 
-class Negotiations:
-    """The remembered answers of all children to one and the same offer, and their merge."""
+class Offer:
+    """One kind of offer, as an MTA makes it for every session anew, and what goes with it."""
 
-    __slots__ = ("_agreements", "_answers")
+    __slots__ = ("of_mta", "packet", "to_children")
+
+    def __init__(self, of_mta: OptNeg) -> None:
+        """Derive what children are offered."""
+        self.of_mta = of_mta
+        self.to_children = offer_to_children(of_mta)
+        self.packet = encode(self.to_children)
+
+
+class Negotiations:
+    """What was negotiated before: offers met, the children's answers to each, their merge.
+
+    An MTA makes the same offer for every session and a child answers it in the same way, so both are decoded
+    and merged once.
+    """
+
+    __slots__ = ("_agreements", "_answers", "_decoded", "_offers")
 
     def __init__(self) -> None:
         """Remember nothing yet."""
-        self._answers: dict[tuple[str, OptNeg], OptNeg] = {}
-        self._agreements: dict[OptNeg, tuple[Agreement, Mapping[str, Terms]]] = {}
+        self._offers: dict[bytes, Offer] = {}
+        self._decoded: dict[bytes, OptNeg] = {}
+        self._answers: dict[tuple[str, Offer], OptNeg] = {}
+        self._agreements: dict[Offer, tuple[Agreement, Mapping[str, Terms]]] = {}
 
-    def answer_of(self, name: str, offer: OptNeg) -> OptNeg | None:
+    def offer(self, payload: bytes) -> Offer:
+        """Return the offer with this payload; raises RemoteProtocolError."""
+        known = self._offers.get(payload)
+        if known is None:
+            offer = decode_command(Command.OPTNEG, payload)
+            assert isinstance(offer, OptNeg)
+            if offer.version < _OLDEST:
+                raise RemoteProtocolError(f"milter protocol version {offer.version} is not spoken any more")
+            known = self._offers[payload] = Offer(offer)
+        return known
+
+    def decode_answer(self, payload: bytes) -> OptNeg:
+        """Return a child's answer as a value; raises RemoteProtocolError."""
+        known = self._decoded.get(payload)
+        if known is None:
+            answer = decode_reply(Reply.OPTNEG, payload)
+            assert isinstance(answer, OptNeg)
+            if len(self._decoded) >= _MOST_ANSWERS:
+                self._decoded.clear()
+            known = self._decoded[payload] = answer
+        return known
+
+    def answer_of(self, name: str, offer: Offer) -> OptNeg | None:
         """Return what a child answered last to this offer."""
         return self._answers.get((name, offer))
 
-    def learn(self, name: str, offer: OptNeg, answer: OptNeg) -> None:
+    def learn(self, name: str, offer: Offer, answer: OptNeg) -> None:
         """Remember an answer; a different one than before makes the merge out of date."""
         if self._answers.get((name, offer)) != answer:
             self._answers[name, offer] = answer
             self._agreements.pop(offer, None)
 
     def agreement(
-        self, offer: OptNeg, specs: Sequence[ChildSpec]
+        self, offer: Offer, specs: Sequence[ChildSpec]
     ) -> tuple[Agreement, Mapping[str, Terms]] | None:
         """Return the merge for an offer and each child's terms, or None when some child never answered it."""
         known = self._agreements.get(offer)
@@ -167,7 +227,7 @@ class Negotiations:
             if None in answers:
                 return None
             complete = [answer for answer in answers if answer is not None]
-            merged = Agreement(offer, specs, complete)
+            merged = Agreement(offer.to_children, specs, complete)
             terms = {
                 spec.name: merged.terms(spec, answer) for spec, answer in zip(specs, complete, strict=True)
             }

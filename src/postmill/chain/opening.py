@@ -4,38 +4,28 @@ from __future__ import annotations
 
 from postmill.chain.child import STICKY, Child
 from postmill.chain.links import greet, greeted, settle
-from postmill.chain.negotiation import Agreement, absent_answer, offer_to_children
+from postmill.chain.negotiation import Agreement, Offer, absent_answer
 from postmill.chain.state import State
 from postmill.chain.steps import Ask, Chain, Decide, Steps
 from postmill.chain.talks import NegotiateTalk
-from postmill.errors import RemoteProtocolError
-from postmill.wire.codes import Command
-from postmill.wire.packets import OptNeg, decode_command, encode
 
 
 def negotiate(state: State, payload: bytes) -> Steps:
     """Answer the MTA's offer; children that never answered such an offer before are asked first."""
-    offer = decode_command(Command.OPTNEG, payload)
-    assert isinstance(offer, OptNeg)
-    if offer.version < 2:
-        raise RemoteProtocolError(f"milter protocol version {offer.version} is not spoken any more")
-    state.offer = offer
-    children_offer = offer_to_children(offer)
-    known = state.negotiations.agreement(children_offer, state.plan.children)
+    offer = state.offer = state.negotiations.offer(payload)
+    known = state.negotiations.agreement(offer, state.plan.children)
     if known is None:
-        yield from _ask_unknown(state, children_offer)
-        state.agree(_merge(state, children_offer))
+        yield from _ask_unknown(state, offer)
+        state.agreement = _merge(state, offer)
         settle(state)
     else:
-        agreement, terms = known
-        state.agree(agreement)
+        state.agreement, terms = known
         for child in state.children:
             child.terms = terms[child.name]
-    assert state.agreement is not None
-    yield Decide(encode(state.agreement.answer))
+    yield Decide(state.agreement.packet)
 
 
-def _ask_unknown(state: State, offer: OptNeg) -> Chain[None]:
+def _ask_unknown(state: State, offer: Offer) -> Chain[None]:
     asked: list[tuple[Child, NegotiateTalk]] = []
     for child in state.children:
         if state.negotiations.answer_of(child.name, offer) is None:
@@ -46,13 +36,13 @@ def _ask_unknown(state: State, offer: OptNeg) -> Chain[None]:
         yield from greeted(state, child, talk)
 
 
-def _merge(state: State, offer: OptNeg) -> Agreement:
+def _merge(state: State, offer: Offer) -> Agreement:
     """Merge what is known; a lost child counts as far as its failure must be reported."""
     answers = []
     for child in state.children:
         answer = state.negotiations.answer_of(child.name, offer)
         if answer is None and child.state == STICKY:
-            answer = absent_answer(offer)
+            answer = absent_answer(offer.to_children)
         if answer is not None:
             answers.append(answer)
-    return Agreement(offer, state.plan.children, answers)
+    return Agreement(offer.to_children, state.plan.children, answers)

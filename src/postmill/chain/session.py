@@ -200,7 +200,7 @@ class Session:
             if child.in_message:
                 child.backlog.append(ABORT)
             child.forget_message()
-        message = state.message = Message(mail, state.upstream_leadspc)
+        message = state.message = Message(mail, state.agreement is not None and state.agreement.leadspc)
         state.observer.message(b"" if mail is None else mail.payload)
         return message
 
@@ -271,7 +271,8 @@ class Session:
 
     def _collected(self, letter: int) -> Steps | None:
         """Answer at once unless the MTA does not wait; the verdict is given at the end of the message."""
-        if letter in self.state.quiet:
+        agreement = self.state.agreement
+        if agreement is not None and letter in agreement.quiet:
             return None
         return self._decide(letter, self._message().verdict or Verdict(Reply.CONTINUE))
 

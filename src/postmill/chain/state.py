@@ -13,12 +13,9 @@ from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, Child, Child
 from postmill.chain.event import Event
 from postmill.chain.macros import parse_pairs
 from postmill.chain.message import Message
-from postmill.chain.negotiation import Agreement, Negotiations
+from postmill.chain.negotiation import Agreement, Negotiations, Offer
 from postmill.chain.notes import Observer
 from postmill.mail.body import Body
-from postmill.wire.codes import Protocol
-from postmill.wire.packets import OptNeg
-from postmill.wire.tables import NR_FLAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,6 @@ class State:
         "offer",
         "pending_macros",
         "plan",
-        "quiet",
     )
 
     def __init__(
@@ -65,7 +61,7 @@ class State:
         self.observer = observer
         self.new_body = new_body
         self.children = tuple(Child(spec, index) for index, spec in enumerate(plan.children))
-        self.offer: OptNeg | None = None
+        self.offer: Offer | None = None
         self.agreement: Agreement | None = None
         self.mta = "" if plan.mta == "auto" else plan.mta
         self.connect: Event | None = None
@@ -75,23 +71,10 @@ class State:
         """Reason for which every message of the connection is held."""
         self.pending_macros: bytes | None = None
         """Macros whose event has not come yet."""
-        self.quiet: frozenset[int] = frozenset()
-        """Events for which the MTA waits for no reply."""
-
-    def agree(self, agreement: Agreement) -> None:
-        """Take what is answered upstream."""
-        self.agreement = agreement
-        protocol = agreement.answer.protocol
-        self.quiet = frozenset(letter for letter, flag in NR_FLAG.items() if protocol & flag)
 
     def copies_postfix(self, what: str) -> bool:
         """Tell whether the administrator wants Postfix's own behaviour here."""
         return what in self.plan.same_as_postfix
-
-    @property
-    def upstream_leadspc(self) -> bool:
-        """Whether header values travel with the blank after the colon between the MTA and us."""
-        return self.agreement is not None and bool(self.agreement.answer.protocol & Protocol.HDR_LEADSPC)
 
     def learn_mta(self, macros: bytes | None) -> None:
         """Find out from the macros of CONNECT which MTA this is (protocol §5.2, §9.7)."""

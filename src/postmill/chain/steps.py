@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Edit = tuple[int, bytes]
 """One edit as it came from a child: reply letter and payload, already validated."""
 
+Window = tuple[bytes, tuple[int, ...]]
+"""Packets written at once, and the letters of those that will be answered, at least one."""
+
 
 class Answered:
     """A child gave its verdict for what it was asked."""

@@ -6,9 +6,10 @@ Each is a small state machine over reply packets; protocol §3 (what may be answ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from postmill.chain.steps import Answered, Edit
+from postmill.chain.negotiation import Negotiations, Offer
+from postmill.chain.steps import Answered, Edit, Window
 from postmill.errors import RemoteConfigError, RemoteProtocolError
 from postmill.mail.reply import check_reply_text
 from postmill.wire.codes import Command, Reply
@@ -28,9 +29,6 @@ _HEADER_EDITS = (AddHeader, InsertHeader, ChangeHeader)
 _MOST_HEADER = 60000
 """Postfix cuts header values at this many bytes (protocol §1.2)."""
 
-WINDOW = 262144
-"""Most bytes of a message written to a pipelining child before its replies are awaited."""
-
 
 def _reason(payload: bytes) -> bytes:
     return payload.partition(b"\0")[0]
@@ -43,11 +41,12 @@ def _unexpected(letter: int, stage: int) -> RemoteProtocolError:
 class NegotiateTalk:
     """OPTNEG out, OPTNEG back (protocol §4); the answer is left in ``answer``."""
 
-    __slots__ = ("answer", "due", "offer", "outcome", "stage", "timeout")
+    __slots__ = ("_negotiations", "answer", "due", "offer", "outcome", "stage", "timeout")
 
-    def __init__(self, offer: OptNeg, timeout: float) -> None:
+    def __init__(self, offer: Offer, negotiations: Negotiations, timeout: float) -> None:
         """Offer ``offer``; the child may take ``timeout`` seconds."""
         self.offer = offer
+        self._negotiations = negotiations
         self.timeout = timeout
         self.due = 1
         self.stage = int(Command.OPTNEG)
@@ -56,17 +55,17 @@ class NegotiateTalk:
 
     def start(self) -> bytes:
         """Return the offer."""
-        return encode(self.offer)
+        return self.offer.packet
 
     def receive(self, letter: int, payload: bytes) -> bytes:
         """Take the answer; protocol §4.4 says what makes it an error."""
         if letter != Reply.OPTNEG:
             raise _unexpected(letter, self.stage)
-        answer = decode_reply(letter, payload)
-        assert isinstance(answer, OptNeg)
-        if answer.version > self.offer.version:
+        answer = self._negotiations.decode_answer(payload)
+        offered = self.offer.to_children
+        if answer.version > offered.version:
             raise RemoteProtocolError(f"version {answer.version} was not offered")
-        if answer.actions & ~self.offer.actions:
+        if answer.actions & ~offered.actions:
             raise RemoteProtocolError(f"actions {answer.actions:#x} were not all offered")
         self.answer = answer
         self.due = 0
@@ -120,60 +119,52 @@ class EventTalk:
 class ContentTalk:
     """Headers, end of headers, body and end of message, then edits and the verdict (protocol §6.7).
 
-    ``packets`` yields ``(letter, bytes, expects a reply)``, macros included, END OF BODY last. Without
-    ``pipeline`` every reply is awaited before the next packet; with it whole windows are written and the
-    replies counted, so a final verdict in their middle makes the link useless for another message.
+    The message comes in windows: what is written at once, and the events in it that will be answered. A final
+    verdict before the last of a window makes the link useless for another message.
     """
 
     __slots__ = (
+        "_at",
         "_awaited",
         "_edits",
         "_hold",
-        "_packets",
-        "_pipeline",
-        "_replaced",
         "_skipped",
+        "_windows",
         "due",
         "outcome",
         "stage",
         "timeout",
     )
 
-    def __init__(self, packets: Iterator[tuple[int, bytes, bool]], timeout: float, pipeline: bool) -> None:
-        """Write ``packets``; the child may be silent for ``timeout`` seconds."""
-        self._packets = packets
-        self._pipeline = pipeline
-        self._awaited: list[int] = []
+    def __init__(self, windows: Iterable[Window], timeout: float) -> None:
+        """Write ``windows``, END OF BODY last; the child may be silent for ``timeout`` seconds."""
+        self._windows = iter(windows)
+        self._awaited: tuple[int, ...] = ()
+        self._at = 0
+        """Position in the window of the event whose answer comes next."""
         self._edits: list[Edit] = []
         self._hold: bytes | None = None
         self._skipped = 0
-        self._replaced = 0
         self.timeout = timeout
         self.due = 0
         self.stage = 0
         self.outcome: Answered | None = None
 
     def start(self) -> bytes:
-        """Return the first packet, or the first window."""
+        """Return the first window."""
         return self._more()
 
     def _more(self) -> bytes:
-        """Collect what may be written now: up to one awaited reply, or up to a window."""
-        out: list[bytes] = []
-        size = 0
-        for letter, data, replies in self._packets:
-            if letter == self._skipped:
+        """Return the next window that is not all of what the child does without."""
+        for data, awaited in self._windows:
+            if awaited[0] == awaited[-1] == self._skipped:
                 continue
-            out.append(data)
-            size += len(data)
-            if replies:
-                self._awaited.append(letter)
-                if not self._pipeline or size >= WINDOW:
-                    break
-        self.due = len(self._awaited)
-        if self._awaited:
-            self.stage = self._awaited[0]
-        return b"".join(out)
+            self._awaited = awaited
+            self._at = 0
+            self.due = len(awaited)
+            self.stage = awaited[0]
+            return data
+        raise AssertionError("the end of the message is always answered")
 
     def receive(self, letter: int, payload: bytes) -> bytes:
         """Take one packet of the answer to the packet that waits longest."""
@@ -185,7 +176,7 @@ class ContentTalk:
             self._hold = _reason(payload)
             return b""
         if letter == _SKIP:
-            self._skipped = self._awaited[0] if self._awaited[0] in (Command.HEADER, Command.BODY) else 0
+            self._skipped = self.stage if self.stage in (Command.HEADER, Command.BODY) else 0
             return self._continued()
         if letter in _FINAL:
             self._finish(letter, check_reply_text(payload) if letter == _REPLYCODE else b"")
@@ -199,10 +190,10 @@ class ContentTalk:
         if self.stage == _BODYEOB:
             self._finish(_CONTINUE, b"")
             return b""
-        del self._awaited[0]
         self.due -= 1
-        if self._awaited:
-            self.stage = self._awaited[0]
+        if self.due:
+            self._at += 1
+            self.stage = self._awaited[self._at]
             return b""
         return self._more()
 
@@ -210,22 +201,24 @@ class ContentTalk:
         answer = Answered(letter, self.stage, text)
         answer.hold = self._hold
         answer.edits = tuple(self._edits)
-        self.due = len(self._awaited) - 1
+        self.due -= 1
         answer.closing = self.due > 0
         self.outcome = answer
 
     def _edit(self, letter: int, payload: bytes) -> None:
         """Keep one edit, checked and in the form that is safe to pass on (protocol §10.2)."""
         if letter == _REPLBODY:
-            if self._replaced and self._edits[-1][0] != _REPLBODY:
+            if self._edits and self._edits[-1][0] != _REPLBODY and self._replaces():
                 raise RemoteConfigError("body replacement mixed with other edits")
-            self._replaced += 1
             self._edits.append((letter, payload))
             return
         packet = decode_reply(letter, payload)
         if isinstance(packet, _HEADER_EDITS) and len(packet.value) > _MOST_HEADER:
             payload = encode(_cut(packet))[5:]
         self._edits.append((letter, payload))
+
+    def _replaces(self) -> bool:
+        return any(letter == _REPLBODY for letter, _ in self._edits)
 
     def lost_edits(self) -> tuple[Edit, ...]:
         """Return what came before the loss, without a body that may be half a body (protocol §9.4)."""
