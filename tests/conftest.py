@@ -1,6 +1,7 @@
-"""For all tests: with POSTMILL_REQUIRE_PEERS set, a test skipped for want of real mail software fails.
+"""For all tests: how hypothesis runs, and what a skip means where peers are required.
 
-Continuous integration sets it, so that a peer that did not get installed cannot pass for tested.
+With POSTMILL_REQUIRE_PEERS set, a test skipped for want of real mail software fails. Continuous integration
+sets it, so that a peer that did not get installed cannot pass for tested.
 """
 
 from __future__ import annotations
@@ -8,9 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
+
+# A slow machine must not fail a test.
+hypothesis.settings.register_profile(
+    "postmill", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("postmill")
 
 
 @pytest.hookimpl(wrapper=True)
