@@ -103,3 +103,20 @@ def test_programs_can_be_imported() -> None:
         if not any((ROOT / "src" / form).exists() for form in (f"{module}.py", f"{module}/__init__.py")):
             missing.append(name)
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "command"),
+    [
+        ((), ".venv/bin/postmill demo"),
+        (("ONCE=1",), ".venv/bin/postmill demo --once"),
+        (("MTA=postfix",), ".venv/bin/postmill demo --mta postfix"),
+        (("MTA=postfix", "ONCE=1"), ".venv/bin/postmill demo --mta postfix --once"),
+    ],
+)
+def test_make_demo_passes_its_variables_on(variables: tuple[str, ...], command: str) -> None:
+    plain = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MTA", "ONCE"}}
+    done = subprocess.run(
+        ["make", "-n", "demo", *variables], cwd=ROOT, env=plain, capture_output=True, text=True, check=True
+    )
+    assert [" ".join(line.split()) for line in done.stdout.splitlines()][-1] == command
