@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Literal
+
+import uvloop
 
 from postmill.testing.outcome import SessionReport
 from postmill.testing.plan import SessionPlan
-from postmill.testing.sender import Timeouts, run_session
+from postmill.testing.sender import ErrorKind, Timeouts, Trace, run_session
 from postmill.wire.endpoint import Endpoint
 
 
@@ -28,6 +32,7 @@ class LoadReport:
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    first_error: ErrorKind | Literal[""] = ""
 
     def add(self, report: SessionReport) -> None:
         """Count one more session."""
@@ -35,6 +40,7 @@ class LoadReport:
         self.messages += len(report.mails)
         if report.error:
             self.errors[report.error] += 1
+            self.first_error = self.first_error or report.error_kind
         else:
             self.latencies.append(report.elapsed)
             self.statuses[report.status] += 1
@@ -72,7 +78,6 @@ async def run_load(
     """Carry out `sessions` sessions, `concurrency` of them at a time."""
     total = LoadReport()
     numbers = count(1)
-    loop = asyncio.get_running_loop()
 
     async def worker() -> None:
         while (number := next(numbers)) <= sessions:
@@ -81,7 +86,28 @@ async def run_load(
             if on_done is not None:
                 on_done(report)
 
-    begin = loop.time()
+    begin = time.monotonic()
     await asyncio.gather(*(worker() for _ in range(max(1, min(concurrency, sessions)))))
-    total.seconds = loop.time() - begin
+    total.seconds = time.monotonic() - begin
     return total
+
+
+def send_session(
+    endpoint: Endpoint, plan: SessionPlan, timeouts: Timeouts | None = None, trace: Trace | None = None
+) -> SessionReport:
+    """`run_session` for callers without an event loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_session(endpoint, plan, timeouts, trace))
+
+
+def send_load(
+    endpoint: Endpoint,
+    plan: SessionPlan,
+    sessions: int,
+    concurrency: int,
+    timeouts: Timeouts | None = None,
+    on_done: Callable[[SessionReport], None] | None = None,
+) -> LoadReport:
+    """`run_load` for callers without an event loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_load(endpoint, plan, sessions, concurrency, timeouts, on_done))
