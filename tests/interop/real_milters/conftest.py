@@ -42,10 +42,13 @@ def tables(chain: Mapping[str, MilterComponent], **settings: Any) -> dict[str, d
     return {name: {"socket": milter.endpoint, **settings} for name, milter in chain.items()}
 
 
+#: Postfix asks nobody after a milter that quarantines; Postmill's own way is to go on (protocol §9.7).
+POSTFIX_QUARANTINE = {"same_as_postfix": ["quarantine"]}
+
 #: The managers, each with its `[manager]` settings and those of all its milters.
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "postmill": ({}, {}),
-    "pooled": ({"ask": "in-turn"}, {"pool": True, "pipeline": False}),
+    "postmill": (POSTFIX_QUARANTINE, {}),
+    "pooled": ({**POSTFIX_QUARANTINE, "ask": "in-turn"}, {"pool": True, "pipeline": False}),
     "accept": ({}, {"on_error": "accept"}),
     "tempfail": ({}, {"on_error": "tempfail"}),
 }

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.interop.real_milters.conftest import Arrangement
-from tests.interop.real_milters.scenarios import ALICE, LOCAL, SCENARIOS, mail, own_mail
+from tests.interop.real_milters.scenarios import (
+    ALICE,
+    IMPOSTOR,
+    LOCAL,
+    SCENARIOS,
+    impostor_mail,
+    mail,
+    own_mail,
+)
 from tests.stack.messages import verifies
 
 
@@ -25,3 +33,10 @@ def test_a_signature_made_by_one_child_verifies_in_the_delivered_message(arrange
     (delivery,) = outcome.originals
     assert delivery.header("DKIM-Signature")
     assert verifies(delivery.content, arrangement.filters.keys)
+
+
+def test_quarantine_does_not_spare_the_message_the_later_children(arrangement: Arrangement) -> None:
+    outcome = arrangement.play("tempfail", IMPOSTOR, [mail(impostor_mail())])
+    (held,) = outcome.held
+    assert "dmarc=fail" not in held, "rspamd, the last one, removes the others' results"
+    assert "X-Rspamd-Server:" in held
