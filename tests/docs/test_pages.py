@@ -106,3 +106,9 @@ def test_the_licence_is_the_declared_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["license"] == "Apache-2.0"
     assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+def test_each_switch_for_sameness_switches_something() -> None:
+    words = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "differences.md").read_text(), re.MULTILINE)
+    code = "".join(file.read_text() for file in (ROOT / "src" / "postmill" / "chain").glob("*.py"))
+    assert [word for word in words if f'copies_postfix("{word}")' not in code] == []
