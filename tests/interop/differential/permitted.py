@@ -1,0 +1,162 @@
+"""The differences between N filters in Postfix and N filters behind one manager that are allowed, each with
+its reason.
+
+Two kinds: *normal forms* rewrite what a filter saw on both sides (aborts and the goodbye), so that equal
+meaning is equal text; *excuses* explain one connection of the behind side against the direct one, under a
+condition that is checked. Whatever is not listed here is a fault.  Protocol §9.10, §6.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.interop.differential.observation import ANSWER, Connection, Packet
+from tests.interop.differential.scenario import Child, Scenario, Step
+
+REFUSING = "rty4"
+ASKED_TOGETHER = "CHMTU"
+ABORT: Packet = ("A", b"")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an excuse may look at: the scenario, which child (0-based), and its connection on both sides."""
+
+    scenario: Scenario
+    position: int
+    direct: tuple[Packet, ...]
+    behind: tuple[Packet, ...]
+
+
+# ---------------------------------------------------------------- normal forms
+
+
+def aborts_where_they_matter(packets: Sequence[Packet]) -> tuple[Packet, ...]:
+    """Keep one ABORT for each message that was cut short, directly before what follows it; drop all others.
+
+    Postfix sends one after finished messages too, two when HELO was given, and keeps them in its buffer until
+    the next event (protocol §1.3, §6.1): number and moment of an ABORT say nothing.  That a message which a
+    filter has begun and not yet judged ends for it by ABORT before the next one begins: that must be the
+    same.
+    """
+    result: list[Packet] = []
+    event = ""
+    is_open = aborted = False
+    for letter, payload in packets:
+        if letter == "A":
+            aborted = is_open
+        elif letter == ANSWER:
+            is_open = is_open and not _ends_message(event, payload)
+        else:
+            if aborted and letter not in "DH":
+                result.append(ABORT)
+                is_open = aborted = False
+            is_open = is_open or letter in "MRTLNBE"
+            event = letter if letter != "D" else event
+            result.append((letter, payload))
+    return tuple(result) + ((ABORT,) if aborted else ())
+
+
+def _ends_message(event: str, answer: bytes) -> bool:
+    """Whether this answer to this event is the filter's last word on the message."""
+    if event == "E":
+        return answer in (b"c", b"a", b"r", b"t", b"d", b"y", b"s", b"4")
+    return answer in b"ad" or (event in "MLNB" and answer in b"rty4")
+
+
+def without_goodbye(packets: Sequence[Packet]) -> tuple[Packet, ...]:
+    """Drop QUIT at the very end: after it or without it the connection closes (protocol §9.9: EOF equals
+    QUIT).
+
+    With it goes the ABORT before it: a closing connection ends every message.
+    """
+    rest = list(packets)
+    while rest and rest[-1][0] in "QA":
+        rest.pop()
+    return tuple(rest)
+
+
+def normal_form(connection: Connection) -> tuple[Packet, ...]:
+    """Apply all normal forms."""
+    return without_goodbye(aborts_where_they_matter(connection.packets))
+
+
+# ---------------------------------------------------------------- excuses
+
+
+def negotiated_but_never_used(case: Case) -> bool:
+    """Postmill negotiates with every child when the MTA does; Postfix reaches child k only at its CONNECT
+    (§9.10).
+    """
+    return not case.direct and {letter for letter, _ in case.behind} <= {"O"}
+
+
+def told_less_of_a_refused_connection(case: Case) -> bool:
+    """When some child refuses the connection, Postfix closes the manager's socket, so the others hear no more
+    (§9.10).
+
+    With filters of its own it goes on telling the ones before it of HELO and MAIL, and repeats the refusal.
+    """
+    others = [child for place, child in enumerate(case.scenario.children) if place != case.position]
+    refused = any(_may_refuse_connection(child) for child in others)
+    return refused and case.direct[: len(case.behind)] == case.behind
+
+
+def asked_at_the_same_time(case: Case) -> bool:
+    """With ``ask = "parallel"`` a child hears an event that an earlier child refuses at that very moment."""
+    earlier = case.scenario.children[: case.position]
+    if case.scenario.manager.ask != "parallel" or not earlier:
+        return False
+    return _equal_but_for_needless(case.direct, case.behind)
+
+
+EXCUSES: tuple[Callable[[Case], bool], ...] = (
+    negotiated_but_never_used,
+    told_less_of_a_refused_connection,
+    asked_at_the_same_time,
+)
+
+
+def excuse(case: Case) -> str | None:
+    """The name of the excuse that covers this difference, if one does."""
+    return next((allowed.__name__ for allowed in EXCUSES if allowed(case)), None)
+
+
+def _may_refuse_connection(child: Child) -> bool:
+    """Whether this filter refuses, or fails, at OPTNEG, CONNECT or HELO."""
+    if child.absent or child.negotiate is not None or child.extra or not child.fit:
+        return child.on_error != "accept"
+    early = [rule for rule in child.rules if set(rule.at) & set("^OCH*")]
+    return any(_refuses(step, child) for rule in early for step in rule.do)
+
+
+def _refuses(step: Step, child: Child) -> bool:
+    if step[0] == "reply" and step[1] in "cadsp":
+        return bool(step[2]) and child.on_error != "accept"
+    return (step[0] == "reply" and step[1] in REFUSING) or child.on_error != "accept"
+
+
+def _equal_but_for_needless(direct: tuple[Packet, ...], behind: tuple[Packet, ...]) -> bool:
+    """Whether ``behind`` is ``direct`` with events inserted that all children are asked together.
+
+    An insert is an event with its macros; ABORTs are compared no more, since a needless MAIL needs one.
+    """
+    left = [packet for packet in direct if packet[0] != "A"]
+    right = [packet for packet in behind if packet[0] != "A"]
+    place = 0
+    for packet in right:
+        if place < len(left) and packet == left[place]:
+            place += 1
+        elif not _asked_together(packet):
+            return False
+    return place == len(left)
+
+
+def _asked_together(packet: Packet) -> bool:
+    letter, payload = packet
+    return (
+        letter in ASKED_TOGETHER
+        or (letter == "D" and payload[:1].decode("latin-1") in ASKED_TOGETHER)
+        or letter == "O"
+    )
