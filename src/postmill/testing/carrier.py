@@ -1,4 +1,4 @@
-"""One connection to a filter on an event loop: opened, negotiated, and then carrying what a conversation says.
+"""One connection to a filter on an event loop: opened, negotiated, then carrying what a conversation says.
 
 Here belong the transport of everything that plays an MTA on an event loop, and its time-outs (protocol §7.1,
 §7.2). Whole sessions by plan are `sender`'s.
@@ -7,6 +7,7 @@ Here belong the transport of everything that plays an MTA on an event loop, and 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -235,7 +236,7 @@ class Carrier:
 
     async def _exchange(self, conversation: Conversation, say: Say, data: bytes) -> Outcome:
         line = self.line
-        begin = self._loop.time()
+        begin = time.monotonic()
         if line.packets:
             raise SessionError("protocol", f"unasked {chr(line.packets[0][0])!r} before this command")
         await line.write(data, self._timeouts.write)
@@ -243,10 +244,10 @@ class Carrier:
         limit = self._timeouts.end_of_message if at_end else self._timeouts.read
         collector = conversation.collector(say.command)
         while True:
-            left = max(begin + limit - self._loop.time(), 0.001) if at_end and limit else limit
+            left = max(begin + limit - time.monotonic(), 0.001) if at_end and limit else limit
             outcome = collector.take(*await line.receive(left, "verdict"))
             if outcome is not None:
-                return replace(outcome, elapsed=self._loop.time() - begin)
+                return replace(outcome, elapsed=time.monotonic() - begin)
 
     async def finish(self) -> None:
         """Close once what was written has gone out."""

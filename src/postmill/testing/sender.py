@@ -7,6 +7,7 @@ A failing session is a report with an error, not an exception.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from postmill.errors import PostmillError
 from postmill.testing.carrier import Carrier, ErrorKind, SessionError, Timeouts, Trace
@@ -28,8 +29,7 @@ class _Session:
         self._report = SessionReport()
 
     async def run(self) -> SessionReport:
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
+        begin = time.monotonic()
         try:
             async with asyncio.timeout(self._timeouts.overall or None):
                 await self._connected()
@@ -39,7 +39,7 @@ class _Session:
             self._failed("protocol", str(fault))
         except TimeoutError:
             self._failed("timeout", f"the session took longer than {self._timeouts.overall:g} s")
-        self._report.elapsed = loop.time() - begin
+        self._report.elapsed = time.monotonic() - begin
         return self._report
 
     def _failed(self, kind: ErrorKind, text: str) -> None:
