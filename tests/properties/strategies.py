@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL
 from postmill.wire.commands import FAMILIES, MACRO_COMMANDS
 from postmill.wire.packets import (
     Abort,
@@ -53,10 +52,6 @@ u32 = st.integers(0, 0xFFFFFFFF)
 header_names = st.text("abcXYZ-09éß", min_size=1, max_size=12).map(str.encode)
 pairs = st.lists(st.tuples(strings, strings), max_size=3).map(tuple)
 symlists = st.lists(st.tuples(u32, strings), max_size=3).map(tuple)
-
-offers = st.builds(
-    OptNeg, st.sampled_from([2, 3, 4, 6]), st.integers(0, ALL_ACTIONS), st.integers(0, ALL_PROTOCOL)
-)
 
 commands: st.SearchStrategy[CommandPacket] = st.one_of(
     st.builds(OptNeg, u32, u32, u32),

@@ -96,13 +96,13 @@ BEFORE = {
 }  # fmt: skip
 ANY = "cartdysp4q"
 TAKEN = {  # what an MTA takes as an answer
-    "O": "O", "D": "", "C": ANY, "H": ANY, "U": ANY, "M": ANY, "R": ANY, "T": ANY, "L": ANY, "N": ANY, "B": ANY,
-    "E": ANY + "himb+2-e", "A": "", "Q": "", "K": "",
+    "O": "O", "D": "", "C": ANY, "H": ANY, "U": ANY, "M": ANY, "R": ANY, "T": ANY, "L": ANY, "N": ANY,
+    "B": ANY, "E": ANY + "himb+2-e", "A": "", "Q": "", "K": "",
 }  # fmt: skip
 SAFE = "cartdysp"
 SENT = {  # what a filter that wants to live with every MTA sends
-    "O": "O", "D": "", "C": SAFE, "H": SAFE, "U": "crtysp", "M": SAFE, "R": SAFE, "T": SAFE, "L": SAFE, "N": SAFE,
-    "B": SAFE, "E": SAFE + "qhimb+2-e", "A": "", "Q": "", "K": "",
+    "O": "O", "D": "", "C": SAFE, "H": SAFE, "U": "crtysp", "M": SAFE, "R": SAFE, "T": SAFE, "L": SAFE,
+    "N": SAFE, "B": SAFE, "E": SAFE + "qhimb+2-e", "A": "", "Q": "", "K": "",
 }  # fmt: skip
 EVENTUAL = set("pqhimb+2-e")  # after these the verdict is still due
 PRODUCT = [(command, reply) for command in COMMANDS for reply in REPLIES]

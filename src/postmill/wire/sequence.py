@@ -101,7 +101,7 @@ class Sequence:
             self._reset()
         elif letter == C.QUIT_NC:
             self.stage = Stage.IDLE
-        else:
+        elif self.stage is not Stage.STOPPED or letter not in _MESSAGE - {C.BODYEOB}:
             self.stage = _LEADS_TO.get(letter, self.stage)
         if letter not in (C.MACRO, C.OPTNEG):
             self._fresh = letter == C.QUIT_NC
@@ -121,6 +121,8 @@ class Sequence:
 
     def _legal(self) -> frozenset[Command]:
         legal = _LEGAL[self.stage]
+        if self.stage is Stage.STOPPED and not self._strict:
+            return _ALWAYS  # sent before our verdict arrived
         if self.stage is Stage.IDLE:
             if self.protocol & Protocol.NOMAIL:
                 return _ALWAYS

@@ -302,7 +302,13 @@ class FilterRole(_Role):
             self._check_reply(command, letter)
         data = encode(packet)
         if letter in VERDICTS or letter == Reply.OPTNEG:
-            self._awaiting.popleft()
+            _command, message = self._awaiting.popleft()
+            if (
+                _ends_message(command, letter)
+                and message == self._sequence.message
+                and self._sequence.in_message
+            ):
+                self._sequence.stop_message()
         if isinstance(packet, OptNeg):
             self.answer = packet
             self._sequence.version = packet.version
