@@ -109,9 +109,8 @@ def usage_pieces(command: click.Command, context: click.Context) -> Iterator[str
         yield "[OPTIONS]"
     for parameter in parameters:
         if isinstance(parameter, click.Argument):
-            word = (parameter.metavar or parameter.name or "").upper() + (
-                "..." if parameter.nargs != 1 else ""
-            )
+            word = (parameter.metavar or parameter.name or "").upper().strip("[].")
+            word += "..." if parameter.nargs != 1 else ""
             yield word if parameter.required else f"[{word}]"
     if isinstance(command, click.Group):
         yield "COMMAND [ARGS]..."
@@ -119,7 +118,7 @@ def usage_pieces(command: click.Command, context: click.Context) -> Iterator[str
 
 def option_row(parameter: click.Parameter) -> str:
     """Give the row of an option in the table; empty for arguments, --help and hidden options."""
-    if not isinstance(parameter, click.Option) or parameter.hidden or parameter.name == "help":
+    if not isinstance(parameter, click.Option) or parameter.hidden or "--help" in parameter.opts:
         return ""
     spelling = ", ".join([*parameter.opts, *parameter.secondary_opts])
     value = "" if parameter.is_flag or parameter.count else f" {metavar(parameter)}"
@@ -168,8 +167,14 @@ def error_rows(error: type[PostmillError], depth: int = 0) -> Iterator[str]:
 
 
 def prose(text: str) -> str:
-    """Turn a docstring into Markdown."""
-    return inspect.cleandoc(text).replace("``", "`").replace("\b\n", "")
+    """Turn a docstring into Markdown; what click is told not to wrap, by a line with BS, becomes code."""
+    paragraphs = inspect.cleandoc(text).replace("``", "`").split("\n\n")
+    return "\n\n".join(indented(part[2:]) if part.startswith("\b\n") else part for part in paragraphs)
+
+
+def indented(text: str) -> str:
+    """Set lines as a block of code."""
+    return "\n".join(f"    {line.strip()}" for line in text.splitlines())
 
 
 def code(text: str) -> str:
