@@ -112,8 +112,8 @@ class _Line(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self, seconds: float, what: str) -> None:
-        """Wait until woken; SessionError after `seconds` (0: never)."""
+    async def _wait(self, seconds: float, what: str, limit: float = 0) -> None:
+        """Wait until woken; SessionError after `seconds` (0: never), which are the rest of `limit` if given."""
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(seconds, self._waiter.cancel) if seconds else None
         waiter = self._waiter
@@ -122,7 +122,7 @@ class _Line(asyncio.Protocol):
         except asyncio.CancelledError:
             if not waiter.cancelled() or cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
                 raise
-            raise SessionError("timeout", f"no {what} within {seconds:g} s") from None
+            raise SessionError("timeout", f"no {what} within {limit or seconds:g} s") from None
         finally:
             self._waiter = None
             if timer is not None:
@@ -139,12 +139,12 @@ class _Line(asyncio.Protocol):
         while self._paused and self.failure is None:
             await self._wait(seconds, "room for writing")
 
-    async def receive(self, seconds: float, what: str) -> tuple[int, bytes]:
-        """The next packet."""
+    async def receive(self, seconds: float, what: str, limit: float = 0) -> tuple[int, bytes]:
+        """The next packet, within `seconds` (the rest of `limit`, if given)."""
         while not self.packets:
             if self.failure is not None:
                 raise self.failure
-            await self._wait(seconds, what)
+            await self._wait(seconds, what, limit)
         return self.packets.popleft()
 
     async def close(self, seconds: float) -> None:
@@ -245,7 +245,7 @@ class Carrier:
         collector = conversation.collector(say.command)
         while True:
             left = max(begin + limit - time.monotonic(), 0.001) if at_end and limit else limit
-            outcome = collector.take(*await line.receive(left, "verdict"))
+            outcome = collector.take(*await line.receive(left, "verdict", limit))
             if outcome is not None:
                 return replace(outcome, elapsed=time.monotonic() - begin)
 
