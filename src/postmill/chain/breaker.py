@@ -27,6 +27,11 @@ class Breaker:
         """Whether sessions are being kept away."""
         return self._failures >= self._threshold > 0
 
+    @property
+    def troubled(self) -> bool:
+        """Whether the last thing heard of the child was a failure."""
+        return self._failures > 0
+
     def allows(self, now: float) -> bool:
         """Tell whether a session may connect; when half open, the one that asks first is the probe."""
         if not self.is_open:

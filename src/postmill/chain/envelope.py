@@ -7,7 +7,7 @@ because a recipient that one child refused must not reach the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from postmill.chain.child import OUT_OF_MESSAGE, Child
 from postmill.chain.event import Event
@@ -19,6 +19,7 @@ from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.wire.codes import Command, Reply
 
 _CONNECTION_EVENTS = (Command.CONNECT, Command.HELO)
+_NOBODY: Mapping[Child, NegotiateTalk] = {}
 
 
 def run_event(state: State, event: Event) -> Chain[Verdict]:
@@ -69,54 +70,95 @@ def _ask_in_turn(state: State, candidates: Sequence[Child], event: Event) -> Cha
 
 def _ask_at_once(state: State, candidates: Sequence[Child], event: Event) -> Chain[Verdict | None]:
     event.reached = len(state.children)
-    yield from _open_at_once(state, candidates)
+    hurried = yield from _open_at_once(state, candidates, event)
     verdict: Verdict | None = None
     asked: list[Child] = []
     for child in candidates:
+        if child in hurried:
+            asked.append(child)
+            continue
         if child.state < OUT_OF_MESSAGE and behind(child, event):
             verdict = yield from catch_up(state, child, event)
         elif child.state >= OUT_OF_MESSAGE:  # lost a moment ago
             verdict = sticky_at(child, event.letter)
         if verdict is not None:
             break
-        if child.state >= OUT_OF_MESSAGE:
-            continue
-        mark(child, event.letter)
-        data = prepare(child, event)
-        if data is not None:
-            yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout))
-            child.asked = True
+        if child.state < OUT_OF_MESSAGE and (yield from _ask(child, event)):
             asked.append(child)
-    return (yield from _first_verdict(state, asked, event, verdict))
+    return (yield from _first_verdict(state, asked, hurried, event, verdict))
 
 
-def _open_at_once(state: State, candidates: Sequence[Child]) -> Chain[None]:
-    """Connect to all children without a link, so that only the slowest of them is waited for."""
+def _ask(child: Child, event: Event) -> Chain[bool]:
+    """Put the question; False when there is none to be put."""
+    mark(child, event.letter)
+    data = prepare(child, event)
+    if data is None:
+        return False
+    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout))
+    child.asked = True
+    return True
+
+
+def _open_at_once(
+    state: State, candidates: Sequence[Child], event: Event
+) -> Chain[Mapping[Child, NegotiateTalk]]:
+    """Connect to all children without a link, so that only the slowest of them is waited for.
+
+    Returns those who were told CONNECT in the same breath and owe two answers.
+    """
     opening: list[tuple[Child, NegotiateTalk]] = []
     for child in candidates:
         if not child.open:
-            talk = greet(state, child)
+            talk = greet(state, child, event if event.letter == Command.CONNECT else None)
             yield Ask(child, talk)
+            child.asked = True
             opening.append((child, talk))
+    if not opening:
+        return _NOBODY
     for child, talk in opening:
-        yield from greeted(state, child, talk)
+        if talk.then is None:
+            yield from greeted(state, child, talk)
+    return {child: talk for child, talk in opening if talk.then is not None}
 
 
 def _first_verdict(
-    state: State, asked: Sequence[Child], event: Event, behind: Verdict | None
+    state: State,
+    asked: Sequence[Child],
+    hurried: Mapping[Child, NegotiateTalk],
+    event: Event,
+    behind: Verdict | None,
 ) -> Chain[Verdict | None]:
     """Await the answers in order; the first verdict ends the event for all who stand behind it.
 
     ``behind`` is a verdict from behind the last child asked: it counts if none of them has one.
     """
     for position, child in enumerate(asked):
-        outcome = yield Await(child)
-        assert outcome is not None
-        verdict = yield from judge(state, child, event.letter, outcome)
+        talk = hurried.get(child)
+        if talk is None:
+            outcome = yield Await(child)
+            assert outcome is not None
+            verdict = yield from judge(state, child, event.letter, outcome)
+        else:
+            verdict = yield from _take_in_hurried(state, child, talk, event)
         if verdict is not None:
             yield from _call_off(asked[position + 1 :], event)
             return verdict
     return behind
+
+
+def _take_in_hurried(state: State, child: Child, talk: NegotiateTalk, event: Event) -> Chain[Verdict | None]:
+    """Take in both answers of a child; one that negotiated otherwise than expected is asked anew."""
+    outcome = yield Await(child)
+    assert outcome is not None
+    if not talk.surprised:
+        child.open = talk.answer is not None
+        return (yield from judge(state, child, event.letter, outcome))
+    assert talk.answer is not None
+    state.negotiations.learn(child.name, talk.offer, talk.answer)
+    child.terms = None
+    yield CloseChild(child)
+    child.forget_link()
+    return (yield from _ask_in_turn(state, (child,), event))
 
 
 def _call_off(children: Sequence[Child], event: Event) -> Chain[None]:

@@ -19,10 +19,16 @@ _IN_MESSAGE = (Command.RCPT, Command.DATA, Command.HEADER)
 """Events that presuppose MAIL; HEADER stands for the whole content."""
 
 
-def greet(state: State, child: Child) -> NegotiateTalk:
-    """Return the conversation that opens a link."""
+def greet(state: State, child: Child, first: Event | None = None) -> NegotiateTalk:
+    """Return the conversation that opens a link; ``first`` is an event to be told in the same breath."""
     assert state.offer is not None
-    return NegotiateTalk(state.offer, state.negotiations, child.spec.command_timeout)
+    timeout = child.spec.command_timeout
+    if first is None or child.terms is None or child.spec.pool or not child.spec.pipeline:
+        return NegotiateTalk(state.offer, state.negotiations, timeout)
+    mark(child, first.letter)
+    data = prepare(child, first)
+    then = None if data is None else EventTalk(first.letter, data, timeout)
+    return NegotiateTalk(state.offer, state.negotiations, timeout, child.terms.answer, then)
 
 
 def greeted(state: State, child: Child, talk: NegotiateTalk) -> Chain[None]:

@@ -39,26 +39,55 @@ def _unexpected(letter: int, stage: int) -> RemoteProtocolError:
 
 
 class NegotiateTalk:
-    """OPTNEG out, OPTNEG back (protocol §4); the answer is left in ``answer``."""
+    """OPTNEG out, OPTNEG back (protocol §4); the answer is left in ``answer``.
 
-    __slots__ = ("_negotiations", "answer", "due", "offer", "outcome", "stage", "timeout")
+    A child whose answer is known can be told its first event in the same breath: ``then`` is that
+    conversation. Should it answer otherwise than ``expected``, the event was told in vain (``surprised``).
+    """
 
-    def __init__(self, offer: Offer, negotiations: Negotiations, timeout: float) -> None:
+    __slots__ = (
+        "_negotiations",
+        "answer",
+        "due",
+        "expected",
+        "offer",
+        "outcome",
+        "stage",
+        "surprised",
+        "then",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        offer: Offer,
+        negotiations: Negotiations,
+        timeout: float,
+        expected: OptNeg | None = None,
+        then: EventTalk | None = None,
+    ) -> None:
         """Offer ``offer``; the child may take ``timeout`` seconds."""
         self.offer = offer
         self._negotiations = negotiations
         self.timeout = timeout
-        self.due = 1
+        self.expected = expected
+        self.then = then
+        self.due = 1 if then is None else 2
         self.stage = int(Command.OPTNEG)
         self.outcome: Answered | None = None
         self.answer: OptNeg | None = None
+        self.surprised = False
 
     def start(self) -> bytes:
-        """Return the offer."""
-        return self.offer.packet
+        """Return the offer, and the first event if there is one."""
+        return self.offer.packet if self.then is None else self.offer.packet + self.then.start()
 
     def receive(self, letter: int, payload: bytes) -> bytes:
         """Take the answer; protocol §4.4 says what makes it an error."""
+        if self.answer is not None and self.then is not None:
+            self.then.receive(letter, payload)
+            self.outcome, self.due = self.then.outcome, self.then.due
+            return b""
         if letter != Reply.OPTNEG:
             raise _unexpected(letter, self.stage)
         answer = self._negotiations.decode_answer(payload)
@@ -68,8 +97,13 @@ class NegotiateTalk:
         if answer.actions & ~offered.actions:
             raise RemoteProtocolError(f"actions {answer.actions:#x} were not all offered")
         self.answer = answer
-        self.due = 0
-        self.outcome = Answered(_CONTINUE, self.stage)
+        self.surprised = self.then is not None and answer is not self.expected
+        if self.then is None or self.surprised:
+            self.due = 0
+            self.outcome = Answered(_CONTINUE, self.stage)
+        else:
+            self.due = 1
+            self.stage = self.then.stage
         return b""
 
     def lost_edits(self) -> tuple[Edit, ...]:

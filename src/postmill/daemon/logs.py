@@ -54,7 +54,7 @@ class JsonFormatter(logging.Formatter):
         }
         mail = getattr(record, "mail", None)
         if mail is not None:
-            data["message"] = mail
+            data["message"] = mail.as_dict()
         if record.exc_info:
             data["traceback"] = self.formatException(record.exc_info)
         return json.dumps(data, ensure_ascii=False)
@@ -106,7 +106,7 @@ def log_message(record: MessageRecord) -> None:
     """Write the line of one message, with a line for each child on level debug."""
     if not log.isEnabledFor(logging.INFO):
         return
-    log.info(describe(record), extra={"mail": record.as_dict()})
+    log.info(describe(record), extra={"mail": record})
     for child in record.children.values():
         for answer in child.answers:
             lost = answer.verdict.startswith("lost:")

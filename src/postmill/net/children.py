@@ -14,8 +14,7 @@ from time import monotonic
 
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
-from postmill.chain.steps import Lost, Talk
-from postmill.chain.talks import NegotiateTalk
+from postmill.chain.steps import Lost
 from postmill.net.link import ChildLink
 from postmill.net.poller import WRITE, Poller
 from postmill.net.pool import Pool
@@ -134,12 +133,13 @@ class ChildService:
 
     # -- what links report ----------------------------------------------------------------------------
 
-    def answered(self, talk: Talk) -> None:
+    def answered(self) -> None:
         """A conversation came to its end."""
+        if not self.breaker.troubled:
+            return
         if self.breaker.is_open:
             log.warning("%s: answers again", self.spec.name)
-        if isinstance(talk, NegotiateTalk) or self.breaker.probing:
-            self.breaker.succeeded()
+        self.breaker.succeeded()
 
     def failed(self, lost: Lost | None) -> None:
         """A link failed while something was asked of it."""

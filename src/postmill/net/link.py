@@ -209,7 +209,7 @@ class ChildLink:
             self.deadline = self._service.now() + talk.timeout
         else:
             self.owed = talk.due
-            self._service.answered(talk)
+            self._service.answered()
             self._finish(talk.outcome)
 
     def _finish(self, outcome: Answered | Lost) -> None:
