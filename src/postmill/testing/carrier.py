@@ -113,7 +113,9 @@ class _Line(asyncio.Protocol):
             self._waiter.set_result(None)
 
     async def _wait(self, seconds: float, what: str, limit: float = 0) -> None:
-        """Wait until woken; SessionError after `seconds` (0: never), which are the rest of `limit` if given."""
+        """Wait until woken; SessionError after `seconds` (0: never), which are the rest of `limit` if
+        given.
+        """
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(seconds, self._waiter.cancel) if seconds else None
         waiter = self._waiter
