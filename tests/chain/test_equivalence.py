@@ -1,0 +1,130 @@
+"""Asking at once, in bursts and beside each other gives what asking in turn, one packet at a time, gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postmill.chain.child import ChildSpec
+from postmill.testing.script import Negotiation, Rule, Script, Send
+from postmill.wire.codes import Action, Protocol
+from postmill.wire.framing import frame
+from tests.chain.playbook import Shell, verdict
+
+VERDICTS = [
+    verdict(letter, text)
+    for letter, text in (
+        ("c", b""),
+        ("a", b""),
+        ("r", b""),
+        ("t", b""),
+        ("d", b""),
+        ("y", b"550 5.7.1 no"),
+        ("y", b"451 4.7.1 later"),
+        ("s", b""),
+    )
+]
+EDITS = [
+    frame(ord("h"), b"X-A\0added\0"),
+    frame(ord("i"), b"\0\0\0\0X-I\0first\0"),
+    frame(ord("i"), b"\0\0\0\1X-A\0second\0"),
+    frame(ord("m"), b"\0\0\0\1Subject\0changed\0"),
+    frame(ord("m"), b"\0\0\0\1X-A\0\0"),
+    frame(ord("b"), b"new body\n"),
+    frame(ord("+"), b"<more@example.org>\0"),
+    frame(ord("-"), b"<b@example.org>\0"),
+    frame(ord("e"), b"<other@example.com>\0"),
+    frame(ord("q"), b"held\0"),
+]
+EDIT_FLAGS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rule:
+    """One rule: a verdict somewhere, or edits at the end."""
+    message = draw(st.sampled_from([None, 1, 2]))
+    if draw(st.booleans()):
+        stage = draw(st.sampled_from("CHMRTLNBE"))
+        return Rule(
+            stage, (Send(draw(st.sampled_from(VERDICTS))),), message=None if stage in "CH" else message
+        )
+    edits = [e for e in draw(st.lists(st.sampled_from(EDITS), min_size=1, max_size=4)) if e[4:5] != b"b"]
+    if draw(st.booleans()):
+        edits.append(EDITS[5])
+    return Rule("E", (*map(Send, edits), Send(draw(st.sampled_from(VERDICTS[:3])))), message=message)
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> Script:
+    """A child: what it negotiates and up to three rules. One without edit flags does not edit."""
+    edits = draw(st.booleans())
+    protocol = draw(
+        st.sampled_from(
+            [
+                0,
+                0,
+                Protocol.SKIP,
+                Protocol.NOBODY,
+                Protocol.NOHDRS,
+                Protocol.NOHELO | Protocol.NODATA,
+                Protocol.NR_HDR,
+                Protocol.HDR_LEADSPC,
+                Protocol.NR_HDR | Protocol.NR_EOH | Protocol.NR_BODY,
+            ]
+        )
+    )
+    chosen = draw(st.lists(rules(), max_size=3))
+    if not edits:
+        chosen = [rule for rule in chosen if rule.at != "E" or len(rule.steps) == 1]  # type: ignore[arg-type]
+    return Script(
+        Negotiation(actions=0x1FF if edits else 0x1FF & ~EDIT_FLAGS, protocol=int(protocol)), chosen
+    )
+
+
+def play(
+    scripts: list[Script], on_error: str, *, in_turn: bool, pipeline: bool
+) -> tuple[list[object], list[object]]:
+    """Two messages in one session; return what the MTA heard and what the records say of the verdicts."""
+    specs = [
+        ChildSpec(f"m{number}", on_error=on_error, pipeline=pipeline) for number in range(1, len(scripts) + 1)
+    ]
+    shell = Shell(scripts, specs, in_turn=in_turn)
+    heard: list[object] = []
+    shell.open()
+    shell.session.state.negotiations = shell.negotiations
+    shell.say("Q")
+    shell.reconnect()
+    heard.append(shell.open())
+    for number in (1, 2):
+        mail = shell.say("M", b"<a@example.com>\0")
+        heard.append(mail)
+        if mail[0][0] in "crt"[:1]:
+            answers = [shell.say("R", to) for to in (b"<b@example.org>\0", b"<c@example.org>\0")]
+            heard.append(answers)
+            if any(answer[0][0] == "c" for answer in answers) and all(a[0][0] not in "ad" for a in answers):
+                data = shell.say("T")
+                heard.append(data)
+                if data[0][0] == "c":
+                    heard.append(shell.content([(b"Subject", b"x"), (b"X-A", str(number).encode())]))
+        shell.say("A")
+    shell.say("Q")
+    return heard, [(record.verdict, record.by) for record in shell.records]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(scripts(), min_size=1, max_size=3),
+    st.sampled_from(["tempfail", "accept", "reject", "quarantine"]),
+)
+def test_at_once_is_as_in_turn(children: list[Script], on_error: str) -> None:
+    plain = play(children, on_error, in_turn=True, pipeline=False)
+    fast = play(children, on_error, in_turn=False, pipeline=True)
+    assert fast == plain
+
+
+def test_the_property_notices_a_difference() -> None:
+    refusing = Script(rules=(Rule("M", (Send(verdict("r")),)),))
+    heard = play([Script(), refusing], "tempfail", in_turn=True, pipeline=False)
+    assert heard != play([Script(), replace(refusing, rules=())], "tempfail", in_turn=True, pipeline=False)
