@@ -165,13 +165,11 @@ class Shell:
         if isinstance(command, Ask):
             self._ask(command)
         elif isinstance(command, Await):
-            link = command.child.link  # type: ignore[assignment]
-            if link is None:
-                return Lost("connect", "refused")
-            return link.converse()
+            link = command.child.link
+            return link.converse() if isinstance(link, Link) else Lost("connect", "refused")
         elif isinstance(command, Cancel):
-            link = command.child.link  # type: ignore[assignment]
-            if link is not None and link.talk is not None:
+            link = command.child.link
+            if isinstance(link, Link) and link.talk is not None:
                 link.owed += link.talk.due
                 link.talk = None
         elif isinstance(command, Tell):
@@ -200,7 +198,7 @@ class Shell:
             seen: list[tuple[str, bytes]] = []
             self.seen[child.name].append(seen)
             child.link = Link(self, self.scripts[child.name], Counter(len(self.seen[child.name])), seen)
-        return child.link  # type: ignore[return-value]
+        return child.link if isinstance(child.link, Link) else None
 
     # -- whole pieces of a session --------------------------------------------------------------------
 

@@ -46,9 +46,9 @@ class Message:
         "leadspc",
         "mail",
         "model",
-        "oversize",
         "rcpts",
         "stage_macros",
+        "unkept",
         "verdict",
     )
 
@@ -65,7 +65,8 @@ class Message:
         self.model: HeaderList | None = None
         """The headers as edited so far; None as long as nobody edited them."""
         self.body: Body | None = None
-        self.oversize = False
+        self.unkept = b""
+        """Reply text for a body that was not kept: too large, or no room for it."""
         self.stage_macros: dict[int, bytes] = {}
         """Event letter (L, N, B, E) to the payload of the macros that the MTA sends with it."""
         self.edits: list[tuple[str, Terms, tuple[Edit, ...]]] = []

@@ -30,6 +30,7 @@ _CONTINUE = frame(Reply.CONTINUE)
 _CONTENT = frozenset(int(c) for c in (Command.HEADER, Command.EOH, Command.BODY, Command.BODYEOB))
 _HEADER, _BODY, _MACRO = int(Command.HEADER), int(Command.BODY), int(Command.MACRO)
 _WHOLE_MESSAGE = (Reply.ACCEPT, Reply.DISCARD)
+_NO_ROOM = b"452 4.3.1 Insufficient system storage"
 _TOO_BIG = b"552 5.3.4 Message size exceeds the limit of the mail filters"
 
 
@@ -265,9 +266,12 @@ class Session:
             message.body = self.state.new_body()
         limit = self.state.plan.max_message_size
         if limit and message.body.size + len(data) > limit:
-            message.oversize = True
-        if not message.oversize:
-            message.body.append(data)
+            message.unkept = _TOO_BIG
+        if not message.unkept:
+            try:
+                message.body.append(data)
+            except OSError:  # the shell's spool is full; without its body the message cannot be judged
+                message.unkept = _NO_ROOM
 
     def _collected(self, letter: int) -> Steps | None:
         """Answer at once unless the MTA does not wait; the verdict is given at the end of the message."""
@@ -286,8 +290,8 @@ class Session:
             state.observer.macros(macros)
         if message.verdict is not None:
             verdict = message.verdict
-        elif message.oversize:
-            verdict = Verdict(Reply.REPLYCODE, _TOO_BIG, "postmill")
+        elif message.unkept:
+            verdict = Verdict(Reply.REPLYCODE, message.unkept, "postmill")
         else:
             verdict = yield from run_content(state, message)
         data = encode_verdict(verdict)
