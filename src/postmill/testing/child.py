@@ -39,7 +39,12 @@ class ScriptedChild(Recording):
     """
 
     def __init__(
-        self, script: Script | None = None, endpoint: str | Endpoint | None = None, *, mode: int = 0o666
+        self,
+        script: Script | None = None,
+        endpoint: str | Endpoint | None = None,
+        *,
+        mode: int = 0o666,
+        group: str = "",
     ) -> None:
         super().__init__()
         self.script = script or Script()
@@ -50,6 +55,7 @@ class ScriptedChild(Recording):
             endpoint = f"unix:{self._directory}/socket"
         self.endpoint = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self.mode = mode
+        self.group = group
         self.on_packet: Callable[[SeenPacket, SeenEvent | None], None] | None = None
         self.on_sent: Callable[[int, bytes], None] | None = None
         self.on_open: Callable[[SeenConnection], None] | None = None
@@ -103,6 +109,8 @@ class ScriptedChild(Recording):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.endpoint.path)
             listener.bind(self.endpoint.path)
+            if self.group:
+                shutil.chown(self.endpoint.path, group=self.group)
             os.chmod(self.endpoint.path, self.mode)
         else:
             listener = socket.socket(socket.AF_INET6 if self.endpoint.kind == "inet6" else socket.AF_INET)

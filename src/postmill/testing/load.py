@@ -16,7 +16,7 @@ from typing import Literal
 
 import uvloop
 
-from postmill.testing.outcome import SessionReport
+from postmill.testing.outcome import SEVERITY, SessionReport, Status
 from postmill.testing.plan import SessionPlan
 from postmill.testing.sender import ErrorKind, Timeouts, Trace, run_session
 from postmill.wire.endpoint import Endpoint
@@ -30,7 +30,7 @@ class LoadReport:
     messages: int = 0
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[Status] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     first_error: ErrorKind | Literal[""] = ""
 
@@ -44,6 +44,13 @@ class LoadReport:
         else:
             self.latencies.append(report.elapsed)
             self.statuses[report.status] += 1
+
+    @property
+    def status(self) -> Status:
+        """The gravest status of all sessions."""
+        if self.errors:
+            return "error"
+        return max(self.statuses, key=SEVERITY.index, default="accept")
 
     @property
     def throughput(self) -> float:

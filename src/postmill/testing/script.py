@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import floor
 from struct import pack, unpack_from
 
 from postmill.wire.codes import ALL_ACTIONS, VERSION, Command, Reply
@@ -102,9 +103,9 @@ class Rule:
 
     `at` holds command letters (``"M"``, ``"MR"``), ``"^"`` for a fresh connection or ``"*"`` for every
     event that wants a reply. `nth`, `message` and `connection` compare with the counters of `Event`;
-    `containing` must occur in the payload. `every` (with `connection` unset) matches each k-th connection,
-    for "a share of the sessions". `steps` may be a function of the event. `forced` sends replies even where
-    a no-reply flag was negotiated: a broken filter.
+    `containing` must occur in the payload. `every` matches each k-th connection, `share` this share (0 to
+    1) of them, evenly spread. `steps` may be a function of the event. `forced` sends replies even where a
+    no-reply flag was negotiated: a broken filter.
     """
 
     at: str
@@ -113,6 +114,7 @@ class Rule:
     message: int | None = None
     connection: int | None = None
     every: int | None = None
+    share: float | None = None
     containing: bytes | None = None
     forced: bool = False
 
@@ -128,6 +130,8 @@ class Rule:
             return False
         if self.every is not None and event.connection % self.every:
             return False
+        if self.share is not None and not _in_share(event.connection, self.share):
+            return False
         return self.containing is None or self.containing in event.payload
 
     def steps_for(self, event: Event) -> Steps:
@@ -136,6 +140,11 @@ class Rule:
         if event.no_reply and not self.forced:
             return tuple(step for step in steps if not isinstance(step, Send | Trickle))
         return steps
+
+
+def _in_share(connection: int, share: float) -> bool:
+    """Whether this is one of the connections that a share, evenly spread, falls on."""
+    return floor(connection * share + 1e-9) > floor((connection - 1) * share + 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

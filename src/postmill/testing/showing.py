@@ -204,9 +204,10 @@ def load_summary(total: LoadReport) -> list[str]:
     """The lines for many sessions."""
     failed = sum(total.errors.values())
     lines = [
+        f"status: {total.status}",
+        f"elapsed-time: {total.seconds:.3f} seconds",
         f"sessions: {total.sessions}",
         f"messages: {total.messages}",
-        f"elapsed-time: {total.seconds:.3f} seconds",
         f"throughput: {total.throughput:.1f} sessions/second",
         f"errors: {failed}",
     ]
@@ -221,6 +222,7 @@ def load_summary(total: LoadReport) -> list[str]:
 def load_values(total: LoadReport) -> dict[str, object]:
     """Many sessions, ready for JSON; latencies in seconds."""
     return {
+        "status": total.status,
         "sessions": total.sessions,
         "messages": total.messages,
         "elapsed": round(total.seconds, 6),

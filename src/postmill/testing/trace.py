@@ -6,12 +6,10 @@ those of `words`.
 
 from __future__ import annotations
 
-from struct import unpack_from
-
 from postmill.errors import RemoteProtocolError
 from postmill.testing.seen import Pairs, parse_macros
 from postmill.testing.words import describe, shown, stage_name
-from postmill.wire.codes import Action, Command, Protocol
+from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, Action, Command, Protocol
 from postmill.wire.packets import (
     Body,
     BodyEob,
@@ -28,7 +26,12 @@ MAX_SHOWN = 200
 
 
 def flag_names(flags: int, kind: type[Action] | type[Protocol]) -> str:
-    """The names of the bits that are set, joined by ``|``; unknown bits as a number, none as ``0``."""
+    """The names of the bits that are set, joined by ``|``; unknown bits as a number, none as ``0``.
+
+    All of version 6 together are ``all``.
+    """
+    if flags == (ALL_ACTIONS if kind is Action else ALL_PROTOCOL):
+        return "all"
     names = [flag.name or "" for flag in kind if flags & flag]
     rest = flags & ~sum(kind)
     return "|".join([*names, *([hex(rest)] if rest else [])]) or "0"
@@ -91,9 +94,3 @@ def _raw(data: bytes) -> str:
 def plain(value: bytes) -> str:
     """Bytes as text for JSON: UTF-8, other bytes as ``\\xNN``."""
     return value.decode("utf-8", "backslashreplace")
-
-
-def negotiated_values(payload: bytes) -> dict[str, object]:
-    """The three numbers of an OPTNEG payload by name, as far as it has them."""
-    numbers = unpack_from(">III", payload) if len(payload) >= 12 else ()
-    return dict(zip(("version", "actions", "protocol"), numbers, strict=False))
