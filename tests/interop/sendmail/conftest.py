@@ -14,6 +14,7 @@ import pytest
 from postmill.testing.child import ScriptedChild
 from postmill.testing.script import Script
 from tests.interop.postfix import free_port
+from tests.interop.sendmail.scripts import in_first_session
 from tests.stack import peers
 from tests.stack.box import Box
 from tests.stack.dialogue import Client, Mail, converse
@@ -42,7 +43,7 @@ class Arrangement:
     ) -> Outcome:
         """Hold a conversation on the listener `way` with these scripts in force."""
         for child, script in zip(self.children[sockets], scripts, strict=True):
-            child.script = script
+            child.script = in_first_session(script)
             child.clear()
         self.sendmail.forget()
         replies = converse(self.sendmail.listeners[way].port, Client(), steps)
@@ -100,9 +101,10 @@ def manage(directory: Path, children: Mapping[str, Sequence[ScriptedChild]]) -> 
         }
         for kind, pair in children.items()
     }
+    exact = {name: {**table, "pipeline": False} for name, table in tables["unix"].items()}
     return {
         "behind": Manager(directory, tables["unix"], name="behind"),
-        "inturn": Manager(directory, tables["unix"], {"ask": "in-turn"}, "inturn"),
+        "inturn": Manager(directory, exact, {"ask": "in-turn"}, "inturn"),
         "inet": Manager(directory, tables["inet"], name="inet", listen=[f"inet:{free_port()}@127.0.0.1"]),
     }
 

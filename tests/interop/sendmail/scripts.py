@@ -8,8 +8,9 @@ not one that an earlier filter has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from postmill.testing.script import CONTINUE, Rule, Script, Send
+from postmill.testing.script import CONTINUE, Default, Event, Rule, Script, Send, Step
 from postmill.testing.words import reply_packet
 from postmill.wire.packets import (
     AddHeader,
@@ -36,10 +37,10 @@ MESSAGE = (
 )
 
 
-def at_end(edits: Edits) -> Script:
-    """Return a script that sends these edits at the end of the first message of a session."""
+def at_end(edits: Edits, message: int | None = 1) -> Script:
+    """Return a script that sends these edits at the end of the first (or with None, each) message."""
     steps = (*(Send(encode(edit)) for edit in edits), CONTINUE)
-    return Script(rules=[Rule("E", steps, message=1)])
+    return Script(rules=[Rule("E", steps, message=message)])
 
 
 def edits(first: Edits, second: Edits = ()) -> Pair:
@@ -148,6 +149,23 @@ VERDICT_WORDS = {
 CONNECTION_STAGES, MESSAGE_STAGES = "CH", "MRTLNBE"
 
 
+def in_first_session(script: Script) -> Script:
+    """Return a copy whose rules hold on the first connection that any of them matches.
+
+    Within one SMTP session Postmill may give a child a second connection, where messages count from 1 again.
+    """
+    first: list[int] = []
+
+    def bound(rule: Rule) -> Rule:
+        def choose(event: Event) -> Sequence[Step]:
+            first[:] = first or [event.connection]
+            return rule.steps_for(event) if event.connection == first[0] else (Default(),)
+
+        return replace(rule, steps=choose)
+
+    return replace(script, rules=[bound(rule) for rule in script.rules])
+
+
 def at_stage(stage: str, word: str) -> Script:
     """Return a script that gives one verdict: at a stage of the first message, or of the session."""
     message = 1 if stage in MESSAGE_STAGES else None
@@ -162,8 +180,8 @@ def verdicts() -> dict[str, Pair]:
             if name == "discard" and stage in CONNECTION_STAGES:
                 continue
             script = at_stage(stage, word)
-            table[f"{stage}-{name}-by-first"] = (script, at_end([add("X-B", "2")]))
-            table[f"{stage}-{name}-by-second"] = (at_end([add("X-A", "1")]), script)
+            table[f"{stage}-{name}-by-first"] = (script, at_end([add("X-B", "2")], None))
+            table[f"{stage}-{name}-by-second"] = (at_end([add("X-A", "1")], None), script)
     return table
 
 
