@@ -44,6 +44,8 @@ def encode_verdict(verdict: Verdict) -> bytes:
 class Session:
     """The brain of one MTA connection."""
 
+    __slots__ = ("stage", "state")
+
     def __init__(
         self, plan: Plan, negotiations: Negotiations, observer: Observer, new_body: Callable[[], Body]
     ) -> None:
@@ -51,30 +53,13 @@ class Session:
         self.state = State(plan, negotiations, observer, new_body)
         self.stage = 0
         """Letter of the event under way; 0 between events."""
-        self._handlers: dict[int, Callable[[bytes], Steps | None]] = {
-            Command.OPTNEG: self._optneg,
-            Command.CONNECT: self._connect,
-            Command.HELO: self._helo,
-            Command.MAIL: self._mail,
-            Command.RCPT: self._rcpt,
-            Command.DATA: self._data,
-            Command.UNKNOWN: self._unknown,
-            Command.HEADER: self._header,
-            Command.EOH: self._eoh,
-            Command.BODY: self._body,
-            Command.BODYEOB: self._end_of_message,
-            Command.ABORT: self._abort,
-            Command.QUIT: self._quit,
-            Command.QUIT_NC: self._quit_nc,
-            Command.MACRO: self._macro,
-        }
 
     def packet(self, letter: int, payload: bytes) -> Steps | None:
         """Take one packet of the MTA.
 
         Raises RemoteProtocolError for what no MTA may send; the connection cannot be used after that.
         """
-        handler = self._handlers.get(letter)
+        handler = _HANDLERS.get(letter)
         if handler is None:
             raise RemoteProtocolError(f"unknown command {bytes((letter,))!r}")
         if self.state.offer is None and letter not in (Command.OPTNEG, Command.QUIT):
@@ -82,7 +67,7 @@ class Session:
         if letter != _MACRO and self.state.pending_macros is not None and letter not in _CONTENT:
             self._settle_macros(letter)
         self.stage = letter
-        return handler(payload)
+        return handler(self, payload)
 
     @property
     def may_progress(self) -> bool:
@@ -355,3 +340,23 @@ class Session:
             child.state = TAKING_PART
             child.sticky = None
             child.skip = 0
+
+
+_HANDLERS: dict[int, Callable[[Session, bytes], Steps | None]] = {
+    Command.OPTNEG: Session._optneg,
+    Command.CONNECT: Session._connect,
+    Command.HELO: Session._helo,
+    Command.MAIL: Session._mail,
+    Command.RCPT: Session._rcpt,
+    Command.DATA: Session._data,
+    Command.UNKNOWN: Session._unknown,
+    Command.HEADER: Session._header,
+    Command.EOH: Session._eoh,
+    Command.BODY: Session._body,
+    Command.BODYEOB: Session._end_of_message,
+    Command.ABORT: Session._abort,
+    Command.QUIT: Session._quit,
+    Command.QUIT_NC: Session._quit_nc,
+    Command.MACRO: Session._macro,
+}
+"""One table for all sessions: a table of bound methods in each would be a cycle for the collector to find."""

@@ -85,6 +85,7 @@ class Stream:
         if not self.open:
             return
         self.open = False
+        self.on_data = self.on_end = _ignore  # the owner holds us: no cycle is left behind
         self._poller.forget(self._fd)
         if self._out is not None:
             with contextlib.suppress(OSError):
@@ -132,8 +133,13 @@ class Stream:
     def _end(self, reason: str) -> None:
         if self.open:
             self._out = None
+            on_end = self.on_end
             self.close()
-            self.on_end(reason)
+            on_end(reason)
+
+
+def _ignore(_: object) -> None:
+    """Nobody listens any more."""
 
 
 def new_socket(family: int) -> socket.socket:
