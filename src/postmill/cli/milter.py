@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -133,7 +134,7 @@ def command(endpoint: str, **options: Any) -> None:
     postmill milter inet:8900 --delay data=2s --close body --share 10%
     """
     script = _script(options)
-    mode = _mode(options["mode"])
+    mode = octal(options["mode"], "--mode")
     child = ScriptedChild(script, parse_endpoint(endpoint), mode=mode, group=options["group"])
     child.recording = False
     colour = use_colour(options["color"])
@@ -148,7 +149,7 @@ def command(endpoint: str, **options: Any) -> None:
     serve(child, reporter)
 
 
-def serve(child: ScriptedChild, reporter: Reporter) -> None:
+def serve(child: ScriptedChild, reporter: Reporter, on_ready: Callable[[], None] | None = None) -> None:
     """Serve until SIGINT, SIGTERM or the last session that was asked for; UnavailableError when it cannot
     listen.
     """
@@ -163,6 +164,8 @@ def serve(child: ScriptedChild, reporter: Reporter) -> None:
     before = [(number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)]
     click.echo(f"listening on {child.endpoint}", err=True)
     try:
+        if on_ready is not None:
+            on_ready()
         reporter.finished.wait()
     finally:
         child.close()
@@ -170,11 +173,12 @@ def serve(child: ScriptedChild, reporter: Reporter) -> None:
             signal.signal(number, handler)
 
 
-def _mode(text: str) -> int:
+def octal(text: str, option: str) -> int:
+    """The permissions given to an option."""
     try:
         return int(text, 8)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no octal number", param_hint="--mode") from None
+        raise click.BadParameter(f"{text!r} is no octal number", param_hint=option) from None
 
 
 def _script(options: dict[str, Any]) -> Script:

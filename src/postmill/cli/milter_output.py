@@ -19,7 +19,10 @@ from postmill.wire.framing import FrameReader
 
 
 class Reporter:
-    """Looks on while a child serves, prints, and counts the sessions that ended."""
+    """Looks on while a child serves, prints, and counts the sessions that ended.
+
+    `brief` leaves out replies and macros; `write` takes each finished line.
+    """
 
     def __init__(
         self,
@@ -28,12 +31,14 @@ class Reporter:
         as_json: bool = False,
         quiet: bool = False,
         colour: bool = False,
+        brief: bool = False,
         write: Callable[[str], object] = click.echo,
     ) -> None:
         self._write = write
         self._json = as_json
         self._quiet = quiet
         self._colour = colour
+        self._brief = brief
         self._sessions = 0
         self._limit = 0
         self.finished = threading.Event()
@@ -75,10 +80,12 @@ class Reporter:
             else {plain(name): plain(value) for name, value in event.macros},
         }
         self._print(event.connection, values, f"> {text}")
-        if event.macros and not self._json:
+        if event.macros and not self._json and not self._brief:
             self._print(event.connection, {}, f"    {macros_text(event.macros)}")
 
     def _sent(self, connection: int, data: bytes) -> None:
+        if self._brief:
+            return
         reader = FrameReader()
         try:
             packets = reader.feed(data)

@@ -141,7 +141,7 @@ class ScriptedChild(Recording):
             self._drop()
             await asyncio.sleep(0)
         if self.endpoint.kind == "unix":
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # gone already, or privileges were given up
                 os.unlink(self.endpoint.path)
 
     def _accept(self) -> Link:

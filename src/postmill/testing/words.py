@@ -97,6 +97,7 @@ VERDICT_WORDS: dict[str, ReplyPacket] = {
     "conn-fail": ConnFail(),
 }
 
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SMTP_REPLY = re.compile(r"[245]\d\d([ -]|$)")
 
 
@@ -258,7 +259,14 @@ def seconds(text: str) -> float:
 def shown(value: bytes) -> str:
     """Bytes of the wire as readable text on one line."""
     text = value.decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return text if text.isprintable() else "".join(map(_shown_char, text))
+
+
+def _shown_char(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = ord(char)
+    return _ESCAPES.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 def describe(packet: Packet) -> str:
