@@ -1,0 +1,188 @@
+"""What the demo prints: who listens where, what each filter said of each mail, and how to send one's own.
+
+Here belong words and tables; what happened is told by Postmill's own record of the message.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from postmill.demo.filters import FILTERS, GTUBE, MARK
+from postmill.demo.receiver import Fate
+from postmill.demo.samples import YOU, Transcript
+from postmill.demo.setting import Setting
+from postmill.record import Answer, ChildRecord, MessageRecord
+
+_COLUMNS = {
+    "connect": "connect",
+    "helo": "helo",
+    "mail": "mail",
+    "rcpt": "rcpt",
+    "data": "data",
+    "header": "message",
+    "end-of-header": "message",
+    "body": "message",
+    "end-of-message": "message",
+}
+"""The column of the table in which an answer's time is counted."""
+
+_COLOURS = {"continue": "", "accept": "green", "reject": "red", "tempfail": "yellow", "discard": "yellow"}
+
+
+class Display:
+    """The demo's voice on one console."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def line(self, text: str | Text = "", style: str = "") -> None:
+        """One line, never wrapped, so that paths and commands can be copied."""
+        self.console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+    def heading(self, text: str) -> None:
+        """A line that starts something new."""
+        self.console.print()
+        self.console.rule(Text(text, style="bold"), align="left", style="dim")
+
+    def _row(self, what: str, how: str) -> None:
+        self.line(Text.assemble((f"{what:15}", "bold"), how))
+
+    # before
+
+    def setting(self, setting: Setting) -> None:
+        """Who listens where."""
+        self.heading("What runs")
+        sockets = f"unix:{setting.sockets}"
+        self._row("SMTP", f"127.0.0.1:{setting.port}, {setting.front.what}")
+        self._row("Postmill", f"{sockets}/postmill.sock, process {setting.postmill_pid}")
+        for name, pid in setting.filter_pids.items():
+            self._row(f"  {name}", f"{sockets}/{name}.sock, process {pid}, {FILTERS[name].what}")
+        self._row("Maildir", str(setting.post.inbox))
+        self.line("The three filters are small demo filters. They are no SpamAssassin and no ClamAV.", "dim")
+
+    # one mail
+
+    def mail(
+        self, title: str, record: MessageRecord, fate: Fate | None, transcript: Transcript | None = None
+    ) -> None:
+        """Who was asked about a mail, who said what, in how many milliseconds, and what became of it."""
+        self.heading(title)
+        recipients = ", ".join(recipient.address for recipient in record.recipients)
+        if record.sender is not None:
+            self.line(f"{record.sender} to {recipients or 'nobody'}", "dim")
+        self.console.print(_answers(record), highlight=False)
+        if transcript is not None:
+            told = [f"{command} {reply[:3]}" for command, reply in transcript.replies[:-1]]
+            told.append(f"{transcript.replies[-1][0]} {transcript.last}")
+            self.line("SMTP: " + ", ".join(told))
+        elif fate is not None and fate.reply:
+            self.line(f"SMTP: {fate.reply}")
+        elif record.reply:
+            self.line(f"SMTP: {record.reply}")
+        self.line(*_outcome(record, fate))
+
+    # after
+
+    def summary(self, problems: dict[str, list[str]]) -> None:
+        """Whether the sample mails fared as they should."""
+        self.heading("Summary")
+        good = sum(not found for found in problems.values())
+        for title, found in problems.items():
+            self.line(
+                f"{'as expected' if not found else 'NOT AS EXPECTED'}: {title}", "" if found else "green"
+            )
+            for problem in found:
+                self.line(f"    {problem}", "red")
+        self.line(f"{good} of {len(problems)} sample mails fared as expected.", "bold")
+
+    def invitation(self, setting: Setting) -> None:
+        """How to send one's own mail, and what to look at."""
+        self.heading("Now send your own mail")
+        server = f"swaks --server 127.0.0.1:{setting.port} --from me@example.com --to {YOU}"
+        script = (
+            "import smtplib; "
+            f'smtplib.SMTP("127.0.0.1", {setting.port}).sendmail("me@example.com", "{YOU}", '
+            '"Subject: hello\\n\\nHello!\\n")'
+        )
+        virus = next(iter(pid for name, pid in setting.filter_pids.items() if name == "virus"))
+        for what, how in (
+            ("with swaks", server),
+            ("spam", f"{server} --body {shlex.quote(GTUBE.decode())}"),
+            ("without swaks", f"python3 -c {shlex.quote(script)}"),
+            ("mail client", f"outgoing server 127.0.0.1, port {setting.port}, no encryption, no password"),
+            ("read it", f"less {setting.post.inbox}/new/*"),
+            ("whole log", f"tail -f {setting.log}"),
+            ("configuration", f"{setting.config} (after a change: kill -HUP {setting.postmill_pid})"),
+            (
+                "lose a filter",
+                f"kill {virus}   # the virus filter: mail is now deferred, as its on_error says",
+            ),
+        ):
+            self._row(what, how)
+        kept = "" if setting.keep else f" and removes {setting.directory}"
+        self.line()
+        self.line(f"Each mail that arrives is shown here. Ctrl-C ends everything{kept}.")
+
+
+def _answers(record: MessageRecord) -> Table:
+    """A row for each filter, a column for each stage, milliseconds in the cells, and what it said."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("filter", style="bold", no_wrap=True)
+    for column in dict.fromkeys(_COLUMNS.values()):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("said")
+    for name in dict.fromkeys((*FILTERS, *record.children)):
+        child = record.children.get(name, ChildRecord(name))
+        times = dict.fromkeys(_COLUMNS.values(), 0.0)
+        for answer in child.answers:
+            times[_COLUMNS.get(answer.stage, "connect")] += answer.ms
+        cells = [f"{ms:.1f} ms" if ms else "-" for ms in times.values()]
+        table.add_row(name, *cells, _said(child, record))
+    return table
+
+
+def _said(child: ChildRecord, record: MessageRecord) -> Text:
+    """A filter's word on the message, with its edits."""
+    if not any(_COLUMNS.get(answer.stage) == "message" for answer in child.answers) and record.by not in (
+        "",
+        child.name,
+    ):
+        return Text(f"nothing more: {record.by} had decided", style="dim")
+    if not child.answers:
+        return Text("not asked", style="dim")
+    verdict = child.verdict
+    answer = next((a for a in reversed(child.answers) if a.verdict == verdict), Answer("", verdict, 0.0))
+    word = verdict if verdict.startswith("lost") or not answer.text else ""
+    text = " ".join(part for part in (word, answer.text) if part)
+    edits = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in child.edits.items())
+    return Text(f"{text}, {edits}" if edits else text, style=_COLOURS.get(verdict, "yellow"))
+
+
+def _outcome(record: MessageRecord, fate: Fate | None) -> tuple[str, str]:
+    """What became of a mail, and the colour of that."""
+    by = f" by {record.by}" if record.by else ""
+    took = f", {record.ms:.1f} ms after MAIL" if record.ms else ""
+    where = f" at {record.stage}" if record.stage else ""
+    if record.verdict == "reject":
+        return f"Refused{where}{by}{took}.", "red"
+    if record.verdict in ("accept", "quarantine") and fate is not None and fate.file is not None:
+        word = "Delivered" if record.verdict == "accept" else "Held"
+        mark = header(fate.file, MARK)
+        added = f' It now has "{MARK.decode()}: {mark}".' if mark else ""
+        return f"{word}{took}: {fate.file}{added}", "green"
+    return f"{record.verdict.capitalize()}{where}{by}{took}.", "yellow"
+
+
+def header(file: Path, name: bytes) -> str:
+    """The value of a header of a stored message; empty when there is none."""
+    head = file.read_bytes().partition(b"\n\n")[0]
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b":")
+        if key.lower() == name.lower():
+            return value.strip().decode("utf-8", "backslashreplace")
+    return ""

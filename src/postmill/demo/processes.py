@@ -1,0 +1,130 @@
+"""The processes of the demo: the filters and Postmill, each started, waited for and ended by its id.
+
+They get a session of their own, so that Ctrl-C in the terminal reaches only the demo, which then ends them in
+order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from postmill.errors import UnavailableError
+from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
+
+START_WITHIN = 30.0
+END_WITHIN = 10.0
+_LONGEST_LINE = 1 << 24
+
+
+@asynccontextmanager
+async def running(*command: str, **pipes: Any) -> AsyncIterator[Process]:
+    """Run a command of this Python's; end it on the way out, by force if need be."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", *command, start_new_session=True, limit=_LONGEST_LINE, **pipes
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), END_WITHIN)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def demo_filter(name: str, socket: Path) -> AsyncIterator[Process]:
+    """One of the demo's filters, listening when this is entered."""
+    async with running("postmill.demo.serving", name, str(socket), stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), START_WITHIN)
+        if line != b"ready\n":
+            raise UnavailableError(f"the demo filter {name} did not start")
+        yield process
+
+
+class Postmill:
+    """`postmill run`, and the records of messages that it logs; made by `postmill`."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self.process = process
+        self.records: asyncio.Queue[MessageRecord] = asyncio.Queue()
+        self._log = log
+        self._serving = asyncio.Event()
+        self._over = asyncio.Event()
+
+    async def read(self) -> None:
+        """Read the log until Postmill ends, keeping a copy in the log file."""
+        assert self.process.stderr is not None
+        with self._log.open("ab") as copy:
+            async for line in self.process.stderr:
+                copy.write(line)
+                copy.flush()
+                self._take(line)
+        self._over.set()
+        self._serving.set()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return
+        if str(entry.get("text", "")).startswith("serving"):
+            self._serving.set()
+        if "message" in entry:
+            self.records.put_nowait(_record(entry["message"]))
+
+    async def started(self) -> None:
+        """Wait until it serves; UnavailableError with its log when it ends instead."""
+        await asyncio.wait_for(self._serving.wait(), START_WITHIN)
+        if self._over.is_set():
+            raise UnavailableError(f"Postmill did not start:\n{self._log.read_text().strip()}")
+
+    async def ended(self) -> None:
+        """Wait until it has ended."""
+        await self._over.wait()
+
+
+@asynccontextmanager
+async def postmill(config: Path, log: Path) -> AsyncIterator[Postmill]:
+    """Postmill on a configuration that makes it log JSON; serving when this is entered."""
+    async with running("postmill", "run", "-c", str(config), stdin=DEVNULL, stderr=PIPE) as process:
+        daemon = Postmill(process, log)
+        reading = asyncio.get_running_loop().create_task(daemon.read())
+        try:
+            await daemon.started()
+            yield daemon
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await asyncio.wait([reading], timeout=END_WITHIN)
+            reading.cancel()
+
+
+def _record(data: dict[str, Any]) -> MessageRecord:
+    """The record as it was before it became JSON."""
+    plain = {field.name for field in fields(MessageRecord)} - {"children", "recipients"}
+    record = MessageRecord(**{key: value for key, value in data.items() if key in plain})
+    record.recipients = [Recipient(**_known(Recipient, each)) for each in data["recipients"]]
+    for child in data["children"]:
+        answers = [Answer(**_known(Answer, each)) for each in child["answers"]]
+        record.children[child["name"]] = ChildRecord(
+            child["name"], answers, child["edits"], child["evaluated"]
+        )
+    return record
+
+
+def _known(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in data.items() if key in names}

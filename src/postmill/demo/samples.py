@@ -1,0 +1,110 @@
+"""The sample mails, what is expected of each, and the SMTP client that sends them.
+
+Everything else that arrives is shown, too; only these are judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+
+from postmill.demo.filters import EICAR, GTUBE
+
+YOU = "you@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One mail; `refused_by` names the filter that is to refuse it, `marked`: one is to add a header."""
+
+    title: str
+    sender: str
+    subject: str
+    text: str
+    attachment: bytes = b""
+    refused_by: str = ""
+    marked: bool = False
+
+    def message(self) -> bytes:
+        """The message with CRLF line ends."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self.sender, YOU, self.subject
+        mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid(domain="example.org")
+        mail.set_content(self.text)
+        if self.attachment:
+            mail.add_attachment(self.attachment, "application", "octet-stream", filename="invoice.com")
+        return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+SAMPLES = (
+    Sample(
+        "a clean mail from a colleague",
+        "colleague@example.org",
+        "Lunch?",
+        "At noon, as usual?\n",
+    ),
+    Sample(
+        "spam: it has the GTUBE line",
+        "offers@example.com",
+        "You have won",
+        f"Dear winner,\n\n{GTUBE.decode()}\n",
+        refused_by="spam",
+    ),
+    Sample(
+        "a virus: the EICAR test file is attached",
+        "billing@example.net",
+        "Your invoice",
+        "Please find your invoice attached.\n",
+        attachment=EICAR,
+        refused_by="virus",
+    ),
+    Sample(
+        "a clean mail from outside: it gets a header",
+        "friend@example.com",
+        "Greetings",
+        "Greetings from afar!\n",
+        marked=True,
+    ),
+)
+
+
+@dataclass(slots=True)
+class Transcript:
+    """What an SMTP client was told: command and reply in turn, in the order they came."""
+
+    replies: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, command: str, reply: tuple[int, bytes]) -> bool:
+        """Note a reply; tells whether it was a good one."""
+        code, text = reply
+        self.replies.append((command, f"{code} {text.decode('utf-8', 'backslashreplace')}"))
+        return code < 400
+
+    @property
+    def last(self) -> str:
+        """The reply that settled it."""
+        return self.replies[-1][1]
+
+
+async def send(sample: Sample, port: int) -> Transcript:
+    """Send a sample to 127.0.0.1 and say what the server said."""
+    return await asyncio.to_thread(_send, sample, port)
+
+
+def _send(sample: Sample, port: int) -> Transcript:
+    transcript = Transcript()
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="client.example", timeout=60) as smtp:
+        transcript.add("EHLO", smtp.ehlo())
+        if transcript.add("MAIL", smtp.mail(sample.sender)) and transcript.add("RCPT", smtp.rcpt(YOU)):
+            try:
+                transcript.add("message", smtp.data(sample.message()))
+            except smtplib.SMTPDataError as refused:  # DATA itself
+                transcript.add("DATA", (refused.smtp_code, _bytes(refused.smtp_error)))
+    return transcript
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()

@@ -1,0 +1,188 @@
+"""The demo from beginning to end: builds everything up, sends the samples, shows what arrives, cleans up.
+
+Whatever ends it (the last sample, Ctrl-C, SIGTERM, an error), no process and no temporary directory stays
+behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from rich.console import Console
+
+from postmill.demo import configuration
+from postmill.demo.display import Display, header
+from postmill.demo.filters import FILTERS, MARK
+from postmill.demo.maildir import Post
+from postmill.demo.processes import Postmill, demo_filter, postmill
+from postmill.demo.receiver import Fate, Receiver
+from postmill.demo.samples import SAMPLES, Sample, Transcript, send
+from postmill.demo.setting import Front, Setting
+from postmill.errors import UnavailableError
+from postmill.record import MessageRecord
+from postmill.wire.endpoint import parse_endpoint
+
+PORT = 2525
+"""Taken when it is free."""
+
+_WITHIN = 30.0
+_DECIDED_AT_THE_END = ("header", "end-of-header", "body", "end-of-message")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line chose; `directory` None: a temporary one, `port` 0: 2525 or a free one."""
+
+    mta: Literal["embedded", "postfix"] = "embedded"
+    once: bool = False
+    directory: Path | None = None
+    port: int = 0
+
+
+def run(options: Options, console: Console) -> int:
+    """Run the demo; returns the exit status: 0 when every sample fared as expected."""
+    return asyncio.run(_guarded(options, Display(console)))
+
+
+async def _guarded(options: Options, display: Display) -> int:
+    """End in good order at a signal, however often it comes."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(_run(options, display))
+    caught: list[int] = []
+
+    def stop(number: int) -> None:
+        if not caught:
+            task.cancel()
+        caught.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 128 + caught[0] if caught else 1
+
+
+async def _run(options: Options, display: Display) -> int:
+    async with _setting(options) as (setting, daemon):
+        display.setting(setting)
+        problems: dict[str, list[str]] = {}
+        for number, sample in enumerate(SAMPLES, 1):
+            problems[sample.title] = await _show_sample(number, sample, setting, daemon, display)
+        display.summary(problems)
+        status = 1 if any(problems.values()) else 0
+        if options.once:
+            return status
+        display.invitation(setting)
+        with contextlib.suppress(asyncio.CancelledError):
+            await _show_all(len(SAMPLES) + 1, setting, daemon, display)
+        display.line()
+        display.line("Ending.", "dim")
+    return status
+
+
+async def _show_sample(
+    number: int, sample: Sample, setting: Setting, daemon: Postmill, display: Display
+) -> list[str]:
+    transcript = await send(sample, setting.port)
+    async with asyncio.timeout(_WITHIN):
+        record = await daemon.records.get()
+        while record.sender != f"<{sample.sender}>":  # somebody else's mail came in between
+            record = await daemon.records.get()
+    fate = await _fate(setting, record)
+    display.mail(f"{number}  {sample.title}", record, fate, transcript)
+    return _problems(sample, transcript, record, fate)
+
+
+def _problems(sample: Sample, transcript: Transcript, record: MessageRecord, fate: Fate | None) -> list[str]:
+    """What is not as it should be."""
+    file = fate.file if fate is not None else None
+    wanted: list[tuple[object, object, str]] = [
+        (transcript.last[:3], "550" if sample.refused_by else "250", "the SMTP reply"),
+        (record.by, sample.refused_by, "who decided"),
+        (file is not None, not sample.refused_by, "delivered"),
+    ]
+    if file is not None:
+        wanted.append((header(file, b"Subject"), sample.subject, "Subject of the delivered message"))
+        wanted.append((bool(header(file, MARK)), sample.marked, f"{MARK.decode()} in the delivered message"))
+    return [f"{what}: {have!r} instead of {want!r}" for have, want, what in wanted if have != want]
+
+
+async def _show_all(number: int, setting: Setting, daemon: Postmill, display: Display) -> None:
+    """Show each mail that arrives, until cancelled or Postmill ends."""
+    ended = asyncio.get_running_loop().create_task(daemon.ended())
+    while not ended.done():
+        coming = asyncio.get_running_loop().create_task(daemon.records.get())
+        await asyncio.wait((coming, ended), return_when=asyncio.FIRST_COMPLETED)
+        if coming.done():
+            record = coming.result()
+            title = "a mail" if record.sender is not None else "a connection without mail"
+            display.mail(f"{number}  {title}", record, await _fate(setting, record))
+            number += 1
+    raise UnavailableError(f"Postmill has ended; its log: {setting.log}")
+
+
+async def _fate(setting: Setting, record: MessageRecord) -> Fate | None:
+    """What the mail server made of a message, None when that cannot be told."""
+    at_the_end = record.stage in _DECIDED_AT_THE_END or record.verdict in ("accept", "quarantine")
+    if not record.queue_id or not at_the_end:
+        return None
+    try:
+        return await asyncio.wait_for(setting.front.fate(record.queue_id), _WITHIN)
+    except TimeoutError:
+        return None
+
+
+@asynccontextmanager
+async def _setting(options: Options) -> AsyncIterator[tuple[Setting, Postmill]]:
+    """Start everything, in the order in which one needs another; end it the other way round."""
+    async with AsyncExitStack() as stack:
+        sockets = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
+        stack.callback(shutil.rmtree, sockets, ignore_errors=True)
+        directory = sockets if options.directory is None else options.directory.absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        post, config, log = Post(directory), directory / "postmill.toml", directory / "postmill.log"
+        config.write_text(configuration.toml(sockets))
+        pids = {}
+        for name in FILTERS:
+            process = await stack.enter_async_context(demo_filter(name, sockets / f"{name}.sock"))
+            pids[name] = process.pid
+        daemon = await stack.enter_async_context(postmill(config, log))
+        milter = parse_endpoint(f"unix:{sockets}/postmill.sock")
+        front = await stack.enter_async_context(Receiver(milter, post, options.port or _port()))
+        yield (
+            Setting(
+                directory,
+                options.directory is not None,
+                sockets,
+                config,
+                log,
+                post,
+                cast(Front, front),
+                front.port,
+                daemon.process.pid,
+                pids,
+            ),
+            daemon,
+        )
+
+
+def _port() -> int:
+    """2525 when it is free, else 0: any that is."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            return 0
+    return PORT
