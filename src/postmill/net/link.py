@@ -12,7 +12,7 @@ from postmill.chain.steps import Answered, Lost, Outcome, Talk
 from postmill.chain.talks import NegotiateTalk
 from postmill.errors import RemoteConfigError, RemoteProtocolError
 from postmill.net.stream import Stream
-from postmill.wire.codes import Command
+from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import FrameReader, frame
 from postmill.wire.tables import VERDICTS
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from postmill.net.children import ChildService
     from postmill.net.upstream import MtaConnection
 
-_VERDICTS = frozenset(map(int, VERDICTS))
+_ANSWERS = frozenset((*map(int, VERDICTS), int(Reply.OPTNEG)))
+"""Replies that end the wait for one question; all others come beside them."""
 _QUIT = frame(Command.QUIT)
 
 
@@ -192,12 +193,12 @@ class ChildLink:
     def _check_surplus(self, packets: list[tuple[int, bytes]]) -> None:
         """Refuse a verdict that came before its question was put (protocol §6.9)."""
         due = self.owed + (self.talk.due if self.talk is not None else 0)
-        if sum(letter in _VERDICTS for letter, _ in packets) > due:
+        if sum(letter in _ANSWERS for letter, _ in packets) > due:
             raise RemoteProtocolError("more replies than questions")
 
     def _packet(self, letter: int, payload: bytes) -> None:
         if self.owed:
-            self.owed -= letter in _VERDICTS
+            self.owed -= letter in _ANSWERS
             return
         talk = self.talk
         if talk is None:
