@@ -3,6 +3,7 @@
 Not here: which cases there are (`bench.run`) and how they are shown (`bench.report`).
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from bench.transaction import Transaction
 
 SETTLE_SESSIONS = 20
 """Sessions before memory is first looked at, so that what is loaded only once is loaded."""
+SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,13 @@ class Growth:
 
     @property
     def bytes(self) -> int:
-        """Return the growth from the first sample to the last."""
-        return self.samples[-1][1] - self.samples[0][1]
+        """Return the growth over the second half; the first one fills caches and the allocator's arenas."""
+        return self.samples[-1][1] - self.samples[len(self.samples) // 2 - 1][1]
+
+    @property
+    def over(self) -> int:
+        """Return the number of sessions in the second half."""
+        return self.samples[-1][0] - self.samples[len(self.samples) // 2 - 1][0]
 
 
 def load(
@@ -114,16 +121,26 @@ def idle_memory(
     `manager` must be fresh: what an earlier crowd has left in its heap would hide what this one takes.
     """
     Generator(mail, [manager.target], concurrency=1, sessions=SETTLE_SESSIONS).run()
-    connected_before = sum(child.watched.sockets() for child in children)
+    _wait_until_alone(children)
     before = manager.watched.memory()
     crowd = Generator(mail, [manager.target], concurrency=100, sessions=sessions, park=after)
     outcome = crowd.run()
     if outcome.errors:
         raise RuntimeError(f"idle sessions could not be opened: {dict(outcome.errors)}")
     used = manager.watched.memory() - before
-    connected = sum(child.watched.sockets() for child in children) - connected_before
+    connected = _connections(children)
     crowd.release()
     return Memory(sockets, len(children), sessions, after, used / sessions, connected)
+
+
+def _connections(children: Sequence[Child]) -> int:
+    return sum(child.watched.sockets() - 1 for child in children)  # all but the listening socket
+
+
+def _wait_until_alone(children: Sequence[Child]) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while _connections(children) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def growth(

@@ -4,14 +4,17 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from bench.measure import idle_memory
 from bench.micro import Driver, upstream
 from bench.null_child import CONTINUE, PROFILES
-from bench.processes import ProcessError, Setup, Watched, null_children
+from bench.processes import ProcessError, Setup, Watched, null_children, postmill
 from bench.run import main
+from bench.transaction import standard
 from postmill.config import load
 
 LITTLE = ["--sessions", "10", "--concurrency", "1,5", "--children", "1,3", "--no-memory"]
@@ -94,3 +97,29 @@ def test_the_micro_benchmark_takes_a_whole_session_through_the_chain(children: i
         negotiated, *verdicts = driver.decided
         assert negotiated[4] == ord("O")
         assert verdicts == [CONTINUE] * len("CHMRRTE")
+
+
+@pytest.mark.parametrize("sockets", ["unix", "inet"])
+def test_sessions_through_postmill(tmp_path: Path, sockets: str) -> None:
+    file = tmp_path / "figures.json"
+    options = ["--no-straight", "--sockets", sockets, "--workers", "2", "--json", str(file)]
+    assert main([*LITTLE, *options]) == 0
+    rows = json.loads(file.read_text())["rows"]
+    assert [(r["case"]["children"], r["case"]["concurrency"]) for r in rows] == [
+        (1, 1),
+        (1, 5),
+        (3, 1),
+        (3, 5),
+    ]
+    assert all(r["case"]["path"] == "postmill" and r["errors"] == {} and r["cpu"] >= 0 for r in rows)
+
+
+@pytest.mark.parametrize("after", ["H", "E"])
+def test_memory_of_idle_sessions_counts_sessions_that_hold_every_milter(tmp_path: Path, after: str) -> None:
+    with ExitStack() as stack:
+        children = stack.enter_context(null_children("unix", ["plain"] * 3, tmp_path))
+        setup = Setup("unix", [child.endpoint for child in children], {"workers": "1"})
+        manager = stack.enter_context(postmill(setup))
+        memory = idle_memory("unix", standard(), manager, children, 10, after)
+    assert memory.connected == 30
+    assert memory.sessions == 10
