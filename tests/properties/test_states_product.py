@@ -199,8 +199,9 @@ NEXT = {  # after this command (and its answer), these may follow: what libmilte
     "K": "DCHMUAQ",
     "Q": "",
 }
-HEARD = {  # what real MTAs send besides: content without MAIL, content without EOH, K wherever
-    "": "", "O": "LNBEK", "C": "LNBEK", "H": "LNBEK", "U": "LNBE", "M": "BEK", "R": "BEK", "T": "BEK",
+HEARD = {  # what real MTAs send besides: content without MAIL, content without EOH, K wherever, U after a
+    # refused DATA
+    "": "", "O": "LNBEK", "C": "LNBEK", "H": "LNBEK", "U": "LNBE", "M": "BEK", "R": "BEK", "T": "BEKU",
     "L": "BEK", "N": "K", "B": "K", "E": "LNBE", "A": "LNBEK", "K": "LNBEK", "Q": "",
 }  # fmt: skip
 STEPS = [(before, letter) for before in NEXT for letter in COMMANDS]

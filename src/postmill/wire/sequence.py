@@ -121,8 +121,8 @@ class Sequence:
 
     def _legal(self) -> frozenset[Command]:
         legal = _LEGAL[self.stage]
-        if self.stage is Stage.STOPPED and not self._strict:
-            return _ALWAYS  # sent before our verdict arrived
+        if self.stage in (Stage.DATA, Stage.STOPPED) and not self._strict:
+            return _ALWAYS  # after a refused DATA, or sent before our verdict arrived
         if self.stage is Stage.IDLE:
             if self.protocol & Protocol.NOMAIL:
                 return _ALWAYS
