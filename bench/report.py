@@ -137,12 +137,12 @@ def verdicts(rows: Sequence[Row], idle: Sequence[Memory], grown: Sequence[Growth
         costs = [row for row in rows if row.cpu is not None and row.case.sockets == sockets]
         costs = [row for row in costs if row.case.children == TARGET_CHILDREN]
         if costs:
-            worst = max(costs, key=lambda row: row.cpu or 0.0)
+            figures = ", ".join(f"{row.cpu:.2f} at {row.case.concurrency}" for row in costs)
             text = (
-                f"CPU on {sockets} sockets, {TARGET_CHILDREN} milters: {worst.cpu:.2f} s per 1,000 sessions "
-                f"at concurrency {worst.case.concurrency} (target: at most {limit})"
+                f"CPU s per 1,000 sessions on {sockets} sockets with {TARGET_CHILDREN} milters: "
+                f"{figures} at once (target: at most {limit})"
             )
-            found.append(Verdict((worst.cpu or 0.0) <= limit, text))
+            found.append(Verdict(max(row.cpu or 0.0 for row in costs) <= limit, text))
     found += _errors(rows)
     for memory in idle:
         text = (

@@ -30,7 +30,7 @@ def test_cpu_is_compared_with_the_target_of_its_sockets(sockets: str, cpu: float
 def test_the_most_expensive_concurrency_counts() -> None:
     found = verdicts([row(0.3), row(0.7, concurrency=1), row(0.4)], [], [])
     assert not found[0].met
-    assert "concurrency 1 " in found[0].text
+    assert "0.30 at 20, 0.70 at 1, 0.40 at 20 at once" in found[0].text
 
 
 def test_one_milter_is_no_answer_to_the_target_of_three() -> None:
