@@ -99,7 +99,8 @@ def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None
         if verdict is not None or child.state != TAKING_PART or not child.open:
             return verdict
     assert child.terms is not None
-    talk = ContentTalk(message.windows(child.terms, child.spec.pipeline), child.spec.content_timeout)
+    windows = message.windows(child.terms, child.spec.pipeline)
+    talk = ContentTalk(windows, child.spec.content_timeout, split_body=message.sendmail)
     if child.backlog:
         yield Tell(child, b"".join(child.backlog))
         child.backlog.clear()

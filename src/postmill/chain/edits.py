@@ -1,20 +1,20 @@
 """Edits: showing them to later children, and sending them to the MTA (protocol §3.4, §9.5, §9.7).
 
 Postfix applies edits one by one, exactly as the children sent them, so their indexes stay as they are.
-Sendmail sees all children as one filter for which deleted headers go on counting, so there the index of
-every later child is translated to the header it meant.
+Sendmail sees all children as one filter for which deleted headers go on counting, so there the edits of
+several children are written anew with the help of its own model of the headers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 
 from postmill.chain.child import Terms
-from postmill.chain.message import Message
+from postmill.chain.message import Message, Model
 from postmill.chain.steps import Edit
 from postmill.mail.body import Body, replacement_pieces
-from postmill.mail.headers import HeaderField, HeaderList, normalise
+from postmill.mail.headers import normalise
+from postmill.mail.sendmail_headers import SendmailHeaders
 from postmill.wire.codes import CHUNK, Reply
 from postmill.wire.framing import frame
 from postmill.wire.packets import AddHeader, ChangeHeader, InsertHeader, decode_reply, encode
@@ -49,6 +49,8 @@ def show_to_later(
             if message.model is None:
                 message.model = message.original_model()
             _apply(message.model, _header_edit((letter, payload)), terms.leadspc)
+    if isinstance(message.model, SendmailHeaders):
+        message.model.next_filter()
     if replaced is not None:
         message.body = new_body()
         for piece in replacement_pieces(replaced):
@@ -56,7 +58,7 @@ def show_to_later(
     message.edited()
 
 
-def _apply(model: HeaderList, edit: HeaderEdit, leadspc: bool) -> None:
+def _apply(model: Model, edit: HeaderEdit, leadspc: bool) -> None:
     if isinstance(edit, AddHeader):
         model.add(edit.name, normalise(edit.value, leadspc))
     elif isinstance(edit, InsertHeader):
@@ -65,15 +67,15 @@ def _apply(model: HeaderList, edit: HeaderEdit, leadspc: bool) -> None:
         model.change(edit.index, edit.name, normalise(edit.value, leadspc) if edit.value else b"")
 
 
-def for_mta(message: Message, sendmail: bool) -> bytes:
+def for_mta(message: Message) -> bytes:
     """Return all edits as packets: in child order, the body last and in one run (protocol §9.7)."""
-    translate = _SendmailIndexes(message) if sendmail and len(message.edits) > 1 else None
+    model = message.sendmail_model() if message.sendmail and len(message.edits) > 1 else None
     out: list[bytes] = []
     body: list[bytes] | None = None
     sender: bytes | None = None
     for _, terms, edits in message.edits:
-        if translate is not None:
-            translate.next_child()
+        if model is not None:
+            model.next_filter()
         new_body: list[bytes] | None = None
         for letter, payload in edits:
             if letter == _REPLBODY:
@@ -82,7 +84,7 @@ def for_mta(message: Message, sendmail: bool) -> bytes:
             elif letter == _CHGFROM:
                 sender = payload
             elif letter in _HEADER_EDITS:
-                out.append(_header_for_mta(message, terms, (letter, payload), translate))
+                out.append(_header_for_mta(message, terms, (letter, payload), model))
             elif len(payload) > 1:  # an empty recipient means nothing (protocol §10.2)
                 out.append(frame(letter, payload))
         body = body if new_body is None else new_body
@@ -102,66 +104,29 @@ def _chunks(pieces: list[bytes]) -> Iterator[bytes]:
         yield data[start : start + CHUNK]
 
 
-def _header_for_mta(message: Message, terms: Terms, edit: Edit, translate: _SendmailIndexes | None) -> bytes:
+def _header_for_mta(message: Message, terms: Terms, edit: Edit, model: SendmailHeaders | None) -> bytes:
     """Return one header edit with the value in the MTA's form of it (HDR_LEADSPC, LF only)."""
     foreign = terms.leadspc != message.leadspc
-    if translate is None and not foreign and b"\r" not in edit[1]:
+    if model is None and not foreign and b"\r" not in edit[1]:
         return frame(*edit)
     packet = _header_edit(edit)
-    index = translate.index(packet, terms.leadspc) if translate is not None else 0
+    if model is not None:
+        packet = _in_one_session(model, packet, terms.leadspc)
     value = packet.value.replace(b"\r\n", b"\n")
     deletes = isinstance(packet, ChangeHeader) and not value
     if foreign and not deletes:
         value = b" " + value if message.leadspc else value.removeprefix(b" ")
     if isinstance(packet, AddHeader):
         return encode(AddHeader(packet.name, value))
-    return encode(type(packet)(packet.index if translate is None else index, packet.name, value))
+    return encode(type(packet)(packet.index, packet.name, value))
 
 
-class _SendmailIndexes:
-    """Follows Sendmail's header list, in which deleted headers keep their place until the filter is done.
-
-    We are one filter to it, so for us nothing that was deleted ever stops counting; a child behind us
-    believes that what *earlier* children deleted is gone (protocol §3.4).
-    """
-
-    def __init__(self, message: Message) -> None:
-        self._model = message.original_model()
-        self._gone: set[HeaderField] = set()
-        self._deleted: set[HeaderField] = set()
-
-    def next_child(self) -> None:
-        """Begin the edits of the next child: what was deleted until now does not count for it."""
-        self._gone |= self._deleted
-        self._deleted = set()
-
-    def index(self, edit: HeaderEdit, leadspc: bool) -> int:
-        """Apply one edit and return the index that means the same to Sendmail."""
-        text = normalise(edit.value, leadspc)
-        if isinstance(edit, AddHeader):
-            self._model.add(edit.name, text)
-            return 0
-        if isinstance(edit, InsertHeader):
-            return self._insert(edit, text)
-        return self._change(edit, text)
-
-    def _insert(self, edit: InsertHeader, text: bytes) -> int:
-        counted = [slot for slot, field in enumerate(self._model.fields) if field not in self._gone]
-        slot = counted[edit.index] if edit.index < len(counted) else len(self._model.fields)
-        self._model.fields.insert(slot, HeaderField(edit.name, text))
-        return slot if edit.index < len(counted) else edit.index
-
-    def _change(self, edit: ChangeHeader, text: bytes) -> int:
-        same = [field for field in self._model.fields if field.key == edit.name.lower() and not field.hidden]
-        mine = (field for field in same if field not in self._gone)
-        field = next(islice(mine, max(edit.index, 1) - 1, None), None)
-        if field is None:
-            if edit.value:
-                self._model.add(edit.name, text)
-            return len(same) + 1
-        if edit.value:
-            field.set(field.name, text)
-            self._deleted.discard(field)
-        else:
-            self._deleted.add(field)
-        return same.index(field) + 1
+def _in_one_session(model: SendmailHeaders, edit: HeaderEdit, leadspc: bool) -> HeaderEdit:
+    """Return the edit that does to Sendmail, for which we are one filter, what the child meant."""
+    text = normalise(edit.value, leadspc)
+    if isinstance(edit, InsertHeader):
+        return InsertHeader(model.insert(edit.index, edit.name, text), edit.name, edit.value)
+    if isinstance(edit, ChangeHeader):
+        return ChangeHeader(model.change(edit.index, edit.name, edit.value and text), edit.name, edit.value)
+    place = model.add(edit.name, text)
+    return edit if place is None or not edit.value else ChangeHeader(place, edit.name, edit.value)

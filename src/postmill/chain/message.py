@@ -13,11 +13,14 @@ from postmill.chain.event import Event
 from postmill.chain.steps import Edit, Verdict, Window
 from postmill.mail.body import Body
 from postmill.mail.headers import HeaderList, shown
+from postmill.mail.sendmail_headers import SendmailHeaders
 from postmill.wire.codes import Command
 from postmill.wire.framing import frame
 
 Packet = tuple[int, bytes, bool]
 """Event letter, complete packets (macros included), whether a reply comes."""
+
+Model = HeaderList | SendmailHeaders
 
 _WINDOW = 262144
 """Most bytes written to a pipelining child before its replies are awaited, give or take a packet."""
@@ -47,22 +50,24 @@ class Message:
         "mail",
         "model",
         "rcpts",
+        "sendmail",
         "stage_macros",
         "unkept",
         "verdict",
     )
 
-    def __init__(self, mail: Event | None, leadspc: bool) -> None:
+    def __init__(self, mail: Event | None, leadspc: bool, sendmail: bool = False) -> None:
         """Begin with MAIL, or None when another event came first because nobody wants MAIL.
 
-        ``leadspc`` tells how the MTA shows header values.
+        ``leadspc`` tells how the MTA shows header values, ``sendmail`` whose list of headers it keeps.
         """
         self.mail = mail
         self.leadspc = leadspc
+        self.sendmail = sendmail
         self.rcpts: list[Event] = []
         self.headers: list[bytes] = []
         """Payloads of the HEADER packets, as they came."""
-        self.model: HeaderList | None = None
+        self.model: Model | None = None
         """The headers as edited so far; None as long as nobody edited them."""
         self.body: Body | None = None
         self.unkept = b""
@@ -77,12 +82,20 @@ class Message:
         self._heads: dict[bool, list[bytes]] = {}
         self._windows: dict[tuple[bool, bool], list[Window]] = {}
 
-    def original_model(self) -> HeaderList:
+    def original_model(self) -> Model:
         """Return a fresh model of the headers as the MTA told them (stored text: protocol §9.5)."""
-        pairs = (split_header(payload) for payload in self.headers)
-        if self.leadspc:
-            return HeaderList(pairs)
-        return HeaderList((name, b" " + value) for name, value in pairs)
+        pairs = self._original_pairs()
+        return SendmailHeaders(pairs) if self.sendmail else HeaderList(pairs)
+
+    def sendmail_model(self) -> SendmailHeaders:
+        """Return such a model of the list that Sendmail keeps."""
+        return SendmailHeaders(self._original_pairs())
+
+    def _original_pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        blank = b"" if self.leadspc else b" "
+        for payload in self.headers:
+            name, value = split_header(payload)
+            yield name, blank + value
 
     def edited(self) -> None:
         """Take note that headers or body changed."""

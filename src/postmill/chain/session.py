@@ -186,7 +186,9 @@ class Session:
             if child.in_message:
                 child.backlog.append(ABORT)
             child.forget_message()
-        message = state.message = Message(mail, state.agreement is not None and state.agreement.leadspc)
+        message = state.message = Message(
+            mail, state.agreement is not None and state.agreement.leadspc, state.mta == "sendmail"
+        )
         state.observer.message(b"" if mail is None else mail.payload)
         return message
 
@@ -281,7 +283,7 @@ class Session:
             verdict = yield from run_content(state, message)
         data = encode_verdict(verdict)
         if verdict.letter == Reply.CONTINUE:
-            data = for_mta(message, state.mta == "sendmail") + self._quarantine(message) + data
+            data = for_mta(message) + self._quarantine(message) + data
         state.observer.decided(Command.BODYEOB, verdict)
         self._end_message()
         yield Decide(data)

@@ -163,6 +163,7 @@ class ContentTalk:
         "_edits",
         "_hold",
         "_skipped",
+        "_split_body",
         "_windows",
         "due",
         "outcome",
@@ -170,8 +171,12 @@ class ContentTalk:
         "timeout",
     )
 
-    def __init__(self, windows: Iterable[Window], timeout: float) -> None:
-        """Write ``windows``, END OF BODY last; the child may be silent for ``timeout`` seconds."""
+    def __init__(self, windows: Iterable[Window], timeout: float, *, split_body: bool = False) -> None:
+        """Write ``windows``, END OF BODY last; the child may be silent for ``timeout`` seconds.
+
+        ``split_body`` lets other edits come between the parts of a new body, as Sendmail does.
+        """
+        self._split_body = split_body
         self._windows = iter(windows)
         self._awaited: tuple[int, ...] = ()
         self._at = 0
@@ -242,7 +247,7 @@ class ContentTalk:
     def _edit(self, letter: int, payload: bytes) -> None:
         """Keep one edit, checked and in the form that is safe to pass on (protocol §10.2)."""
         if letter == _REPLBODY:
-            if self._edits and self._edits[-1][0] != _REPLBODY and self._replaces():
+            if not self._split_body and self._edits and self._edits[-1][0] != _REPLBODY and self._replaces():
                 raise RemoteConfigError("body replacement mixed with other edits")
             self._edits.append((letter, payload))
             return

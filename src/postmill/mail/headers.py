@@ -1,8 +1,7 @@
 """The headers of a message as Postfix keeps them while filters edit (protocol §3.4, §9.5).
 
 The list holds one hidden entry, the Received header of the MTA itself: ``insert`` counts it, ``change`` does
-not, and no filter sees it. Deleted fields stay in ``fields`` with their flag set, because Sendmail goes on
-counting them; the rewriting of indexes for Sendmail belongs in ``chain``.
+not, and no filter sees it. How Sendmail keeps them is in ``mail.sendmail_headers``.
 
 Text is what follows the colon in the message. A filter sees it, and writes it, with or without the blank
 after the colon (HDR_LEADSPC); ``normalise`` and ``shown`` translate.
