@@ -304,3 +304,43 @@ def test_a_message_above_the_limit_is_refused_and_the_next_one_is_not() -> None:
     ]
     shell.envelope()
     assert shell.content(body=b"1234567890") == C
+
+
+BAD_TEXT = frame(ord("y"), b"550-5.7.1 no last line\0")
+
+
+@pytest.mark.parametrize(
+    ("switch", "stage", "packet", "safe", "copied"),
+    [
+        (
+            "shutdown",
+            "E",
+            verdict("4"),
+            ("y", b"421 4.7.0 Service unavailable - try again later\0"),
+            ("4", b""),
+        ),
+        (
+            "reply-text",
+            "M",
+            BAD_TEXT,
+            ("y", b"451 4.3.5 Server configuration problem - try again later\0"),
+            None,
+        ),
+        ("unknown-verdicts", "U", verdict("a"), ("c", b""), ("a", b"")),
+    ],
+)
+def test_a_switch_copies_postfix(
+    switch: str, stage: str, packet: bytes, safe: tuple[str, bytes], copied: tuple[str, bytes] | None
+) -> None:
+    for switches, expected in ((frozenset(), safe), (frozenset({switch}), copied or ("y", packet[5:]))):
+        shell = Shell([at(stage, packet)], same_as_postfix=switches)
+        shell.open()
+        if stage == "U":
+            assert shell.say("U", b"XYZZY\0") == [expected]
+            continue
+        first = shell.say("M", b"<a@example.com>\0")
+        if stage == "M":
+            assert first == [expected]
+            continue
+        shell.say("R", b"<b@example.org>\0")
+        assert shell.content() == [expected]

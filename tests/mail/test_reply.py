@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postmill.errors import RemoteConfigError
-from postmill.mail.reply import check_reply_text, reply_class, smtp_text, wire_text
+from postmill.mail.reply import check_as_postfix, check_reply_text, reply_class, smtp_text, wire_text
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,16 @@ def test_what_we_write_ourselves_is_seen_as_written() -> None:
 def test_the_class_of_a_reply() -> None:
     assert reply_class(b"451 4.7.1 later") == 4
     assert reply_class(b"554 5.7.1 no") == 5
+
+
+@pytest.mark.parametrize(
+    "payload", [b"550-5.7.1 no end\0", b"550 a\n550 b\0", b"421 x\0", b"550 5.7.1 100% x\0"]
+)
+def test_the_checks_of_postfix_let_through(payload: bytes) -> None:
+    assert check_as_postfix(payload) == payload[:-1]
+
+
+@pytest.mark.parametrize("payload", [b"\0", b"250 ok\0", b"550\0", b"550x\0", b"550 4.7.1 x\0"])
+def test_the_checks_of_postfix_refuse(payload: bytes) -> None:
+    with pytest.raises(RemoteConfigError):
+        check_as_postfix(payload)

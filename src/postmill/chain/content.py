@@ -100,7 +100,7 @@ def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None
             return verdict
     assert child.terms is not None
     windows = message.windows(child.terms, child.spec.pipeline)
-    talk = ContentTalk(windows, child.spec.content_timeout, split_body=message.sendmail)
+    talk = ContentTalk(windows, child.spec.content_timeout, state.check_text, split_body=message.sendmail)
     if child.backlog:
         yield Tell(child, b"".join(child.backlog))
         child.backlog.clear()

@@ -83,18 +83,18 @@ def _ask_at_once(state: State, candidates: Sequence[Child], event: Event) -> Cha
             verdict = sticky_at(child, event.letter)
         if verdict is not None:
             break
-        if child.state < OUT_OF_MESSAGE and (yield from _ask(child, event)):
+        if child.state < OUT_OF_MESSAGE and (yield from _ask(state, child, event)):
             asked.append(child)
     return (yield from _first_verdict(state, asked, hurried, event, verdict))
 
 
-def _ask(child: Child, event: Event) -> Chain[bool]:
+def _ask(state: State, child: Child, event: Event) -> Chain[bool]:
     """Put the question; False when there is none to be put."""
     mark(child, event.letter)
     data = prepare(child, event)
     if data is None:
         return False
-    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout))
+    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout, state.check_text))
     child.asked = True
     return True
 

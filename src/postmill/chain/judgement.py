@@ -36,7 +36,7 @@ def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Ver
     letter = outcome.letter
     if letter == Reply.CONTINUE:
         return None
-    if letter == Reply.SHUTDOWN and (stage == Command.BODYEOB or state.mta != "postfix"):
+    if letter == Reply.SHUTDOWN and not _may_shut_down(state, stage):
         outcome.letter, outcome.text = Reply.REPLYCODE, _SHUTDOWN  # Postfix would lose the mail (§3.6)
     if letter == Reply.SKIP:
         child.skip = stage
@@ -44,6 +44,11 @@ def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Ver
     if stage in _CONNECTION_EVENTS:
         return (yield from _judge_connection(child, stage, outcome))
     return _judge_message(state, child, stage, outcome)
+
+
+def _may_shut_down(state: State, stage: int) -> bool:
+    """Tell whether the MTA may hear SHUTDOWN: Postfix alone knows it, and loses a message by it (§3.6)."""
+    return state.mta == "postfix" and (stage != Command.BODYEOB or state.copies_postfix("shutdown"))
 
 
 def _judge_connection(child: Child, stage: int, outcome: Answered) -> Chain[Verdict | None]:
@@ -65,7 +70,9 @@ def _judge_message(state: State, child: Child, stage: int, outcome: Answered) ->
     """MAIL and later, or UNKNOWN (protocol §6.3 to §6.7)."""
     letter = outcome.letter
     if stage == Command.UNKNOWN and letter in (Reply.ACCEPT, Reply.DISCARD) and state.message is None:
-        return None  # Postfix would crash, or lose the next mail (protocol §6.6)
+        # Postfix would crash, or lose the next mail (protocol §6.6)
+        copied = state.copies_postfix("unknown-verdicts") and not child.spec.evaluate
+        return Verdict(letter, b"", child.name) if copied else None
     only_this_event = stage in (Command.RCPT, Command.UNKNOWN, Command.DATA) and letter in _REFUSALS
     if not only_this_event and not (letter == Reply.ACCEPT and stage == Command.BODYEOB):
         child.state = OUT_OF_MESSAGE

@@ -27,7 +27,7 @@ def greet(state: State, child: Child, first: Event | None = None) -> NegotiateTa
         return NegotiateTalk(state.offer, state.negotiations, timeout)
     mark(child, first.letter)
     data = prepare(child, first)
-    then = None if data is None else EventTalk(first.letter, data, timeout)
+    then = None if data is None else EventTalk(first.letter, data, timeout, state.check_text)
     return NegotiateTalk(state.offer, state.negotiations, timeout, child.terms.answer, then)
 
 
@@ -111,7 +111,7 @@ def tell(state: State, child: Child, event: Event) -> Chain[Verdict | None]:
     data = prepare(child, event)
     if data is None:
         return None
-    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout))
+    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout, state.check_text))
     child.asked = True
     outcome = yield Await(child)
     assert outcome is not None

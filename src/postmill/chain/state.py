@@ -15,7 +15,9 @@ from postmill.chain.macros import parse_pairs
 from postmill.chain.message import Message
 from postmill.chain.negotiation import Agreement, Negotiations, Offer
 from postmill.chain.notes import Observer
+from postmill.chain.talks import TextCheck
 from postmill.mail.body import Body
+from postmill.mail.reply import check_as_postfix, check_reply_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class State:
         """Reason for which every message of the connection is held."""
         self.pending_macros: bytes | None = None
         """Macros whose event has not come yet."""
+
+    @property
+    def check_text(self) -> TextCheck:
+        """What a reply text must pass before it may reach the MTA."""
+        return check_as_postfix if self.copies_postfix("reply-text") else check_reply_text
 
     def copies_postfix(self, what: str) -> bool:
         """Tell whether the administrator wants Postfix's own behaviour here."""

@@ -6,7 +6,7 @@ Each is a small state machine over reply packets; protocol §3 (what may be answ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from postmill.chain.negotiation import Negotiations, Offer
 from postmill.chain.steps import Answered, Edit, Window
@@ -26,6 +26,7 @@ _BODYEOB = int(Command.BODYEOB)
 _FINAL = frozenset(map(int, VERDICTS)) - {_CONTINUE, _SKIP}
 _EDITS = frozenset(map(int, EDITS))
 _HEADER_EDITS = (AddHeader, InsertHeader, ChangeHeader)
+TextCheck = Callable[[bytes], bytes]
 _MOST_HEADER = 60000
 """Postfix cuts header values at this many bytes (protocol §1.2)."""
 
@@ -114,13 +115,17 @@ class NegotiateTalk:
 class EventTalk:
     """One event and its verdict: CONNECT, HELO, MAIL, RCPT, DATA, UNKNOWN."""
 
-    __slots__ = ("data", "due", "hold", "outcome", "stage", "timeout")
+    __slots__ = ("_check", "data", "due", "hold", "outcome", "stage", "timeout")
 
-    def __init__(self, stage: int, data: bytes, timeout: float) -> None:
-        """Write ``data`` (macros and event) and wait ``timeout`` seconds for each packet."""
+    def __init__(self, stage: int, data: bytes, timeout: float, check: TextCheck = check_reply_text) -> None:
+        """Write ``data`` (macros and event) and wait ``timeout`` seconds for each packet.
+
+        ``check`` takes the payload of a REPLYCODE and returns its text, or raises RemoteConfigError.
+        """
         self.stage = stage
         self.data = data
         self.timeout = timeout
+        self._check = check
         self.due = 1
         self.hold: bytes | None = None
         self.outcome: Answered | None = None
@@ -137,7 +142,7 @@ class EventTalk:
             self.hold = _reason(payload)
             return b""
         if letter in _FINAL or letter in (_CONTINUE, _SKIP):
-            text = check_reply_text(payload) if letter == _REPLYCODE else b""
+            text = self._check(payload) if letter == _REPLYCODE else b""
             answer = Answered(letter, self.stage, text)
             answer.hold = self.hold
             self.due = 0
@@ -160,6 +165,7 @@ class ContentTalk:
     __slots__ = (
         "_at",
         "_awaited",
+        "_check",
         "_edits",
         "_hold",
         "_skipped",
@@ -171,11 +177,19 @@ class ContentTalk:
         "timeout",
     )
 
-    def __init__(self, windows: Iterable[Window], timeout: float, *, split_body: bool = False) -> None:
+    def __init__(
+        self,
+        windows: Iterable[Window],
+        timeout: float,
+        check: TextCheck = check_reply_text,
+        *,
+        split_body: bool = False,
+    ) -> None:
         """Write ``windows``, END OF BODY last; the child may be silent for ``timeout`` seconds.
 
         ``split_body`` lets other edits come between the parts of a new body, as Sendmail does.
         """
+        self._check = check
         self._split_body = split_body
         self._windows = iter(windows)
         self._awaited: tuple[int, ...] = ()
@@ -218,7 +232,7 @@ class ContentTalk:
             self._skipped = self.stage if self.stage in (Command.HEADER, Command.BODY) else 0
             return self._continued()
         if letter in _FINAL:
-            self._finish(letter, check_reply_text(payload) if letter == _REPLYCODE else b"")
+            self._finish(letter, self._check(payload) if letter == _REPLYCODE else b"")
             return b""
         if letter in _EDITS and self.stage == _BODYEOB:
             self._edit(letter, payload)

@@ -12,6 +12,7 @@ from typing import Literal
 from postmill.errors import RemoteConfigError
 
 _LINE = re.compile(rb"[45][0-9][0-9][ -][^\r\n\0]*\Z")
+_LINE_OF_POSTFIX = re.compile(rb"[45][0-9][0-9][ -]")
 _ENHANCED = re.compile(rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
 _PERCENT = re.compile(rb"%(%?)")
 
@@ -34,6 +35,19 @@ def check_reply_text(payload: bytes) -> bytes:
     _check_codes(lines)
     _check_enhanced_codes(lines)
     return _PERCENT.sub(rb"\1\1", text) if b"%" in text else text
+
+
+def check_as_postfix(payload: bytes) -> bytes:
+    """Return the text of a ``y`` payload after the checks of Postfix 3.7: they see its first line only.
+
+    Raises RemoteConfigError. The rest goes to the MTA as it is, with what that may do to the SMTP client.
+    """
+    text = payload.partition(b"\0")[0]
+    if not _LINE_OF_POSTFIX.match(text):
+        raise RemoteConfigError(f"malformed reply text: {text[:80]!r}")
+    if text[4:5].isdigit() and text[4:5] != text[:1]:
+        raise RemoteConfigError(f"reply text whose enhanced code is of another class: {text[:80]!r}")
+    return text
 
 
 def smtp_text(text: bytes) -> bytes:
