@@ -7,6 +7,7 @@ not one that an earlier filter has.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -134,6 +135,27 @@ EDITS: dict[str, Pair] = {
         ],
     ),
 }
+
+RANDOM_NAMES = ("X-Multi", "x-multi", "X-Keep", "X-New", "From", "Date", "Message-ID", "Received", "Subject")
+
+
+def random_edits(seed: int) -> Pair:
+    """Return a pair of scripts with up to four header edits each, mostly of the header that is there thrice."""
+    chance = random.Random(seed)
+
+    def edit() -> ReplyPacket:
+        name = chance.choice(("X-Multi", chance.choice(RANDOM_NAMES)))
+        value = f"v{chance.randrange(100)}@ext.example"
+        kind = chance.choice("hiimmmdd")
+        if kind == "h":
+            return add(name, value)
+        if kind == "i":
+            return insert(chance.choice((0, 1, 2, 5, 8, 9, 10, 11, 14, 30)), name, value)
+        return ChangeHeader(chance.randrange(6), name.encode(), value.encode() if kind == "m" else b"")
+
+    first, second = ([edit() for _ in range(chance.randrange(5))] for _ in range(2))
+    return edits(first, second)
+
 
 VERDICT_WORDS = {
     "reject": "reject",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.interop.sendmail.conftest import Arrangement
-from tests.interop.sendmail.scripts import EDITS, MESSAGE, VERDICTS, Pair, edits
+from tests.interop.sendmail.scripts import EDITS, MESSAGE, VERDICTS, Pair, edits, random_edits
 from tests.stack.dialogue import Mail
 
 TWO = ("alice@test.example", "bob@test.example")
@@ -28,6 +28,11 @@ def compare(arrangement: Arrangement, pair: Pair, steps: list[Mail | str]) -> No
 @pytest.mark.parametrize("name", EDITS)
 def test_edits(name: str, arrangement: Arrangement) -> None:
     compare(arrangement, EDITS[name], CONVERSATION)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_header_edits(seed: int, arrangement: Arrangement) -> None:
+    compare(arrangement, random_edits(seed), [FIRST])
 
 
 @pytest.mark.parametrize("name", VERDICTS)
