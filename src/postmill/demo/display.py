@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from postmill.demo.fate import Fate
 from postmill.demo.filters import FILTERS, GTUBE, MARK
-from postmill.demo.receiver import Fate
 from postmill.demo.samples import YOU, Transcript
 from postmill.demo.setting import Setting
 from postmill.record import Answer, ChildRecord, MessageRecord
@@ -58,12 +58,13 @@ class Display:
         """Who listens where."""
         self.heading("What runs")
         sockets = f"unix:{setting.sockets}"
-        self._row("SMTP", f"127.0.0.1:{setting.port}, {setting.front.what}")
+        self._row("SMTP", f"127.0.0.1:{setting.front.port}, {setting.front.what}")
         self._row("Postmill", f"{sockets}/postmill.sock, process {setting.postmill_pid}")
         for name, pid in setting.filter_pids.items():
             self._row(f"  {name}", f"{sockets}/{name}.sock, process {pid}, {FILTERS[name].what}")
         self._row("Maildir", str(setting.post.inbox))
         self.line("The three filters are small demo filters. They are no SpamAssassin and no ClamAV.", "dim")
+        self.line("Two of them never edit, so all three are asked about the content at the same time.", "dim")
 
     # one mail
 
@@ -77,14 +78,16 @@ class Display:
             self.line(f"{record.sender} to {recipients or 'nobody'}", "dim")
         self.console.print(_answers(record), highlight=False)
         if transcript is not None:
-            told = [f"{command} {reply[:3]}" for command, reply in transcript.replies[:-1]]
-            told.append(f"{transcript.replies[-1][0]} {transcript.last}")
-            self.line("SMTP: " + ", ".join(told))
+            *before, (command, reply) = transcript.replies
+            told = [f"{command} {reply[:3]}" for command, reply in before if command != "EHLO"]
+            self.line("SMTP: " + ", ".join((*told, f"{command} {reply}")))
         elif fate is not None and fate.reply:
             self.line(f"SMTP: {fate.reply}")
         elif record.reply:
             self.line(f"SMTP: {record.reply}")
         self.line(*_outcome(record, fate))
+        if fate is not None and fate.file is not None and (mark := header(fate.file, MARK)):
+            self.line(f'It now has the header "{MARK.decode()}: {mark}".', "green")
 
     # after
 
@@ -103,10 +106,10 @@ class Display:
     def invitation(self, setting: Setting) -> None:
         """How to send one's own mail, and what to look at."""
         self.heading("Now send your own mail")
-        server = f"swaks --server 127.0.0.1:{setting.port} --from me@example.com --to {YOU}"
+        server = f"swaks --server 127.0.0.1:{setting.front.port} --from me@example.com --to {YOU}"
         script = (
             "import smtplib; "
-            f'smtplib.SMTP("127.0.0.1", {setting.port}).sendmail("me@example.com", "{YOU}", '
+            f'smtplib.SMTP("127.0.0.1", {setting.front.port}).sendmail("me@example.com", "{YOU}", '
             '"Subject: hello\\n\\nHello!\\n")'
         )
         virus = next(iter(pid for name, pid in setting.filter_pids.items() if name == "virus"))
@@ -114,7 +117,10 @@ class Display:
             ("with swaks", server),
             ("spam", f"{server} --body {shlex.quote(GTUBE.decode())}"),
             ("without swaks", f"python3 -c {shlex.quote(script)}"),
-            ("mail client", f"outgoing server 127.0.0.1, port {setting.port}, no encryption, no password"),
+            (
+                "mail client",
+                f"outgoing server 127.0.0.1, port {setting.front.port}, no encryption, no password",
+            ),
             ("read it", f"less {setting.post.inbox}/new/*"),
             ("whole log", f"tail -f {setting.log}"),
             ("configuration", f"{setting.config} (after a change: kill -HUP {setting.postmill_pid})"),
@@ -172,9 +178,7 @@ def _outcome(record: MessageRecord, fate: Fate | None) -> tuple[str, str]:
         return f"Refused{where}{by}{took}.", "red"
     if record.verdict in ("accept", "quarantine") and fate is not None and fate.file is not None:
         word = "Delivered" if record.verdict == "accept" else "Held"
-        mark = header(fate.file, MARK)
-        added = f' It now has "{MARK.decode()}: {mark}".' if mark else ""
-        return f"{word}{took}: {fate.file}{added}", "green"
+        return f"{word}{took}: {fate.file}", "green"
     return f"{record.verdict.capitalize()}{where}{by}{took}.", "yellow"
 
 

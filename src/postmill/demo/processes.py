@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
@@ -34,13 +36,22 @@ async def running(*command: str, **pipes: Any) -> AsyncIterator[Process]:
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        _signal(process, signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), END_WITHIN)
         except TimeoutError:
-            process.kill()
+            _signal(process, signal.SIGKILL)
             await process.wait()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """Send a signal, unless the process is known to be gone.
+
+    Not by the process's own methods: those would collect its exit status behind the event loop's back.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 @asynccontextmanager
@@ -99,17 +110,16 @@ class Postmill:
 @asynccontextmanager
 async def postmill(config: Path, log: Path) -> AsyncIterator[Postmill]:
     """Postmill on a configuration that makes it log JSON; serving when this is entered."""
-    async with running("postmill", "run", "-c", str(config), stdin=DEVNULL, stderr=PIPE) as process:
-        daemon = Postmill(process, log)
-        reading = asyncio.get_running_loop().create_task(daemon.read())
-        try:
+    reading: asyncio.Task[None] | None = None
+    try:
+        async with running("postmill", "run", "-c", str(config), stdin=DEVNULL, stderr=PIPE) as process:
+            daemon = Postmill(process, log)
+            reading = asyncio.get_running_loop().create_task(daemon.read())
             await daemon.started()
             yield daemon
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+    finally:
+        if reading is not None:
             await asyncio.wait([reading], timeout=END_WITHIN)
-            reading.cancel()
 
 
 def _record(data: dict[str, Any]) -> MessageRecord:

@@ -12,16 +12,16 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SmtpSession
 
 from postmill.demo.dialogue import Dialogue
+from postmill.demo.fate import Fate
 from postmill.demo.maildir import Post
 from postmill.errors import PostmillError, UnavailableError
+from postmill.record import MessageRecord
 from postmill.testing.carrier import Carrier, Timeouts
 from postmill.testing.conversation import Say
 from postmill.testing.message import split_message
@@ -38,15 +38,6 @@ TIMEOUTS = Timeouts(connect=30, read=300, write=30, end_of_message=300)
 
 Result = TypeVar("Result")
 _log = logging.getLogger("postmill.demo")
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What the client was told at the end of a message, and where the message went (None: nowhere)."""
-
-    queue_id: str
-    reply: str
-    file: Path | None
 
 
 class Receiver:
@@ -71,13 +62,16 @@ class Receiver:
         """A new queue id."""
         return b"%09X" % next(self._ids)
 
-    def fate(self, queue_id: str) -> asyncio.Future[Fate]:
-        """What becomes of the message with this queue id."""
-        return self._fates.setdefault(queue_id, asyncio.get_running_loop().create_future())
+    async def fate(self, record: MessageRecord) -> Fate:
+        """Wait until a message that came to its final dot is dealt with."""
+        return await self._fate(record.queue_id)
 
     def settled(self, fate: Fate) -> None:
         """A message came to its final dot and was dealt with."""
-        self.fate(fate.queue_id).set_result(fate)
+        self._fate(fate.queue_id).set_result(fate)
+
+    def _fate(self, queue_id: str) -> asyncio.Future[Fate]:
+        return self._fates.setdefault(queue_id, asyncio.get_running_loop().create_future())
 
     def leaving(self, visit: _Visit) -> None:
         """See a client's conversation with the filter to its end."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from postmill.demo.fate import Fate
 from postmill.demo.maildir import Post
-from postmill.demo.receiver import Fate
+from postmill.record import MessageRecord
 
 
 class Front(Protocol):
@@ -17,8 +17,8 @@ class Front(Protocol):
     what: str
     port: int
 
-    def fate(self, queue_id: str) -> Awaitable[Fate]:
-        """What becomes of the message with this queue id, once that is known."""
+    async def fate(self, record: MessageRecord) -> Fate:
+        """Wait until it is known what became of a message that came to its final dot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,5 @@ class Setting:
     log: Path
     post: Post
     front: Front
-    port: int
     postmill_pid: int
     filter_pids: dict[str, int]

@@ -16,16 +16,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from rich.console import Console
 
 from postmill.demo import configuration
 from postmill.demo.display import Display, header
+from postmill.demo.fate import Fate
 from postmill.demo.filters import FILTERS, MARK
+from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
+from postmill.demo.postfix import postfix
 from postmill.demo.processes import Postmill, demo_filter, postmill
-from postmill.demo.receiver import Fate, Receiver
+from postmill.demo.receiver import Receiver
 from postmill.demo.samples import SAMPLES, Sample, Transcript, send
 from postmill.demo.setting import Front, Setting
 from postmill.errors import UnavailableError
@@ -74,7 +77,7 @@ async def _guarded(options: Options, display: Display) -> int:
 
 
 async def _run(options: Options, display: Display) -> int:
-    async with _setting(options) as (setting, daemon):
+    async with _setting(options, display) as (setting, daemon):
         display.setting(setting)
         problems: dict[str, list[str]] = {}
         for number, sample in enumerate(SAMPLES, 1):
@@ -94,7 +97,7 @@ async def _run(options: Options, display: Display) -> int:
 async def _show_sample(
     number: int, sample: Sample, setting: Setting, daemon: Postmill, display: Display
 ) -> list[str]:
-    transcript = await send(sample, setting.port)
+    transcript = await send(sample, setting.front.port)
     async with asyncio.timeout(_WITHIN):
         record = await daemon.records.get()
         while record.sender != f"<{sample.sender}>":  # somebody else's mail came in between
@@ -138,51 +141,51 @@ async def _fate(setting: Setting, record: MessageRecord) -> Fate | None:
     if not record.queue_id or not at_the_end:
         return None
     try:
-        return await asyncio.wait_for(setting.front.fate(record.queue_id), _WITHIN)
+        return await asyncio.wait_for(setting.front.fate(record), _WITHIN)
     except TimeoutError:
         return None
 
 
 @asynccontextmanager
-async def _setting(options: Options) -> AsyncIterator[tuple[Setting, Postmill]]:
+async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Setting, Postmill]]:
     """Start everything, in the order in which one needs another; end it the other way round."""
+    real = options.mta == "postfix"
+    if real:
+        await asyncio.to_thread(require_postfix, display.line)
     async with AsyncExitStack() as stack:
-        sockets = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
+        sockets, directory = _directories(options)
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
-        directory = sockets if options.directory is None else options.directory.absolute()
-        directory.mkdir(parents=True, exist_ok=True)
         post, config, log = Post(directory), directory / "postmill.toml", directory / "postmill.log"
-        config.write_text(configuration.toml(sockets))
+        config.write_text(configuration.toml(sockets, "postfix" if real else ""))
         pids = {}
         for name in FILTERS:
             process = await stack.enter_async_context(demo_filter(name, sockets / f"{name}.sock"))
             pids[name] = process.pid
         daemon = await stack.enter_async_context(postmill(config, log))
-        milter = parse_endpoint(f"unix:{sockets}/postmill.sock")
-        front = await stack.enter_async_context(Receiver(milter, post, options.port or _port()))
-        yield (
-            Setting(
-                directory,
-                options.directory is not None,
-                sockets,
-                config,
-                log,
-                post,
-                cast(Front, front),
-                front.port,
-                daemon.process.pid,
-                pids,
-            ),
-            daemon,
+        milter, port = f"unix:{sockets}/postmill.sock", options.port or free_port()
+        front: Front = await stack.enter_async_context(
+            postfix(directory, port, milter, post) if real else Receiver(parse_endpoint(milter), post, port)
         )
+        keep = options.directory is not None
+        yield Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, pids), daemon
 
 
-def _port() -> int:
-    """2525 when it is free, else 0: any that is."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", PORT))
-        except OSError:
-            return 0
-    return PORT
+def _directories(options: Options) -> tuple[Path, Path]:
+    """Where sockets go (always a short temporary path) and where everything else does."""
+    sockets = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
+    if options.mta == "postfix":
+        sockets.chmod(0o755)  # its users must get to Postmill's socket
+    directory = sockets if options.directory is None else options.directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    return sockets, directory
+
+
+def free_port() -> int:
+    """2525 when it is free, else another of 127.0.0.1 that is."""
+    for port in (PORT, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise UnavailableError("no port of 127.0.0.1 is free")
