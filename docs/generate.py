@@ -29,6 +29,8 @@ SYSEXITS = {
     76: "EX_PROTOCOL",
     78: "EX_CONFIG",
 }
+PROGRAMS = ("milter-test-server", "milter-test-client")
+"""Programs besides ``postmill``; each is a file in ``cli`` with an object ``command``."""
 
 CONFIGURATION = """\
 # Configuration
@@ -47,7 +49,9 @@ loopback address is meant."""
 COMMANDS = """\
 # Commands
 
-Every command explains itself with `--help`."""
+Every command explains itself with `--help`. `postmill send` and `postmill milter` are the tools for trying
+milters and managers; `milter-test-server` and `milter-test-client` are the same under the names and options
+that scripts may know."""
 
 ERRORS = """\
 # Errors and exit statuses
@@ -82,7 +86,11 @@ def configuration() -> str:
 
 def command_line() -> str:
     """Describe every command and its options."""
-    return "\n\n".join([COMMANDS, *described(program, "postmill")])
+    parts = [COMMANDS, *described(program, "postmill")]
+    for name in PROGRAMS:
+        command = importlib.import_module(f"postmill.cli.{name.replace('-', '_')}").command
+        parts += described(command, name)
+    return "\n\n".join(parts)
 
 
 def described(command: click.Command, name: str, level: int = 2) -> Iterator[str]:
@@ -92,9 +100,12 @@ def described(command: click.Command, name: str, level: int = 2) -> Iterator[str
     yield f"{'#' * level} `{name}`"
     yield f"    {usage}"
     yield prose(command.help or "")
-    options = [row for parameter in command.get_params(context) if (row := option_row(parameter))]
-    if options:
-        yield "\n".join(["| option | meaning |", "|---|---|", *options])
+    sections: dict[str, list[str]] = {}
+    for parameter in command.get_params(context):
+        if row := option_row(parameter):
+            sections.setdefault(getattr(parameter, "section", ""), []).append(row)
+    for title, rows in sections.items():
+        yield "\n".join([f"| {title.lower() or 'option'} | meaning |", "|---|---|", *rows])
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
             found = command.get_command(context, below)
