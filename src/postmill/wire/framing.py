@@ -79,21 +79,25 @@ class FrameReader:
 
     def _cut(self, data: bytes) -> list[tuple[int, bytes]]:
         packets: list[tuple[int, bytes]] = []
+        append, unpack = packets.append, _HEAD.unpack_from
         position, end, need = 0, len(data), 4
-        while end - position >= 4:
-            (length,) = _LENGTH.unpack_from(data, position)
-            if not 0 < length <= self._limit:
-                if packets:
-                    break
-                self._keep(data, 4)
-                raise self._bad_length(length)
+        while end - position > 4:
+            length, letter = unpack(data, position)
+            if length == 1:
+                append((letter, b""))
+                position += 5
+                continue
             stop = position + 4 + length
+            if length == 0 or length > self._limit:
+                break
             if stop > end:
                 need = 4 + length
                 break
-            packets.append((data[position + 4], data[position + 5 : stop]))
+            append((letter, data[position + 5 : stop]))
             position = stop
         self._keep(data[position:], need)
+        if need == 4 and not packets:
+            self._check_length()
         return packets
 
     def _keep(self, rest: bytes, need: int) -> None:
@@ -101,7 +105,12 @@ class FrameReader:
             self._tail = bytearray(rest)
         self._need = need
 
-    def _bad_length(self, length: int) -> RemoteProtocolError:
-        if length == 0:
-            return RemoteProtocolError("packet of length 0: not even a code byte")
-        return RemoteProtocolError(f"packet of {length} bytes, more than the limit of {self._limit}")
+    def _check_length(self) -> None:
+        """Refuse the length of the packet that comes next, as soon as it is there."""
+        if len(self._tail) >= 4:
+            (length,) = _LENGTH.unpack_from(self._tail)
+            if length == 0:
+                raise RemoteProtocolError("packet of length 0: not even a code byte")
+            if length > self._limit:
+                raise RemoteProtocolError(f"packet of {length} bytes, more than the limit of {self._limit}")
+            self._need = 4 + length
