@@ -105,7 +105,7 @@ def described(command: click.Command, name: str, level: int = 2) -> Iterator[str
         if row := option_row(parameter):
             sections.setdefault(getattr(parameter, "section", ""), []).append(row)
     for title, rows in sections.items():
-        yield "\n".join([f"| {title.lower() or 'option'} | meaning |", "|---|---|", *rows])
+        yield "\n".join([f"| {title or 'option'} | meaning |", "|---|---|", *rows])
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
             found = command.get_command(context, below)
@@ -135,7 +135,8 @@ def option_row(parameter: click.Parameter) -> str:
     value = "" if parameter.is_flag or parameter.count else f" {metavar(parameter)}"
     notes = [*default_note(parameter), *environment_note(parameter)]
     text = f"{parameter.help or ''} {' '.join(notes)}".strip()
-    return f"| `{spelling}{value}` | {text} |".replace("\n", " ")
+    cells = (f"`{spelling}{value}`", text)
+    return "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def metavar(parameter: click.Option) -> str:
@@ -185,7 +186,7 @@ def prose(text: str) -> str:
 
 def indented(text: str) -> str:
     """Set lines as a block of code."""
-    return "\n".join(f"    {line.strip()}" for line in text.splitlines())
+    return "\n".join(f"    {line}".rstrip() for line in inspect.cleandoc(text).splitlines())
 
 
 def code(text: str) -> str:
