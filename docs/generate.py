@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,7 +187,7 @@ def prose(text: str) -> str:
 
 def indented(text: str) -> str:
     """Set lines as a block of code."""
-    return "\n".join(f"    {line}".rstrip() for line in inspect.cleandoc(text).splitlines())
+    return "\n".join(f"    {line}".rstrip() for line in textwrap.dedent(text).splitlines())
 
 
 def code(text: str) -> str:
