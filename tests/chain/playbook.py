@@ -101,6 +101,7 @@ class Link:
 
     def _lost(self, talk: Talk, kind: str, text: str) -> Lost:
         self.end = self.end or "closed"
+        self.replies.clear()
         lost = Lost(kind, text)
         lost.edits = talk.lost_edits()
         return lost

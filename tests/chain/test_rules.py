@@ -344,3 +344,23 @@ def test_a_switch_copies_postfix(
             continue
         shell.say("R", b"<b@example.org>\0")
         assert shell.content() == [expected]
+
+
+def test_a_child_lost_in_the_content_is_missed_at_the_next_event_it_wants() -> None:
+    lost = Script(Negotiation(protocol=int(Protocol.NOMAIL)), (Rule("L", (Close(),)),))
+    shell = Shell([lost])
+    shell.open()
+    shell.envelope()
+    assert shell.content() == [("t", b"")]
+    shell.say("A")
+    assert shell.say("R", b"<b@example.org>\0") == [("t", b"")]
+
+
+def test_an_answer_that_was_forgotten_is_asked_for_again() -> None:
+    shell = Shell([Script(Negotiation(actions=0))])
+    shell.open()
+    shell.say("Q")
+    shell.negotiations.forget("m1")
+    shell.scripts["m1"] = PASS
+    shell.reconnect()
+    assert shell.open() == C

@@ -83,6 +83,7 @@ class Child:
     __slots__ = (
         "asked",
         "backlog",
+        "broken",
         "greeted",
         "in_message",
         "index",
@@ -111,6 +112,8 @@ class Child:
         """CONNECT and the last HELO were told on this link."""
         self.in_message = False
         """MAIL (or what began the message) was told, and no ABORT since."""
+        self.broken = False
+        """Its link was lost while it was shown a message; whoever asks it next will find out."""
         self.asked = False
         """A conversation is under way."""
         self.reusable = False
@@ -127,7 +130,7 @@ class Child:
 
     def forget_link(self) -> None:
         """Take note that there is no link any more."""
-        self.open = self.greeted = self.in_message = self.asked = self.reusable = False
+        self.open = self.greeted = self.in_message = self.asked = self.reusable = self.broken = False
         self.backlog.clear()
 
     def forget_message(self) -> None:

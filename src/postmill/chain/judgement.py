@@ -26,6 +26,8 @@ def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Ver
     child.asked = False
     state.observer.answered(child.name, stage, outcome, child.spec.evaluate)
     if isinstance(outcome, Lost):
+        if stage == Command.BODYEOB and not child.broken:
+            return _lose_in_content(state, child, outcome)
         lose(state, child, outcome)
         return sticky_at(child, stage)
     if outcome.hold is not None and not child.spec.evaluate:
@@ -83,6 +85,8 @@ def _judge_message(state: State, child: Child, stage: int, outcome: Answered) ->
 
 def lose(state: State, child: Child, lost: Lost) -> None:
     """Take a child out of the connection after a fault; its ``on_error`` decides (protocol §9.8)."""
+    if child.broken:
+        lost = Lost("closed", lost.text)
     child.forget_link()
     if child.spec.evaluate:
         child.state = OUT_OF_CONNECTION
@@ -92,6 +96,21 @@ def lose(state: State, child: Child, lost: Lost) -> None:
     if child.spec.on_error == "quarantine" and state.hold_always is None:
         state.hold_always = _DEFAULT_ACTION
         state.observer.held(child.name, _DEFAULT_ACTION)
+
+
+def _lose_in_content(state: State, child: Child, lost: Lost) -> Verdict | None:
+    """Decide about this message only: Postfix notices at the next event for this child that it is gone.
+
+    Its content phase runs in another process than its envelope phase, which learns nothing of the loss (§7.3).
+    """
+    child.broken = True
+    child.in_message = False
+    child.backlog.clear()
+    if child.spec.evaluate:
+        return None
+    if child.spec.on_error == "quarantine":
+        _hold(state, child, Command.BODYEOB, _DEFAULT_ACTION)
+    return sticky_verdict(child.spec.on_error, lost, child.name)
 
 
 def _hold(state: State, child: Child, stage: int, reason: bytes) -> None:

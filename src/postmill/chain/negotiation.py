@@ -217,6 +217,12 @@ class Negotiations:
             self._answers[name, offer] = answer
             self._agreements.pop(offer, None)
 
+    def forget(self, name: str) -> None:
+        """Drop what a child answered: it may have been started anew, and answer otherwise."""
+        for known in [known for known in self._answers if known[0] == name]:
+            del self._answers[known]
+            self._agreements.pop(known[1], None)
+
     def agreement(
         self, offer: Offer, specs: Sequence[ChildSpec]
     ) -> tuple[Agreement, Mapping[str, Terms]] | None:

@@ -98,6 +98,7 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),
         service.waiting,
+        forget=service.negotiations.forget,
         max_sessions=milter.max_sessions,
         pool=Pool(milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,
     )

@@ -36,10 +36,15 @@ class ChildService:
         breaker: Breaker,
         waiting: set[ChildLink],
         *,
+        forget: Callable[[str], None],
         max_sessions: int = 0,
         pool: Pool | None = None,
     ) -> None:
-        """Serve the child at ``endpoint``; ``waiting`` is where links with a deadline are entered."""
+        """Serve the child at ``endpoint``; ``waiting`` is where links with a deadline are entered.
+
+        ``forget`` is told its name when it may have been started anew, and so may negotiate otherwise.
+        """
+        self._forget = forget
         self.loop = loop
         self.poller = poller
         self.spec = spec
@@ -140,6 +145,10 @@ class ChildService:
         if self.breaker.is_open:
             log.warning("%s: answers again", self.spec.name)
         self.breaker.succeeded()
+
+    def gone(self) -> None:
+        """A link was refused or closed by the child."""
+        self._forget(self.spec.name)
 
     def failed(self, lost: Lost | None) -> None:
         """A link failed while something was asked of it."""

@@ -155,6 +155,8 @@ class ChildLink:
         if self._stream is not None:
             self._stream.close()
         self.unsent.clear()
+        if kind in ("connect", "closed"):
+            self._service.gone()
         if self.talk is not None or kind == "connect":
             self._service.failed(lost)
         if self.talk is not None:
