@@ -97,9 +97,9 @@ def macros(texts: Iterable[str]) -> dict[str, dict[bytes, bytes]]:
     found: dict[str, dict[bytes, bytes]] = {}
     for text in texts:
         stage, colon, pair = text.partition(":")
-        name, value = macro(pair)
         if not colon:
             raise NotationError(f"{text!r} does not have the form STAGE:NAME=VALUE")
+        name, value = macro(pair)
         found.setdefault(stage_letter(stage), {})[name] = value
     return found
 

@@ -104,22 +104,33 @@ class ScriptedChild(Recording):
         self.close()
 
     def _listen(self) -> socket.socket:
-        if self.endpoint.kind == "unix":
-            listener = socket.socket(socket.AF_UNIX)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.endpoint.path)
-            listener.bind(self.endpoint.path)
-            if self.group:
-                shutil.chown(self.endpoint.path, group=self.group)
-            os.chmod(self.endpoint.path, self.mode)
-        else:
-            listener = socket.socket(socket.AF_INET6 if self.endpoint.kind == "inet6" else socket.AF_INET)
+        families = {"unix": socket.AF_UNIX, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+        listener = socket.socket(families[self.endpoint.kind])
+        try:
+            self._bind(listener)
+            listener.listen(BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def _bind(self, listener: socket.socket) -> None:
+        if self.endpoint.kind != "unix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.endpoint.host, self.endpoint.port))
             port = listener.getsockname()[1]
             self.endpoint = Endpoint(self.endpoint.kind, "", self.endpoint.host, port)
-        listener.listen(BACKLOG)
-        return listener
+            return
+        path = Path(self.endpoint.path)
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        try:
+            if self.group:
+                shutil.chown(path, group=self.group)
+            path.chmod(self.mode)
+        except BaseException:
+            path.unlink()
+            raise
 
     def _run(self, listener: socket.socket, ready: threading.Event) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -263,9 +263,14 @@ class FakeMta:
         """Carry out a plan from negotiation to the end; connects if needed. Errors are raised, not
         reported.
         """
-        plan = plan or SessionPlan()
         if self._sock is None:
             self.connect()
+        try:
+            return self._session(plan or SessionPlan())
+        finally:
+            self.close()
+
+    def _session(self, plan: SessionPlan) -> SessionReport:
         begin = time.monotonic()
         answer = self.negotiate(plan.offer.version, plan.offer.actions, plan.offer.protocol)
         conversation = Conversation(plan, answer)
@@ -296,7 +301,6 @@ class FakeMta:
                 self.wait_eof()
         except ConnectionError:
             pass  # the filter may be gone already, as after a refused connection
-        self.close()
 
     def deliver(self, mail: Mail | None = None, offer: Offer | None = None) -> MailReport:
         """One session with one message; its report."""
