@@ -101,7 +101,7 @@ def lose(state: State, child: Child, lost: Lost) -> None:
 def _lose_in_content(state: State, child: Child, lost: Lost) -> Verdict | None:
     """Decide about this message only: Postfix notices at the next event for this child that it is gone.
 
-    Its content phase runs in another process than its envelope phase, which learns nothing of the loss (§7.3).
+    Its content phase runs in another process than its envelope phase, which hears nothing of it (§7.3).
     """
     child.broken = True
     child.in_message = False
