@@ -9,7 +9,7 @@ from rich.console import Console
 
 from postmill.errors import UnavailableError
 
-_PLAIN_WIDTH = 96
+_PLAIN_WIDTH = 80
 
 
 @click.command("demo")

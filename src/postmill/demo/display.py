@@ -6,7 +6,6 @@ Here belong words and tables; what happened is told by Postmill's own record of 
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from postmill.demo.fate import Fate
 from postmill.demo.filters import FILTERS, GTUBE, MARK
+from postmill.demo.maildir import header
 from postmill.demo.samples import YOU, Transcript
 from postmill.demo.setting import Setting
 from postmill.record import Answer, ChildRecord, MessageRecord
@@ -57,12 +57,13 @@ class Display:
     def setting(self, setting: Setting) -> None:
         """Who listens where."""
         self.heading("What runs")
-        sockets = f"unix:{setting.sockets}"
         self._row("SMTP", f"127.0.0.1:{setting.front.port}, {setting.front.what}")
-        self._row("Postmill", f"{sockets}/postmill.sock, process {setting.postmill_pid}")
+        self._row("Postmill", f"postmill.sock, process {setting.postmill_pid}")
         for name, pid in setting.filter_pids.items():
-            self._row(f"  {name}", f"{sockets}/{name}.sock, process {pid}, {FILTERS[name].what}")
-        self._row("Maildir", str(setting.post.inbox))
+            self._row(f"  {name}", f"{name}.sock, process {pid}, {FILTERS[name].what}")
+        self._row("sockets", f"in {setting.sockets}")
+        self._row("mail", f"to {setting.post.inbox}")
+        self.line()
         self.line("The three filters are small demo filters. They are no SpamAssassin and no ClamAV.", "dim")
         self.line("Two of them never edit, so all three are asked about the content at the same time.", "dim")
 
@@ -75,7 +76,7 @@ class Display:
         self.heading(title)
         recipients = ", ".join(recipient.address for recipient in record.recipients)
         if record.sender is not None:
-            self.line(f"{record.sender} to {recipients or 'nobody'}", "dim")
+            self.line(f"{record.sender} to {recipients or 'nobody'}; times in ms", "dim")
         self.console.print(_answers(record), highlight=False)
         if transcript is not None:
             *before, (command, reply) = transcript.replies
@@ -147,7 +148,7 @@ def _answers(record: MessageRecord) -> Table:
         times = dict.fromkeys(_COLUMNS.values(), 0.0)
         for answer in child.answers:
             times[_COLUMNS.get(answer.stage, "connect")] += answer.ms
-        cells = [f"{ms:.1f} ms" if ms else "-" for ms in times.values()]
+        cells = [f"{ms:.1f}" if ms else "-" for ms in times.values()]
         table.add_row(name, *cells, _said(child, record))
     return table
 
@@ -180,13 +181,3 @@ def _outcome(record: MessageRecord, fate: Fate | None) -> tuple[str, str]:
         word = "Delivered" if record.verdict == "accept" else "Held"
         return f"{word}{took}: {fate.file}", "green"
     return f"{record.verdict.capitalize()}{where}{by}{took}.", "yellow"
-
-
-def header(file: Path, name: bytes) -> str:
-    """The value of a header of a stored message; empty when there is none."""
-    head = file.read_bytes().partition(b"\n\n")[0]
-    for line in head.split(b"\n"):
-        key, _, value = line.partition(b":")
-        if key.lower() == name.lower():
-            return value.strip().decode("utf-8", "backslashreplace")
-    return ""

@@ -48,3 +48,13 @@ def find(directory: Path, queue_id: str) -> Path | None:
         if b" id " + queue_id.encode() + b"\n" in head or b" id " + queue_id.encode() + b";" in head:
             return file
     return None
+
+
+def header(file: Path, name: bytes) -> str:
+    """The value of a header of a stored message; empty when there is none."""
+    head = file.read_bytes().partition(b"\n\n")[0]
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b":")
+        if key.lower() == name.lower():
+            return value.strip().decode("utf-8", "backslashreplace")
+    return ""

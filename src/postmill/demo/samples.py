@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
-from postmill.demo.filters import EICAR, GTUBE
+from postmill.demo.fate import Fate
+from postmill.demo.filters import EICAR, GTUBE, MARK
+from postmill.demo.maildir import header
+from postmill.record import MessageRecord
 
 YOU = "you@example.org"
 
@@ -87,6 +90,20 @@ class Transcript:
     def last(self) -> str:
         """The reply that settled it."""
         return self.replies[-1][1]
+
+
+def problems(sample: Sample, transcript: Transcript, record: MessageRecord, fate: Fate | None) -> list[str]:
+    """What did not turn out as expected."""
+    file = fate.file if fate is not None else None
+    wanted: list[tuple[object, object, str]] = [
+        (transcript.last[:3], "550" if sample.refused_by else "250", "the SMTP reply"),
+        (record.by, sample.refused_by, "who decided"),
+        (file is not None, not sample.refused_by, "delivered"),
+    ]
+    if file is not None:
+        wanted.append((header(file, b"Subject"), sample.subject, "Subject of the delivered message"))
+        wanted.append((bool(header(file, MARK)), sample.marked, f"{MARK.decode()} in the delivered message"))
+    return [f"{what}: {have!r} instead of {want!r}" for have, want, what in wanted if have != want]
 
 
 async def send(sample: Sample, port: int) -> Transcript:

@@ -21,15 +21,15 @@ from typing import Literal
 from rich.console import Console
 
 from postmill.demo import configuration
-from postmill.demo.display import Display, header
+from postmill.demo.display import Display
 from postmill.demo.fate import Fate
-from postmill.demo.filters import FILTERS, MARK
+from postmill.demo.filters import FILTERS
 from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
 from postmill.demo.postfix import postfix
 from postmill.demo.processes import Postmill, demo_filter, postmill
 from postmill.demo.receiver import Receiver
-from postmill.demo.samples import SAMPLES, Sample, Transcript, send
+from postmill.demo.samples import SAMPLES, Sample, problems, send
 from postmill.demo.setting import Front, Setting
 from postmill.errors import UnavailableError
 from postmill.record import MessageRecord
@@ -79,11 +79,11 @@ async def _guarded(options: Options, display: Display) -> int:
 async def _run(options: Options, display: Display) -> int:
     async with _setting(options, display) as (setting, daemon):
         display.setting(setting)
-        problems: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {}
         for number, sample in enumerate(SAMPLES, 1):
-            problems[sample.title] = await _show_sample(number, sample, setting, daemon, display)
-        display.summary(problems)
-        status = 1 if any(problems.values()) else 0
+            found[sample.title] = await _show_sample(number, sample, setting, daemon, display)
+        display.summary(found)
+        status = 1 if any(found.values()) else 0
         if options.once:
             return status
         display.invitation(setting)
@@ -104,21 +104,7 @@ async def _show_sample(
             record = await daemon.records.get()
     fate = await _fate(setting, record)
     display.mail(f"{number}  {sample.title}", record, fate, transcript)
-    return _problems(sample, transcript, record, fate)
-
-
-def _problems(sample: Sample, transcript: Transcript, record: MessageRecord, fate: Fate | None) -> list[str]:
-    """What is not as it should be."""
-    file = fate.file if fate is not None else None
-    wanted: list[tuple[object, object, str]] = [
-        (transcript.last[:3], "550" if sample.refused_by else "250", "the SMTP reply"),
-        (record.by, sample.refused_by, "who decided"),
-        (file is not None, not sample.refused_by, "delivered"),
-    ]
-    if file is not None:
-        wanted.append((header(file, b"Subject"), sample.subject, "Subject of the delivered message"))
-        wanted.append((bool(header(file, MARK)), sample.marked, f"{MARK.decode()} in the delivered message"))
-    return [f"{what}: {have!r} instead of {want!r}" for have, want, what in wanted if have != want]
+    return problems(sample, transcript, record, fate)
 
 
 async def _show_all(number: int, setting: Setting, daemon: Postmill, display: Display) -> None:
