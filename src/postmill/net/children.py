@@ -21,7 +21,12 @@ from postmill.net.pool import Pool
 from postmill.net.stream import new_socket
 from postmill.wire.endpoint import Endpoint
 
+Address = str | tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
 log = logging.getLogger("postmill.child")
+
+_TRY_AGAIN = 0.02
+"""Seconds until another attempt at a unix socket whose backlog is full."""
 
 
 class ChildService:
@@ -53,6 +58,7 @@ class ChildService:
         self.waiting = waiting
         self.now: Callable[[], float] = monotonic
         self.pool = pool
+        self._address: tuple[int, Address] | None = None
         self._max_sessions = max_sessions
         self._links: set[ChildLink] = set()
         self._queued: deque[ChildLink] = deque()
@@ -79,43 +85,35 @@ class ChildService:
 
     def _connect(self, link: ChildLink) -> None:
         try:
-            family, address = self._address()
-            sock = new_socket(family)
+            family, address = self._address or self._resolve()
+            self._attempt(link, new_socket(family), address)
         except OSError as error:
             self._refused(link, error)
-            return
-        try:
-            sock.connect(address)
-        except BlockingIOError:
-            self._when_writable(link, sock, address)
-        except OSError as error:
-            sock.close()
-            self._refused(link, error)
-        else:
-            link.connected(sock)
 
-    def _address(self) -> tuple[int, str | tuple[str, int]]:
+    def _resolve(self) -> tuple[int, Address]:
+        """Find out where to connect to; remembered until a connection fails."""
         endpoint = self.endpoint
         if endpoint.kind == "unix":
-            return socket.AF_UNIX, endpoint.path
-        host = endpoint.host or ("::1" if endpoint.kind == "inet6" else "127.0.0.1")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return family, (host, endpoint.port)
-
-    def _when_writable(self, link: ChildLink, sock: socket.socket, address: str | tuple[str, int]) -> None:
-        if self.endpoint.kind == "unix":  # the child's backlog is full: there is nothing to wait on
-            self.loop.call_later(0.02, self._retry, link, sock, address)
+            self._address = socket.AF_UNIX, endpoint.path
         else:
-            self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
+            host = endpoint.host or ("::1" if endpoint.kind == "inet6" else "127.0.0.1")
+            family = socket.AF_INET6 if endpoint.kind == "inet6" else socket.AF_UNSPEC
+            found = socket.getaddrinfo(host, endpoint.port, family, socket.SOCK_STREAM)[0]
+            self._address = found[0], found[4]
+        return self._address
 
-    def _retry(self, link: ChildLink, sock: socket.socket, address: str | tuple[str, int]) -> None:
-        if link.failed is not None or link not in self._links:
+    def _attempt(self, link: ChildLink, sock: socket.socket, address: Address) -> None:
+        """Connect, or wait until it can be tried again."""
+        if link.failed is not None or link not in self._links:  # given up meanwhile
             sock.close()
             return
         try:
             sock.connect(address)
         except BlockingIOError:
-            self._when_writable(link, sock, address)
+            if self.endpoint.kind == "unix":  # the child's backlog is full: there is nothing to wait on
+                self.loop.call_later(_TRY_AGAIN, self._attempt, link, sock, address)
+            else:
+                self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
         except OSError as error:
             sock.close()
             self._refused(link, error)
@@ -134,6 +132,7 @@ class ChildService:
             link.connected(sock)
 
     def _refused(self, link: ChildLink, error: OSError) -> None:
+        self._address = None
         link.fail("connect", f"cannot connect to {self.endpoint}: {error.strerror or error}")
 
     # -- what links report ----------------------------------------------------------------------------
