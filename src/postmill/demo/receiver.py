@@ -1,7 +1,7 @@
 """The embedded SMTP receiver: aiosmtpd towards the client, the fake MTA's conversation towards the filter.
 
-Here belongs the listener with what all clients share: queue ids, mailboxes, the fates of messages. One client is
-`visit`'s.
+Here belongs the listener with what all clients share: queue ids, mailboxes, the fates of messages. One client
+is `visit`'s.
 """
 
 from __future__ import annotations

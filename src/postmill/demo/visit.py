@@ -1,7 +1,7 @@
 """One SMTP client's visit: what its commands mean for the filter, and what the filter's answers mean for it.
 
-Here belong the SMTP replies. What is said to the filter for each command is `dialogue`'s. When the filter fails,
-mail is deferred with 451, as Postfix does with ``milter_default_action = tempfail`` (protocol §7.1).
+Here belong the SMTP replies. What is said to the filter for each command is `dialogue`'s. When the filter
+fails, mail is deferred with 451, as Postfix does with ``milter_default_action = tempfail`` (protocol §7.1).
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Visit:
         return await self._carry(self._dialogue.connect(), b"")
 
     async def _carry(self, talk: Generator[Say, Outcome | None, Result], otherwise: Result) -> Result:
-        """Have it out with the filter, even if the client goes meanwhile; `otherwise` when the filter fails."""
+        """Have it out with the filter even if the client goes meanwhile; `otherwise` when it fails."""
         if self._carrier is None or self._dialogue is None:
             return otherwise
         return await asyncio.shield(asyncio.create_task(self._carry_out(talk, otherwise)))
@@ -108,12 +108,14 @@ class Visit:
     # the client's side; the names are aiosmtpd's
 
     async def handle_HELO(self, server: SMTP, session: SmtpSession, envelope: Envelope, name: str) -> str:  # noqa: N802
+        """Greeted by an old client."""
         await self._hello(session, name)
         return f"250 {HOSTNAME}"
 
     async def handle_EHLO(  # noqa: N802
         self, server: SMTP, session: SmtpSession, envelope: Envelope, name: str, replies: list[str]
     ) -> list[str]:
+        """Greeted; `replies` is what aiosmtpd would say."""
         await self._hello(session, name)
         return [*replies[:-1], "250 ENHANCEDSTATUSCODES"]
 
@@ -126,6 +128,7 @@ class Visit:
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: SmtpSession, envelope: Envelope, address: str, options: list[str]
     ) -> bytes:
+        """A message begins."""
         self._queue_id = self._house.queue_id()
         refusal = UNAVAILABLE
         if self._dialogue is not None:
@@ -139,6 +142,7 @@ class Visit:
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: SmtpSession, envelope: Envelope, address: str, options: list[str]
     ) -> bytes:
+        """One more recipient."""
         refusal = UNAVAILABLE
         if self._dialogue is not None:
             talk = self._dialogue.recipient(_bracketed(address), _args(options))
@@ -154,6 +158,7 @@ class Visit:
         return await self._carry(self._dialogue.data(), UNAVAILABLE)
 
     async def handle_DATA(self, server: SMTP, session: SmtpSession, envelope: Envelope) -> bytes:  # noqa: N802
+        """The message is complete."""
         return await asyncio.shield(asyncio.create_task(self._finish(envelope.original_content or b"")))
 
     async def _finish(self, content: bytes) -> bytes:
@@ -173,6 +178,7 @@ class Visit:
         return reply
 
     async def handle_RSET(self, server: SMTP, session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
+        """The client gives the message up."""
         if self._dialogue is not None:
             await self._carry(self._dialogue.reset(), None)
         return "250 2.0.0 Ok"
@@ -186,6 +192,7 @@ class Visit:
 
 
 def raw(text: str) -> bytes:
+    """The bytes that the client sent, from what aiosmtpd made of them."""
     return text.encode("utf-8", "surrogateescape")
 
 
