@@ -78,6 +78,15 @@ def test_parked_sessions_stay_open_until_released(tmp_path: Path, letter: str) -
         assert not generator.parked
 
 
+def answer_offer(reply: bytes) -> Callable[[socket.socket], object]:
+    def serve(connection: socket.socket) -> None:
+        assert connection.recv(65536) == OFFER
+        connection.sendall(reply)
+        connection.recv(65536)
+
+    return serve
+
+
 def answer_then(reply: bytes) -> Callable[[socket.socket], object]:
     def serve(connection: socket.socket) -> None:
         assert connection.recv(65536) == OFFER
@@ -93,8 +102,8 @@ def answer_then(reply: bytes) -> Callable[[socket.socket], object]:
     ("serve", "error"),
     [
         (lambda connection: connection.recv(65536), "closed instead of answering O"),
-        (lambda connection: connection.sendall(packet("c")), "'c' instead of a negotiation answer"),
-        (lambda connection: connection.sendall(packet("O", b"\0")), "negotiation answer is too short"),
+        (answer_offer(packet("c")), "'c' instead of a negotiation answer"),
+        (answer_offer(packet("O", b"\0")), "negotiation answer is too short"),
         (answer_then(packet("r")), "'r' in answer to C"),
         (answer_then(packet("h", b"X\0y\0")), "'h' in answer to C"),
         (answer_then(packet("c") * 2), "surplus packet"),
