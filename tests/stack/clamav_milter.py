@@ -39,9 +39,16 @@ class ClamavMilter(MilterComponent):
         self.clamd = clamd
         self.on_infected = on_infected
 
+    def change(self, on_infected: str) -> None:
+        """Restart with another `OnInfected`, on the same socket."""
+        self.kill()
+        self.on_infected = on_infected
+        self.prepare()
+        self.start()
+
     def prepare(self) -> None:
         """Write clamav-milter.conf. A RejectMsg is legal with Reject only."""
-        (self.directory / "tmp").mkdir()
+        (self.directory / "tmp").mkdir(exist_ok=True)
         settings = SETTINGS.format(
             directory=self.directory, clamd=self.clamd.socket, on_infected=self.on_infected
         )

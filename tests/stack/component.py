@@ -13,7 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +63,12 @@ class Component:
 
     def start(self) -> Self:
         """Configure on the first call, start, and return when `ready`; RuntimeError when the daemon ends."""
+        self.launch()
+        wait_until(self.up, f"{self.name} does not answer")
+        return self
+
+    def launch(self) -> None:
+        """Configure on the first call and start, without waiting."""
         if not self.directory.exists():
             self.directory.mkdir(mode=0o755)
             self.prepare()
@@ -76,8 +82,6 @@ class Component:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(self._up, f"{self.name} does not answer: {self.output[-1000:]}")
-        return self
 
     def stop(self) -> None:
         """End the daemon and all its processes: SIGTERM, then SIGKILL. Harmless when it is not running."""
@@ -94,7 +98,8 @@ class Component:
         """End the daemon with SIGKILL at once, as a crash would; its socket file stays behind."""
         self._end(descendants(self.pid))
 
-    def _up(self) -> bool:
+    def up(self) -> bool:
+        """Tell whether the daemon is ready; RuntimeError when it has ended."""
         process = self._process
         if process is None or process.poll() is not None:
             raise RuntimeError(f"{self.name} ended: {self.output[-1000:]}")
@@ -133,6 +138,19 @@ class MilterComponent(Component):
     def ready(self) -> bool:
         """A milter is there when its socket accepts a connection: a file alone may be a dead one's."""
         return answers(self.socket)
+
+
+@contextlib.contextmanager
+def running(components: Iterable[Component]) -> Iterator[None]:
+    """Start the components side by side; inside the block all are ready."""
+    with contextlib.ExitStack() as opened:
+        started = list(components)
+        for component in started:
+            opened.callback(component.stop)
+            component.launch()
+        for component in started:
+            wait_until(component.up, f"{component.name} does not answer")
+        yield
 
 
 def answers(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Self
 from tests.stack.box import Box
 from tests.stack.clamav_milter import ClamavMilter
 from tests.stack.clamd import Clamd
-from tests.stack.component import Component, MilterComponent
+from tests.stack.component import MilterComponent, running
 from tests.stack.keys import make_key
 from tests.stack.milter_greylist import Known, MilterGreylist
 from tests.stack.opendkim import Opendkim
@@ -41,9 +41,10 @@ class Filters:
             name: MilterGreylist(directory, self.box, tuples, f"milter-greylist-{name}") for name in greylists
         }
         self.spamd, self.clamd = Spamd(directory, self.box), Clamd(directory, self.box)
+        self.clamav_milter = ClamavMilter(directory, self.box, self.clamd)
         self.shared: dict[str, MilterComponent] = {
             "spamass-milter": SpamassMilter(directory, self.box, self.spamd),
-            "clamav-milter": ClamavMilter(directory, self.box, self.clamd),
+            "clamav-milter": self.clamav_milter,
             "opendkim": Opendkim(directory, self.box, tuple(self.keys.values())),
             "opendmarc": Opendmarc(directory, self.box),
             "rspamd": Rspamd(directory, self.box),
@@ -55,11 +56,10 @@ class Filters:
         return {"milter-greylist": self.greylists[greylist], **self.shared}
 
     def __enter__(self) -> Self:
-        everything: list[Box | Component] = [self.box, self.spamd, self.clamd]
-        everything += [*self.greylists.values(), *self.shared.values()]
+        milters = (*self.greylists.values(), *self.shared.values())
         with self._open as opening:
-            for each in everything:
-                opening.enter_context(each)
+            opening.enter_context(self.box)
+            opening.enter_context(running((self.spamd, self.clamd, *milters)))
             self._open = opening.pop_all()
         return self
 

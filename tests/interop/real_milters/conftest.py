@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pytest
 from tests.interop.postfix import PrivatePostfix, free_port, public_directory, smtpd
 from tests.interop.real_milters.scenarios import KNOWN
 from tests.stack import peers
-from tests.stack.component import MilterComponent
+from tests.stack.component import MilterComponent, running
 from tests.stack.dialogue import Client, Mail
 from tests.stack.filters import Filters
 from tests.stack.mailbox import Mailbox
@@ -101,9 +100,6 @@ def arrangement() -> Iterator[Arrangement]:
         managers["trusting"] = Manager(directory, tables(greylist, macros=macros), name="trusting")
         endpoints = {name: manager.endpoint for name, manager in managers.items()}
         postfix = arrange(directory, filters, endpoints, mailbox)
-        with contextlib.ExitStack() as opened:
-            for manager in managers.values():
-                opened.enter_context(manager)
-            opened.enter_context(postfix)
+        with running(managers.values()), postfix:
             yield Arrangement(filters, managers, postfix, mailbox, listeners(postfix))
     shutil.rmtree(directory)

@@ -17,6 +17,7 @@ from tests.interop.postfix import free_port
 from tests.interop.sendmail.scripts import in_first_session
 from tests.stack import peers
 from tests.stack.box import Box
+from tests.stack.component import running
 from tests.stack.dialogue import Client, Mail, converse
 from tests.stack.mailbox import Mailbox
 from tests.stack.manager import Manager
@@ -130,8 +131,7 @@ def arrangement() -> Iterator[Arrangement]:
         for child in (*children["unix"], *children["inet"]):
             opened.enter_context(child)
         managers = manage(directory, children)
-        for manager in managers.values():
-            opened.enter_context(manager)
+        opened.enter_context(running(managers.values()))
         box = opened.enter_context(Box(directory / "box", network=False))
         mailbox = opened.enter_context(Mailbox())
         filters = {name: Filter(manager.endpoint) for name, manager in managers.items()}
