@@ -13,8 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,8 @@ from postmill.daemon import logs
 from postmill.daemon.composition import build_service
 from postmill.net import listener
 from postmill.record import MessageRecord
+from postmill.testing.child import ScriptedChild
+from postmill.testing.script import Script
 from tests.stack.manager import table
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +120,39 @@ class Host:
         """The records of messages so far."""
         text = (self.directory / "records").read_text()
         return [json.loads(line) for line in text.splitlines()]
+
+
+@dataclass
+class ServedChain:
+    """One service before scripted children."""
+
+    host: Host
+    endpoint: str
+    children: tuple[ScriptedChild, ...]
+
+    def settled(self) -> tuple[ScriptedChild, ...]:
+        """The children, after every connection to them has ended."""
+        for child in self.children:
+            child.wait_closed()
+        return self.children
+
+
+@contextmanager
+def chain(
+    *scripts: Script, settings: Sequence[Mapping[str, Any]] = (), **manager: Any
+) -> Generator[ServedChain, None, None]:
+    """Serve children ``child1``, ``child2`` …; ``settings`` are their tables beside the socket, in order."""
+    with ExitStack() as stack:
+        children = tuple(stack.enter_context(ScriptedChild(script)) for script in scripts)
+        host = Host()
+        milters = {
+            f"child{n}": {"socket": str(child.endpoint), **(settings[n - 1] if n <= len(settings) else {})}
+            for n, child in enumerate(children, 1)
+        }
+        endpoint = host.add(milters, **manager)
+        stack.enter_context(host)
+        yield ServedChain(host, endpoint, children)
+        assert "defect in Postmill" not in host.log
 
 
 async def _serve(directory: Path, files: Sequence[str]) -> None:
