@@ -14,7 +14,7 @@ from postmill.testing.plan import Client, Mail, Recipient, SessionPlan
 from postmill.testing.words import edit_packet, reply_packet
 from postmill.wire.codes import Command, Protocol
 from postmill.wire.framing import FrameReader
-from postmill.wire.packets import Continue, OptNeg, ReplyPacket, encode
+from postmill.wire.packets import Continue, OptNeg, Quarantine, ReplyPacket, encode
 
 TWO = (Recipient(b"<user1@example.org>"), Recipient(b"<user2@example.org>"))
 ONE_HEADER = ((b"Subject", b" hello"),)
@@ -298,6 +298,47 @@ def test_quarantine_and_its_verdicts() -> None:
         report = talk(plan, {"E": [verdict]}, edits=("quarantine:virus",))[1].mails[0]
         assert report.status == status
     assert report.edits
+
+
+def held(at: str) -> tuple[str, list[str]]:
+    """What is said when the filter quarantines at the first event of a letter, and the statuses."""
+    conversation = Conversation(PLAN, OptNeg(6, 0x1FF, 0))
+    run, log, outcome = conversation.run(), "", None
+    done = False
+    while True:
+        try:
+            say = run.send(outcome)
+        except StopIteration:
+            return log, [mail.status for mail in conversation.report.mails]
+        log += "".join(chr(letter) for letter, _ in FrameReader().feed(say.data) if letter != Command.MACRO)
+        outcome = None
+        if say.reply:
+            hold = (Quarantine(b"why"),) if chr(say.command) == at and not done else ()
+            done = done or bool(hold)
+            outcome = Outcome(Continue(), hold)
+
+
+@pytest.mark.parametrize(
+    ("at", "letters", "statuses"),
+    [
+        ("C", "CLNBEALNBEAAQ", ["quarantine"] * 2),
+        ("M", "CHMLNBEALNBEAAQ", ["quarantine"] * 2),
+        ("R", "CHMRLNBEALNBEAAQ", ["quarantine"] * 2),
+        ("L", "CHMRRTLAMRTLNBEAAQ", ["quarantine", "accept"]),
+        ("E", "CHMRRTLNBEAMRTLNBEAAQ", ["quarantine", "accept"]),
+    ],
+)
+def test_early_quarantine_ends_what_it_ends_in_postfix(at: str, letters: str, statuses: list[str]) -> None:
+    """Protocol §3.5: sticky for the connection before the content, for the message within it."""
+    assert held(at) == (letters, statuses)
+
+
+def test_the_queue_id_exists_after_the_first_accepted_recipient() -> None:
+    """Protocol §5.3, as recorded: a refused first recipient leaves the second without queue id."""
+    three = SessionPlan(mails=(replace(SHORT, recipients=(*TWO, Recipient(b"<user3@example.org>"))),))
+    ids = [b"i\0Q1\0" in macros for macros in macros_of(talk(three, {"R": ["reject"]})[2], "R")]
+    assert ids == [False, False, True]
+    assert [b"i\0Q1\0" in macros for macros in macros_of(talk(three)[2], "R")] == [False, True, True]
 
 
 def test_sessions_have_the_gravest_status_of_their_messages() -> None:

@@ -65,7 +65,7 @@ class Dialogue(Conversation):
             report.recipients.append(address)
             return b""
         outcome = yield from self._ask(
-            Rcpt(address, args), report.stages, report.mail, recipient, len(report.recipients) + 1
+            Rcpt(address, args), report.stages, report.mail, recipient, bool(report.recipients)
         )
         self._recipient_settled(report, recipient, outcome)
         return outcome.reply

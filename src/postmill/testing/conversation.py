@@ -48,6 +48,9 @@ MACROS_ANYWAY = frozenset(b"CHMRTU")
 """Events whose macro packet goes out even when a NO flag suppresses the event itself."""
 
 
+ENVELOPE = frozenset(b"HMRTU")
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """Bytes to write now (macros included) and, with `reply`, a verdict to wait for on this command."""
@@ -75,6 +78,7 @@ class Conversation:
         self._sticky: Outcome | None = None
         self._sticky_stage = ""
         self._ended = False
+        self._held: bytes | None = None
 
     @property
     def postfix(self) -> bool:
@@ -89,7 +93,7 @@ class Conversation:
         """Everything that is said, from CONNECT to QUIT. `cut` is set when the link must end without QUIT."""
         yield from self._open()
         for mail in self.plan.mails:
-            report = MailReport(mail)
+            report = MailReport(mail, quarantine=self._held)
             self.report.mails.append(report)
             yield from self._one_mail(report)
             if self.cut:
@@ -118,6 +122,7 @@ class Conversation:
 
     def _session_event(self, packet: Packet) -> Talk:
         outcome = yield from self._ask(packet, self.report.stages)
+        self._held = outcome.quarantine or self._held
         if outcome.letter == "a":
             self._out = True
         elif outcome.refuses:
@@ -196,14 +201,16 @@ class Conversation:
 
     def _recipients(self, report: MailReport) -> Generator[Say, Outcome | None, str]:
         skipping = False
-        for nth, recipient in enumerate(report.mail.recipients, 1):
+        for recipient in report.mail.recipients:
             if recipient.refused and not self.answer.protocol & Protocol.RCPT_REJ:
                 report.refused.append((recipient.address, recipient.refused))
                 continue
             outcome = CONTINUED
             if not skipping:
                 packet = Rcpt(recipient.address, recipient.args)
-                outcome = yield from self._ask(packet, report.stages, report.mail, recipient, nth)
+                outcome = yield from self._ask(
+                    packet, report.stages, report.mail, recipient, bool(report.recipients)
+                )
             skipping = skipping or outcome.letter == "s"
             if self._recipient_settled(report, recipient, outcome):
                 return "R"
@@ -277,14 +284,18 @@ class Conversation:
         self._note_quarantine(report, outcome, stage)
 
     def _note_quarantine(self, report: MailReport, outcome: Outcome, stage: str) -> None:
-        """QUARANTINE at end of message holds the mail; in Postfix it also ends the content events before
-        that.
+        """QUARANTINE holds the mail. In Postfix it also ends the events of its kind (protocol §3.5).
+
+        During the content that means this message; before, all envelope events up to the end of the
+        connection.
         """
         if outcome.quarantine is None or report.status not in ("", "accept"):
             return
         report.quarantine = outcome.quarantine
         if stage in "LNBE":
             self._accept(report, stage)
+        else:
+            self._held = outcome.quarantine
 
     def _decide(self, report: MailReport, outcome: Outcome, stage: str) -> None:
         if outcome.letter == "d":
@@ -309,13 +320,14 @@ class Conversation:
         stages: list[StageReport],
         mail: Mail | None = None,
         recipient: Recipient | None = None,
-        nth: int = 1,
+        queued: bool = False,
     ) -> Asked:
         """Say one event if the filter wants it; the outcome is CONTINUE when no reply is due."""
         letter = packet.letter
-        if self.answer.version < SINCE_VERSION.get(letter, 0):
+        held = self._held is not None and letter in ENVELOPE
+        if held or self.answer.version < SINCE_VERSION.get(letter, 0):
             return CONTINUED
-        pairs = self._book.pairs(chr(letter), mail, recipient, nth)
+        pairs = self._book.pairs(chr(letter), mail, recipient, queued)
         data = b"" if pairs is None else encode(Macro(letter, pairs))
         if self.answer.protocol & NO_FLAG.get(letter, 0):
             if letter in MACROS_ANYWAY:

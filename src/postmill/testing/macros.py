@@ -76,13 +76,16 @@ class MacroBook:
                 self._asked[stage] = names
 
     def pairs(
-        self, letter: str, mail: Mail | None = None, recipient: Recipient | None = None, nth: int = 1
+        self, letter: str, mail: Mail | None = None, recipient: Recipient | None = None, queued: bool = False
     ) -> Pairs | None:
-        """The macros for the `D` before this event, or None when no `D` is sent."""
+        """The macros for the `D` before this event, or None when no `D` is sent.
+
+        `queued` tells that a recipient was accepted before: from then on Postfix has a queue id.
+        """
         names = self._names(letter)
         if names is None:
             return None
-        values = self._values(letter, mail, recipient, nth)
+        values = self._values(letter, mail, recipient, queued)
         return tuple((name, values[_name(name)]) for name in names if _name(name) in values)
 
     def _names(self, letter: str) -> list[bytes] | None:
@@ -99,11 +102,11 @@ class MacroBook:
         return names + [name for name in own if _name(name) not in known]
 
     def _values(
-        self, letter: str, mail: Mail | None, recipient: Recipient | None, nth: int
+        self, letter: str, mail: Mail | None, recipient: Recipient | None, queued: bool
     ) -> dict[bytes, bytes]:
         values = dict(self._base)
         if mail is not None:
-            values |= self._mail_values(letter, mail, nth)
+            values |= self._mail_values(letter, mail, queued)
         if recipient is not None:
             values |= self._recipient_values(recipient)
         for stage in STAGES_IN_ORDER[: STAGES_IN_ORDER.index(letter) + 1]:
@@ -131,13 +134,13 @@ class MacroBook:
             values |= {b"v": b"8.17.1.9", b"daemon_name": b"MTA", b"if_name": own, b"if_addr": b"127.0.0.1"}
         return values
 
-    def _mail_values(self, letter: str, mail: Mail, nth: int) -> dict[bytes, bytes]:
+    def _mail_values(self, letter: str, mail: Mail, queued: bool) -> dict[bytes, bytes]:
         values = {
             b"mail_addr": _plain(mail.sender),
             b"mail_host": _domain(mail.sender),
             b"mail_mailer": b"smtp" if self._plan.like == "postfix" else b"esmtp",
         }
-        if self._plan.like == "sendmail" or letter not in "MR" or (letter == "R" and nth > 1):
+        if self._plan.like == "sendmail" or letter not in "MR" or (letter == "R" and queued):
             values[b"i"] = mail.queue_id
         if self._plan.like == "sendmail":
             ids = [text for name, text in mail.headers if name.lower() == b"message-id"]
