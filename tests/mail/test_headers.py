@@ -147,3 +147,9 @@ def test_an_empty_message_has_only_the_hidden_header() -> None:
     headers = HeaderList()
     assert headers.visible() == []
     assert [field.hidden for field in headers.fields] == [True]
+
+
+def test_a_name_that_fills_the_line_leaves_no_room_for_text() -> None:
+    headers = HeaderList()
+    assert headers.add(b"X" * HEADER_LIMIT, b" v").text == b""
+    assert headers.add(b"X" * (HEADER_LIMIT - 3), b" v").text == b" v"

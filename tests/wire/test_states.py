@@ -351,6 +351,30 @@ def test_answers_before_a_framing_fault_are_heard() -> None:
         role.send(HELO)
 
 
+@pytest.mark.parametrize("fault", [encode(Continue()), frame(ord("Z")), b"\0\0\0\0"])
+def test_nothing_is_heard_after_a_fault(fault: bytes) -> None:
+    role = mta()
+    role.send(CONNECT)
+    answered(role, Continue())
+    role.receive_data(fault + encode(Continue()))
+    with pytest.raises(RemoteProtocolError):
+        list(role.events())
+    role.receive_data(encode(Continue()))
+    role.receive_eof()
+    assert list(role.events()) == []
+    assert role.closed
+
+
+def test_a_filter_hears_nothing_after_a_fault_either() -> None:
+    role = filter_()
+    role.receive_data(encode(CONNECT) + encode(CONNECT) + encode(HELO))
+    events = role.events()
+    assert next(events) == CONNECT
+    with pytest.raises(RemoteProtocolError):
+        next(events)
+    assert heard(role, HELO) == []
+
+
 def test_a_filter_hears_the_end_without_quit() -> None:
     role = filter_()
     heard(role, CONNECT)

@@ -99,7 +99,7 @@ class _Role:
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer; what they mean, and what is wrong with them, ``events`` tells."""
-        if self._framing_fault is not None or self._failed:
+        if self._failed:
             return
         try:
             self._received.extend(self._reader.feed(data))
@@ -117,8 +117,14 @@ class _Role:
             yield self._received.popleft()
         if self._framing_fault is not None:
             raise self._framing_fault
-        if self._eof:
+        if self._eof and not self._failed:
             self._reader.finish()
+
+    def _fail(self) -> None:
+        """Hear nothing more: what follows a fault has no meaning that one could rely on."""
+        self._failed = True
+        self._framing_fault = None
+        self._received.clear()
 
     def _check_open(self) -> None:
         if self.closed:
@@ -190,10 +196,10 @@ class MtaRole(_Role):
                 answer = self._read(letter, decode_reply(letter, payload))
                 if answer is not None:
                     yield answer
-            if self._eof and self._awaiting and not self._burst_broken:
+            if self._eof and self._awaiting and not (self._burst_broken or self._failed):
                 raise RemoteProtocolError(f"the filter closed with {len(self._awaiting)} answers due")
         except RemoteProtocolError:
-            self._failed = True
+            self._fail()
             raise
 
     def _check_offer(self, offer: OptNeg) -> None:
@@ -284,7 +290,7 @@ class FilterRole(_Role):
                 self._read(packet)
                 yield packet
         except RemoteProtocolError:
-            self._failed = True
+            self._fail()
             raise
 
     def send(self, packet: ReplyPacket) -> bytes:
