@@ -107,7 +107,10 @@ def log_message(record: MessageRecord) -> None:
     if not log.isEnabledFor(logging.INFO):
         return
     log.info(describe(record), extra={"mail": record})
+    details = log.isEnabledFor(logging.DEBUG)
     for child in record.children.values():
+        if not details and not child.verdict.startswith("lost:"):
+            continue
         for answer in child.answers:
             lost = answer.verdict.startswith("lost:")
             level = logging.WARNING if lost else logging.DEBUG

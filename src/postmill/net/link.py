@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ANSWERS = frozenset((*map(int, VERDICTS), int(Reply.OPTNEG)))
 """Replies that end the wait for one question; all others come beside them."""
 _QUIT = frame(Command.QUIT)
+_CONTINUE = int(Reply.CONTINUE)
+_CONTINUES = tuple(frame(_CONTINUE) * count for count in range(64))
 
 
 class ChildLink:
@@ -177,20 +179,43 @@ class ChildLink:
         self.fail("closed", f"connection {reason}")
 
     def _data(self, data: bytes) -> None:
+        count = len(data) // 5
         try:
-            packets = self._reader.feed(data)
-            if len(packets) > 1:
-                self._check_surplus(packets)
-            for letter, payload in packets:
-                self._packet(letter, payload)
-                if self.failed is not None:
-                    return
+            if (
+                count < len(_CONTINUES)
+                and data == _CONTINUES[count]
+                and self.talk is not None
+                and not self.owed
+                and not self._reader.pending
+            ):
+                self._continues(self.talk, count)
+            else:
+                self._packets(data)
         except RemoteConfigError as error:
             self.fail("config", str(error))
         except RemoteProtocolError as error:
             self.fail("protocol", str(error))
         except (OSError, EOFError) as error:
             self.fail("spool", str(error))
+
+    def _continues(self, talk: Talk, count: int) -> None:
+        """Take nothing but CONTINUE, as most reads are: nothing is cut, nor timed more than once."""
+        if count > talk.due:
+            raise RemoteProtocolError("more replies than questions")
+        receive = talk.receive
+        for _ in range(count):
+            if (more := receive(_CONTINUE, b"")) and self._stream is not None:
+                self._stream.write(more)
+        self._received(talk)
+
+    def _packets(self, data: bytes) -> None:
+        packets = self._reader.feed(data)
+        if len(packets) > 1:
+            self._check_surplus(packets)
+        for letter, payload in packets:
+            self._packet(letter, payload)
+            if self.failed is not None:
+                return
 
     def _check_surplus(self, packets: list[tuple[int, bytes]]) -> None:
         """Refuse a verdict that came before its question was put (protocol §6.9)."""
@@ -208,6 +233,10 @@ class ChildLink:
         more = talk.receive(letter, payload)
         if more and self._stream is not None:
             self._stream.write(more)
+        self._received(talk)
+
+    def _received(self, talk: Talk) -> None:
+        """The child said something: it has its time anew, or is done."""
         if talk.outcome is None:
             self.deadline = self._service.now() + talk.timeout
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postmill.chain.macros import bare, parse_pairs
-from postmill.chain.steps import Edit, Lost, Outcome, Verdict
+from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict
 from postmill.record.value import STAGE_NAMES, VERDICT_NAMES, Answer, ChildRecord, MessageRecord, Recipient
 from postmill.wire.codes import Command, Reply
 
@@ -21,6 +21,7 @@ _EDIT_NAMES = {
 }
 _MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
 _ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
+_STAGES = {ord(letter): name for letter, name in STAGE_NAMES.items()}
 Note = tuple[str, int, Outcome, bool]
 
 
@@ -168,8 +169,9 @@ class Recorder:
 
     def _add_children(self, record: MessageRecord) -> None:
         for name, stage, outcome, evaluated in (*self._connection, *self._notes):
-            child = record.children.setdefault(name, ChildRecord(name))
-            child.evaluated = evaluated
+            child = record.children.get(name)
+            if child is None:
+                child = record.children[name] = ChildRecord(name, evaluated=evaluated)
             child.answers.append(_answer(stage, outcome))
         for name, edits in self._edits:
             counts = record.children[name].edits
@@ -186,8 +188,10 @@ class Recorder:
 
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
-    name = STAGE_NAMES.get(chr(outcome.stage or stage), "")
+    name = _STAGES.get(outcome.stage or stage, "")
     ms = round(outcome.elapsed * 1000, 3)
+    if type(outcome) is Answered and outcome.letter == Reply.CONTINUE and outcome.hold is None:
+        return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
     verdict = "quarantine" if outcome.hold is not None else _verdict_name(outcome.letter, outcome.text)

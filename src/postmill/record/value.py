@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 VERDICT_NAMES = {
     "c": "continue",
@@ -31,9 +31,8 @@ STAGE_NAMES = {
 }
 
 
-@dataclass(slots=True)
-class Answer:
-    """What a child said to one event: stage, verdict, its reply text or fault, milliseconds."""
+class Answer(NamedTuple):
+    """What a child said to one event: stage, verdict, milliseconds, its reply text or fault."""
 
     stage: str
     verdict: str
@@ -103,7 +102,12 @@ class MessageRecord:
         """Return plain values for JSON; derived figures included."""
         data = asdict(self)
         data["children"] = [
-            {**asdict(child), "verdict": child.verdict, "ms": round(child.ms, 3)}
+            {
+                **asdict(child),
+                "answers": [answer._asdict() for answer in child.answers],
+                "verdict": child.verdict,
+                "ms": round(child.ms, 3),
+            }
             for child in self.children.values()
         ]
         data["ms"] = round(self.ms, 3)
