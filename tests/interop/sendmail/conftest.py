@@ -27,6 +27,9 @@ from tests.stack.sendmail import Filter, Listener, Sendmail, private_directory
 #: How a queue id of Sendmail looks.
 QUEUE_ID = re.compile(r"\b\d[A-X][A-Za-z0-9]{6}\d{6,8}\b")
 
+#: The children.
+NAMES = ("first", "second")
+
 #: Events of a filter session that mean something; Q and A come when the MTA sees fit (protocol §9.10).
 MEANINGFUL = frozenset("CHMRTLNBEU")
 
@@ -89,34 +92,47 @@ def told(child: ScriptedChild) -> list[str]:
 def children_on(kind: str, directory: Path) -> list[ScriptedChild]:
     """Return two scripted children on `kind` of sockets."""
     if kind == "unix":
-        return [ScriptedChild(endpoint=f"unix:{directory}/{name}.sock") for name in ("first", "second")]
+        return [ScriptedChild(endpoint=f"unix:{directory}/{name}.sock") for name in NAMES]
     return [ScriptedChild(endpoint="inet:0@127.0.0.1") for _ in range(2)]
 
 
 def manage(directory: Path, children: Mapping[str, Sequence[ScriptedChild]]) -> dict[str, Manager]:
-    """Return the managers before these children, not yet started."""
-    tables = {
-        kind: {
-            name: {"socket": str(child.endpoint)}
-            for name, child in zip(("first", "second"), pair, strict=True)
-        }
-        for kind, pair in children.items()
-    }
-    exact = {name: {**table, "pipeline": False} for name, table in tables["unix"].items()}
+    """Return the managers before these children, not yet started.
+
+    Their breakers stay closed: in one scenario after the other a child fails on purpose.
+    """
+
+    def tables(kind: str = "unix", **settings: object) -> dict[str, dict[str, object]]:
+        common = {"breaker": {"failures": 1000}, **settings}
+        pairs = zip(NAMES, children[kind], strict=True)
+        return {name: {"socket": str(child.endpoint), **common} for name, child in pairs}
+
     return {
-        "behind": Manager(directory, tables["unix"], name="behind"),
-        "inturn": Manager(directory, exact, {"ask": "in-turn"}, "inturn"),
-        "inet": Manager(directory, tables["inet"], name="inet", listen=[f"inet:{free_port()}@127.0.0.1"]),
+        "behind": Manager(directory, tables(), name="behind"),
+        "inturn": Manager(directory, tables(pipeline=False), {"ask": "in-turn"}, "inturn"),
+        "lenient": Manager(directory, tables(on_error="accept"), name="lenient"),
+        "inet": Manager(directory, tables("inet"), name="inet", listen=[f"inet:{free_port()}@127.0.0.1"]),
     }
 
 
-def serve(directory: Path, box: Box, mailbox: Mailbox, filters: dict[str, Filter]) -> Sendmail:
+def filters_for(
+    managers: Mapping[str, Manager], children: Mapping[str, Sequence[ScriptedChild]]
+) -> dict[str, Filter]:
+    """Return the filters: each manager, and each child by itself, also one that may fail unnoticed."""
+    filters = {name: Filter(manager.endpoint) for name, manager in managers.items()}
+    filters["inet"] = Filter(str(managers["inet"].settings["listen"][1]))
+    for kind, suffix, flag in (("unix", "", "T"), ("inet", "inet", "T"), ("unix", "lenient", "")):
+        for name, child in zip(NAMES, children[kind], strict=True):
+            filters[name + suffix] = Filter(str(child.endpoint), flag)
+    return filters
+
+
+def serve(directory: Path, box: Box, mailbox: Mailbox, filters: Mapping[str, Filter]) -> Sendmail:
     """Return a Sendmail with a listener for the direct ways and for each manager, not yet started."""
     listeners = {
-        "direct": Listener(["first", "second"]),
-        "directinet": Listener(["firstinet", "secondinet"]),
-        **{name: Listener([name]) for name in ("behind", "inturn", "inet")},
+        f"direct{suffix}": Listener([name + suffix for name in NAMES]) for suffix in ("", "inet", "lenient")
     }
+    listeners |= {name: Listener([name]) for name in ("behind", "inturn", "lenient", "inet")}
     return Sendmail(directory, box, mailbox.port, filters, listeners)
 
 
@@ -134,10 +150,5 @@ def arrangement() -> Iterator[Arrangement]:
         opened.enter_context(running(managers.values()))
         box = opened.enter_context(Box(directory / "box", network=False))
         mailbox = opened.enter_context(Mailbox())
-        filters = {name: Filter(manager.endpoint) for name, manager in managers.items()}
-        filters["inet"] = Filter(str(managers["inet"].settings["listen"][1]))
-        for kind, suffix in (("unix", ""), ("inet", "inet")):
-            for name, child in zip(("first", "second"), children[kind], strict=True):
-                filters[name + suffix] = Filter(str(child.endpoint))
-        sendmail = opened.enter_context(serve(directory, box, mailbox, filters))
-        yield Arrangement(sendmail, children, mailbox)
+        sendmail = serve(directory, box, mailbox, filters_for(managers, children))
+        yield Arrangement(opened.enter_context(sendmail), children, mailbox)

@@ -1,4 +1,4 @@
-"""What the two scripted children do: every kind of edit alone and in pairs, every verdict at every stage.
+"""What the two scripted children do: edits alone and in pairs, every verdict and an end at every stage.
 
 Each entry is a pair of scripts, for the first and the second child. Indexes of headers are where Sendmail and
 Postfix differ (protocol §3.4, §8): Sendmail goes on counting a header that the same filter has deleted, but
@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from postmill.testing.script import CONTINUE, Default, Event, Rule, Script, Send, Step
+from postmill.testing.script import CONTINUE, Close, Default, Event, Rule, Script, Send, Step
 from postmill.testing.words import reply_packet
 from postmill.wire.packets import (
     AddHeader,
@@ -208,3 +208,17 @@ def verdicts() -> dict[str, Pair]:
 
 
 VERDICTS = verdicts()
+
+
+def deaths() -> dict[str, Pair]:
+    """Return each child hanging up at each stage, in the first message or at CONNECT or HELO."""
+    table = {}
+    for stage in CONNECTION_STAGES + MESSAGE_STAGES:
+        message = 1 if stage in MESSAGE_STAGES else None
+        script = Script(rules=[Rule(stage, (Close(),), message=message, nth=1)])
+        table[f"{stage}-by-first"] = (script, at_end([add("X-B", "2")], None))
+        table[f"{stage}-by-second"] = (at_end([add("X-A", "1")], None), script)
+    return table
+
+
+DEATHS = deaths()

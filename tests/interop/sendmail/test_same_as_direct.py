@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.interop.sendmail.conftest import Arrangement
-from tests.interop.sendmail.scripts import EDITS, MESSAGE, VERDICTS, Pair, edits, random_edits
+from tests.interop.sendmail.scripts import DEATHS, EDITS, MESSAGE, VERDICTS, Pair, edits, random_edits
 from tests.stack.dialogue import Mail
 
 TWO = ("alice@test.example", "bob@test.example")
@@ -38,6 +38,14 @@ def test_random_header_edits(seed: int, arrangement: Arrangement) -> None:
 @pytest.mark.parametrize("name", VERDICTS)
 def test_verdicts(name: str, arrangement: Arrangement) -> None:
     compare(arrangement, VERDICTS[name], CONVERSATION)
+
+
+@pytest.mark.parametrize("name", DEATHS)
+def test_lost_children(name: str, arrangement: Arrangement) -> None:
+    """`F=T` is `on_error = "tempfail"`, and no `F` is `on_error = "accept"`."""
+    for direct_way, way in (("direct", "behind"), ("directlenient", "lenient")):
+        direct = arrangement.play(direct_way, DEATHS[name], CONVERSATION)
+        assert arrangement.play(way, DEATHS[name], CONVERSATION).visible() == direct.visible(), way
 
 
 def test_reset_repeated_helo_and_unknown_commands(arrangement: Arrangement) -> None:
