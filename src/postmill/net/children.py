@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -112,6 +113,8 @@ class ChildService:
         except BlockingIOError:
             if self.endpoint.kind == "unix":  # the child's backlog is full: there is nothing to wait on
                 self.loop.call_later(_TRY_AGAIN, self._attempt, link, sock, address)
+            elif sock.connect_ex(address) in (0, errno.EISCONN):  # on loopback it stands already
+                link.connected(sock)
             else:
                 self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
         except OSError as error:

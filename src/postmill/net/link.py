@@ -77,9 +77,12 @@ class ChildLink:
         if isinstance(talk, NegotiateTalk) and self._reuse(talk):
             return
         self._service.waiting.add(self)
+        data = self._start(talk)
         if self._stream is not None:
             self.deadline = now + talk.timeout
-        self.write(self._start(talk))
+            self._stream.write(data)
+        elif data:
+            self.unsent.append(data)
 
     def _start(self, talk: Talk) -> bytes:
         try:

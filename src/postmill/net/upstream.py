@@ -170,20 +170,23 @@ class MtaConnection:
                         link.waiter = self
                         self.last_sign = self.service.now()
                         return
+                elif type(command) is Ask:
+                    self._ask(command)
                 else:
                     self._carry_out(command)
         except StopIteration:
             self._steps = None
 
+    def _ask(self, command: Ask) -> None:
+        child = command.child
+        if child.link is None:
+            child.link = self.service.open(child.spec.name)
+        link = child.link
+        assert isinstance(link, ChildLink)
+        link.begin(command.talk)
+
     def _carry_out(self, command: Command) -> None:
-        if type(command) is Ask:
-            child = command.child
-            if child.link is None:
-                child.link = self.service.open(child.spec.name)
-            link = child.link
-            assert isinstance(link, ChildLink)
-            link.begin(command.talk)
-        elif type(command) is Decide:
+        if type(command) is Decide:
             self._stream.write(command.data)
             if self.session.state.mta == "sendmail":
                 self._stream.ask_quick_ack()
