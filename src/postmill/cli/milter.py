@@ -133,7 +133,7 @@ def command(endpoint: str, **options: Any) -> None:
     postmill milter inet:8900 --edit add-header:X-A:1 --edit 'change-header:1:Subject:[seen]'
     postmill milter inet:8900 --delay data=2s --close body --share 10%
     """
-    script = _script(options)
+    script = script_of(options)
     mode = octal(options["mode"], "--mode")
     child = ScriptedChild(script, parse_endpoint(endpoint), mode=mode, group=options["group"])
     child.recording = False
@@ -181,7 +181,8 @@ def octal(text: str, option: str) -> int:
         raise click.BadParameter(f"{text!r} is no octal number", param_hint=option) from None
 
 
-def _script(options: dict[str, Any]) -> Script:
+def script_of(options: dict[str, Any]) -> Script:
+    """The behaviour that the options describe."""
     wishes = Wishes(_scope_of(options))
     for name, take in (
         ("delays", wishes.delay),

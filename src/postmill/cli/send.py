@@ -55,7 +55,7 @@ def command(ctx: click.Context, /, endpoint: str, files: tuple[str, ...], **opti
     postmill send inet:8891 --macro 'connect:{daemon_name}=mx' --abort-after rcpt --repeat 2
     postmill send unix:/run/x.sock -n 10000 -c 100
     """
-    plan = _plan(files, options)
+    plan = plan_of(files, options)
     timeouts = _timeouts(options)
     printer = Printer(colour=use_colour(options["color"]))
     where = parse_endpoint(endpoint)
@@ -94,7 +94,8 @@ def _timeouts(options: dict[str, Any]) -> Timeouts:
     )
 
 
-def _plan(files: tuple[str, ...], options: dict[str, Any]) -> SessionPlan:
+def plan_of(files: tuple[str, ...], options: dict[str, Any]) -> SessionPlan:
+    """The session that the options describe."""
     early, staged = arguments.unknown_commands(options["unknown"])
     first, *others = _mails(files, options)
     first = replace(
