@@ -19,7 +19,7 @@ from types import FrameType
 
 from postmill.config import Loaded
 from postmill.config.settings import ManagerSettings, Settings
-from postmill.daemon import logs, privileges, worker
+from postmill.daemon import logs, outcome, privileges, worker
 from postmill.daemon.notify import activated_sockets, notify, notify_reloading
 from postmill.errors import PostmillError, UnavailableError
 from postmill.net import listener
@@ -46,8 +46,11 @@ class Parent:
     settings: Settings
     _listening: dict[Endpoint, _Listening] = field(default_factory=dict)
     _activated: list[socket.socket] = field(default_factory=list)
-    _workers: set[int] = field(default_factory=set)
+    _workers: dict[int, int] = field(default_factory=dict)
+    """Process id to the descriptor that ends when the worker accepts nobody any more."""
     _retired: set[int] = field(default_factory=set)
+    _replace_at: float = 0.0
+    """When a lost worker may be replaced: one that cannot live must not be started in a tight loop."""
     _lifeline: tuple[int, int] = (-1, -1)
     _wakeup: tuple[int, int] = (-1, -1)
     _pending: set[int] = field(default_factory=set)
@@ -60,13 +63,13 @@ class Parent:
         logs.configure(self.settings.log)
         self._activated = activated_sockets()
         self._listening = self._listen(manager)
-        self._write_pid_file(manager.pid_file)
+        self._wakeup = os.pipe()
+        os.set_blocking(self._wakeup[1], False)
+        for number in _SIGNALS:  # before anybody can learn from the pid file whom to signal
+            signal.signal(number, self._signalled)
         try:
+            self._write_pid_file(manager.pid_file)
             privileges.drop(manager.user, manager.group)
-            self._wakeup = os.pipe()
-            os.set_blocking(self._wakeup[1], False)
-            for number in _SIGNALS:
-                signal.signal(number, self._signalled)
             self._workers = self._start_workers(self.settings, self._sockets(self._listening))
             notify("READY=1", f"MAINPID={os.getpid()}", f"STATUS={self._status()}")
             log.info("serving: %s", self._status())
@@ -85,10 +88,13 @@ class Parent:
             os.write(self._wakeup[1], b"!")
 
     def _watch(self) -> None:
-        """Act on signals until one says stop."""
+        """Act on signals until one says stop; start workers for those that were lost."""
         while True:
-            select.select([self._wakeup[0]], [], [])
-            os.read(self._wakeup[0], 512)
+            pause = None
+            if len(self._workers) < _count(self.settings):
+                pause = max(0.0, self._replace_at - time.monotonic())
+            if select.select([self._wakeup[0]], [], [], pause)[0]:
+                os.read(self._wakeup[0], 512)
             pending, self._pending = self._pending, set()
             if signal.SIGCHLD in pending:
                 self._reap()
@@ -96,6 +102,8 @@ class Parent:
                 return
             if signal.SIGHUP in pending:
                 self._reload()
+            if len(self._workers) < _count(self.settings) and time.monotonic() >= self._replace_at:
+                self._replace()
 
     # -- sockets --------------------------------------------------------------------------------------
 
@@ -128,17 +136,23 @@ class Parent:
 
     # -- workers --------------------------------------------------------------------------------------
 
-    def _start_workers(self, settings: Settings, sockets: list[socket.socket]) -> set[int]:
+    def _start_workers(self, settings: Settings, sockets: list[socket.socket]) -> dict[int, int]:
         """Start all workers of a configuration and wait until each of them serves."""
-        if self._lifeline == (-1, -1):
-            self._lifeline = os.pipe()
-        count = settings.manager.workers or os.cpu_count() or 1
-        started = [self._fork(settings, sockets) for _ in range(count)]
-        if all([_is_ready(ready) for _, ready in started]):
-            return {pid for pid, _ in started}
-        for pid, _ in started:
+        started: list[tuple[int, int]] = []
+        problem = "a worker process did not come up; the log says why"
+        try:
+            if self._lifeline == (-1, -1):
+                self._lifeline = os.pipe()
+            for _ in range(_count(settings)):
+                started.append(self._fork(settings, sockets))
+            if all([_is_ready(ready) for _, ready in started]):
+                return dict(started)
+        except OSError as error:
+            problem = f"cannot start a worker process: {error.strerror}"
+        for pid, ready in started:
             self._retire(pid, signal.SIGTERM)
-        raise UnavailableError("a worker process did not come up; the log says why")
+            os.close(ready)
+        raise UnavailableError(problem)
 
     def _fork(self, settings: Settings, sockets: list[socket.socket]) -> tuple[int, int]:
         ready_read, ready_write = os.pipe()
@@ -162,7 +176,6 @@ class Parent:
             os._exit(status)
 
     def _retire(self, pid: int, number: signal.Signals) -> None:
-        self._workers.discard(pid)
         self._retired.add(pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -177,55 +190,74 @@ class Parent:
             if not pid:
                 return
             if pid in self._workers:
-                self._workers.discard(pid)
+                os.close(self._workers.pop(pid))
                 log.error("worker %d ended with status %d; starting another", pid, status)
-                time.sleep(_RESTART_PAUSE)
-                self._replace()
+                self._replace_at = time.monotonic() + _RESTART_PAUSE
             self._retired.discard(pid)
 
     def _replace(self) -> None:
-        pid, ready = self._fork(self.settings, self._sockets(self._listening))
+        """Start one worker for one that was lost; what goes wrong is tried again a little later."""
+        self._replace_at = time.monotonic() + _RESTART_PAUSE
+        try:
+            pid, ready = self._fork(self.settings, self._sockets(self._listening))
+        except OSError as error:
+            log.error("cannot start a worker process: %s", error.strerror)
+            return
         if _is_ready(ready):
-            self._workers.add(pid)
+            self._workers[pid] = ready
         else:
+            os.close(ready)
             self._retire(pid, signal.SIGKILL)
-            self._pending.add(signal.SIGCHLD)
 
     # -- reload and stop ------------------------------------------------------------------------------
 
     def _reload(self) -> None:
         """Swap the configuration, or keep the old one and say why."""
         notify_reloading()
+        began = time.monotonic()
         try:
-            settings = self.load().settings
-            listening = self._listen(settings.manager)
-            try:
-                workers = self._start_workers(settings, self._sockets(listening))
-            except PostmillError:
-                self._unlisten({e: one for e, one in listening.items() if e not in self._listening})
-                raise
-        except PostmillError as error:
+            self._swap(self.load().settings)
+        except (PostmillError, OSError) as error:
             log.error("reload refused, the old configuration stays in force: %s", error)
             notify("READY=1", f"STATUS=reload refused: {error}")
+            outcome.tell(outcome.Outcome(began, False, str(error)))
             return
-        for pid in list(self._workers):
-            self._retire(pid, signal.SIGUSR1)
-        self._unlisten({e: one for e, one in self._listening.items() if e not in listening})
-        self._workers, self._listening, self.settings = workers, listening, settings
-        logs.configure(settings.log)
         notify("READY=1", f"STATUS={self._status()}")
         log.info("reloaded: %s", self._status())
+        outcome.tell(outcome.Outcome(began, True, self._status()))
+
+    def _swap(self, settings: Settings) -> None:
+        """Start workers of a new configuration, then retire those of the old one."""
+        listening = self._listen(settings.manager)
+        try:
+            workers = self._start_workers(settings, self._sockets(listening))
+        except PostmillError:
+            self._unlisten({e: one for e, one in listening.items() if e not in self._listening})
+            raise
+        self._unlisten({e: one for e, one in self._listening.items() if e not in listening})
+        old, self._workers = self._workers, workers
+        self._listening, self.settings = listening, settings
+        for pid in old:
+            self._retire(pid, signal.SIGUSR1)
+        for ready in old.values():
+            _wait_end(ready)
+        logs.configure(settings.log)
 
     def _stop(self) -> None:
         """Take the sockets away, let workers finish, collect them."""
         notify("STOPPING=1")
         self._unlisten(self._listening)
         patience = self.settings.manager.drain_timeout
+        self._pending.clear()
         for pid in [*self._workers, *self._retired]:
             self._retire(pid, signal.SIGTERM)
         deadline = time.monotonic() + patience + 5
         while self._retired and time.monotonic() < deadline:
             self._collect_retired()
+            if not self._pending.isdisjoint((signal.SIGTERM, signal.SIGINT)):  # told twice: no more patience
+                self._pending.clear()
+                for pid in list(self._retired):
+                    self._retire(pid, signal.SIGTERM)
         for pid in self._retired:
             log.error("worker %d did not finish; killing it", pid)
             with contextlib.suppress(ProcessLookupError):
@@ -261,10 +293,18 @@ class Parent:
                 os.unlink(path)
 
 
+def _count(settings: Settings) -> int:
+    """Return how many workers a configuration wants."""
+    return settings.manager.workers or os.cpu_count() or 1
+
+
 def _is_ready(fd: int) -> bool:
     """Wait for a worker's sign that it serves."""
-    try:
-        readable, _, _ = select.select([fd], [], [], _READY_WITHIN)
-        return bool(readable) and os.read(fd, 1) == worker.READY
-    finally:
-        os.close(fd)
+    readable, _, _ = select.select([fd], [], [], _READY_WITHIN)
+    return bool(readable) and os.read(fd, 1) == worker.READY
+
+
+def _wait_end(fd: int) -> None:
+    """Wait until a worker accepts nobody any more."""
+    select.select([fd], [], [], _READY_WITHIN)
+    os.close(fd)

@@ -15,6 +15,7 @@ import uvloop
 from postmill.config.settings import Settings
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
+from postmill.net.service import Service
 
 log = logging.getLogger("postmill.worker")
 
@@ -24,7 +25,8 @@ READY = b"R"
 def serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
     """Serve until SIGTERM (finish within the drain time-out) or SIGUSR1 (finish at leisure).
 
-    One byte is written to ``ready`` once MTAs are accepted; when ``lifeline`` closes, the parent is gone.
+    One byte is written to ``ready`` once MTAs are accepted, and it is closed when they are not any more;
+    when ``lifeline`` closes, the parent is gone. A second SIGTERM cuts off the sessions that are left.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listeners, ready, lifeline))
@@ -40,26 +42,37 @@ def _calm_collector() -> None:
 async def _serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
     loop = asyncio.get_running_loop()
     service = build_service(settings, loop, logs.log_message)
+    patience = settings.manager.drain_timeout
     finish: asyncio.Future[float | None] = loop.create_future()
 
     def stop(patience: float | None) -> None:
         if not finish.done():
             finish.set_result(patience)
 
-    loop.add_signal_handler(signal.SIGTERM, stop, settings.manager.drain_timeout)
+    loop.add_signal_handler(signal.SIGTERM, stop, patience)
     loop.add_signal_handler(signal.SIGUSR1, stop, None)
     for ignored in (
         signal.SIGINT,
         signal.SIGHUP,
     ):  # sent to the whole group by a terminal; the parent decides
         loop.add_signal_handler(ignored, lambda: None)
-    loop.add_reader(lifeline, stop, settings.manager.drain_timeout)
+    loop.add_reader(lifeline, stop, patience)
     _calm_collector()
     service.start(listeners)
     os.write(ready, READY)
-    os.close(ready)
-    patience = await finish
+    granted = await finish
     loop.remove_reader(lifeline)
-    loop.add_signal_handler(signal.SIGTERM, loop.call_later, settings.manager.drain_timeout, service.hurry)
-    if count := await service.drain(patience):
+    draining = loop.create_task(service.drain(granted))
+    await asyncio.sleep(0)  # the sockets are closed now
+    os.close(ready)
+    if granted is None:  # the first SIGTERM begins the drain time-out, the second ends it
+        loop.add_signal_handler(signal.SIGTERM, _begin_timeout, loop, service, patience)
+    else:
+        loop.add_signal_handler(signal.SIGTERM, service.hurry)
+    if count := await draining:
         log.warning("%d sessions were cut off", count)
+
+
+def _begin_timeout(loop: asyncio.AbstractEventLoop, service: Service, patience: float) -> None:
+    loop.call_later(patience, service.hurry)
+    loop.add_signal_handler(signal.SIGTERM, service.hurry)
