@@ -59,7 +59,9 @@ class Filters:
         milters = (*self.greylists.values(), *self.shared.values())
         with self._open as opening:
             opening.enter_context(self.box)
-            opening.enter_context(running((self.spamd, self.clamd, *milters)))
+            # scanners first: a clamav-milter that does not find clamd at once takes its time to look again
+            opening.enter_context(running((self.spamd, self.clamd)))
+            opening.enter_context(running(milters))
             self._open = opening.pop_all()
         return self
 
