@@ -1,0 +1,163 @@
+"""`postmill reload` and SIGHUP: the new configuration, or the old one and the reason why."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack
+
+import pytest
+
+from postmill.testing.child import ScriptedChild
+from postmill.testing.mta import FakeMta
+from postmill.testing.script import Rule, Script
+from postmill.testing.words import reply
+from tests.daemon.running import Daemon
+
+
+def refusing(text: str) -> ScriptedChild:
+    return ScriptedChild(Script(rules=[Rule("M", (reply(text),))]))
+
+
+@pytest.fixture
+def old() -> Generator[ScriptedChild, None, None]:
+    with refusing("550 5.7.1 old") as child:
+        yield child
+
+
+@pytest.fixture
+def new() -> Generator[ScriptedChild, None, None]:
+    with refusing("550 5.7.1 new") as child:
+        yield child
+
+
+def said_to_mail(mta: FakeMta) -> str:
+    return mta.mail().word
+
+
+def begin(mta: FakeMta) -> None:
+    mta.negotiate()
+    mta.client()
+    mta.helo()
+
+
+def milter(child: ScriptedChild) -> dict[str, str]:
+    return {"socket": str(child.endpoint)}
+
+
+def answer(endpoint: str) -> str:
+    """What a new session is told at MAIL."""
+    with FakeMta(endpoint) as mta:
+        begin(mta)
+        word = said_to_mail(mta)
+        mta.quit()
+        return word
+
+
+def test_sessions_under_way_finish_on_the_old_one(old: ScriptedChild, new: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}, workers=2) as daemon:
+        with FakeMta(daemon.endpoint) as mta:
+            begin(mta)
+            assert said_to_mail(mta) == "550 5.7.1 old"
+            mta.abort()
+            daemon.milters["milter"] = milter(new)
+            result = daemon.reload()
+            assert (result.returncode, result.stdout.partition(":")[0]) == (0, "reloaded"), result.stderr
+            assert answer(daemon.endpoint) == "550 5.7.1 new"
+            assert said_to_mail(mta) == "550 5.7.1 old"
+            mta.quit()
+        assert {answer(daemon.endpoint) for _ in range(10)} == {"550 5.7.1 new"}
+
+
+def test_a_typo_changes_nothing(old: ScriptedChild) -> None:
+    """With the predecessor it left no filters at all, and all mail passed."""
+    with Daemon({"milter": milter(old)}) as daemon:
+        workers = daemon.workers
+        daemon.milters["milter"] = {**milter(old), "on_eror": "accept"}
+        result = daemon.reload()
+        assert result.returncode == 78
+        assert f"{daemon.config}:" in result.stderr
+        assert "on_error" in result.stderr, "the nearest spelling"
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log("reload refused, the old configuration stays in force")
+        line = next(line for line in daemon.log.splitlines() if "refused" in line)
+        assert f"{daemon.config}:" in line
+        assert "on_eror" in line
+        assert answer(daemon.endpoint) == "550 5.7.1 old"
+        assert daemon.workers == workers
+
+
+def test_what_only_the_daemon_can_find_out_is_told_too(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}) as daemon:
+        daemon.manager["listen"] = [daemon.endpoint, f"unix:{daemon.directory}/missing/socket"]
+        result = daemon.reload()
+        assert result.returncode == 78
+        assert "stays in force" in result.stderr
+        assert "missing/socket" in result.stderr
+        assert answer(daemon.endpoint) == "550 5.7.1 old"
+
+
+def test_the_wrong_process_is_left_alone(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}) as daemon:
+        for arguments, text in (
+            (("--pid", str(daemon.workers[0])), f"the daemon is process {daemon.pid}"),
+            (("--pid", "1"), "not a running Postmill"),
+            (("--pid-file", "/nonexistent"), "cannot read the pid file"),
+            (("--pid-file", str(daemon.config)), "no process id"),
+        ):
+            result = daemon.reload(*arguments)
+            assert (result.returncode, text in result.stderr) == (69, True), result.stderr
+        daemon.manager["pid_file"] = ""
+        result = daemon.reload()
+        assert (result.returncode, "manager.pid_file" in result.stderr) == (69, True)
+        assert daemon.reload("--pid", str(daemon.pid)).returncode == 0
+
+
+def test_listeners_come_and_go(old: ScriptedChild, new: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}) as daemon:
+        other = daemon.directory / "other.sock"
+        daemon.manager["listen"] = [daemon.endpoint, f"unix:{other}"]
+        assert daemon.reload().returncode == 0
+        assert answer(f"unix:{other}") == answer(daemon.endpoint) == "550 5.7.1 old"
+        daemon.manager["listen"] = [f"unix:{other}"]
+        daemon.milters["milter"] = milter(new)
+        assert daemon.reload().returncode == 0
+        assert answer(f"unix:{other}") == "550 5.7.1 new"
+        assert not daemon.socket.exists()
+        with pytest.raises(FileNotFoundError):
+            FakeMta(daemon.endpoint).connect()
+
+
+def test_no_session_fails_during_reloads() -> None:
+    """Twenty reloads under continuous traffic; each session is told something by one whole configuration."""
+    words = {f"550 5.7.1 generation {number % 2}" for number in range(2)}
+    with ExitStack() as stack:
+        children = [stack.enter_context(refusing(word)) for word in sorted(words)]
+        daemon = stack.enter_context(Daemon({"milter": milter(children[0])}, workers=2))
+        heard: list[str] = []
+        stop = threading.Event()
+
+        def traffic() -> None:
+            while not stop.is_set():
+                try:
+                    heard.append(answer(daemon.endpoint))
+                except Exception as error:
+                    heard.append(repr(error))
+
+        clients = [threading.Thread(target=traffic) for _ in range(4)]
+        for client in clients:
+            client.start()
+        try:
+            for number in range(20):
+                daemon.milters["milter"] = milter(children[(number + 1) % 2])
+                daemon.write()
+                daemon.signal(signal.SIGHUP)
+                daemon.wait_log("reloaded:", number + 1)
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
+        assert set(heard) == words
+        assert len(heard) > 40
+        assert "error" not in daemon.log
