@@ -26,6 +26,7 @@ LOCAL6 = Endpoint("inet6", host="::1", port=8891)
             Endpoint("inet", host="mail.example.org", port=25),
             "inet:25@mail.example.org",
         ),
+        ("inet:65535@localhost", Endpoint("inet", host="localhost", port=65535), "inet:65535@localhost"),
         ("inet:0@localhost", Endpoint("inet", host="localhost", port=0), "inet:0@localhost"),
         ("inet6:8891@::1", LOCAL6, "inet6:8891@::1"),
         ("inet6:8891@[::1]", LOCAL6, "inet6:8891@::1"),
