@@ -6,6 +6,8 @@ import os
 import socket
 import time
 
+from postmill.errors import UnavailableError
+
 _FIRST_FD = 3
 
 
@@ -30,13 +32,19 @@ def notify_reloading() -> None:
 
 
 def activated_sockets() -> list[socket.socket]:
-    """Return the listening sockets handed over by socket activation; the variables are used up."""
+    """Return the listening sockets handed over by socket activation; the variables are used up.
+
+    Raises UnavailableError when there are fewer than promised.
+    """
     pid = os.environ.pop("LISTEN_PID", "")
     count = os.environ.pop("LISTEN_FDS", "")
     os.environ.pop("LISTEN_FDNAMES", None)
     if not count.isdigit() or pid != str(os.getpid()):
         return []
-    sockets = [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
+    try:
+        sockets = [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
+    except OSError as error:
+        raise UnavailableError(f"LISTEN_FDS={count}, but not so many sockets: {error.strerror}") from error
     for sock in sockets:
         sock.setblocking(False)
     return sockets

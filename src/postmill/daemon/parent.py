@@ -54,6 +54,7 @@ class Parent:
     _lifeline: tuple[int, int] = (-1, -1)
     _wakeup: tuple[int, int] = (-1, -1)
     _pending: set[int] = field(default_factory=set)
+    _pid_file: str = ""
 
     # -- the life of a daemon -------------------------------------------------------------------------
 
@@ -262,7 +263,7 @@ class Parent:
             log.error("worker %d did not finish; killing it", pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._remove_pid_file(self.settings.manager.pid_file)
+        self._remove_pid_file()
         log.info("stopped")
 
     def _collect_retired(self) -> None:
@@ -286,11 +287,13 @@ class Parent:
                 file.write(f"{os.getpid()}\n")
         except OSError as error:
             raise UnavailableError(f"cannot write manager.pid_file {path}: {error.strerror}") from error
+        self._pid_file = path
 
-    def _remove_pid_file(self, path: str) -> None:
-        if path:
+    def _remove_pid_file(self) -> None:
+        """Remove what was written at the start, whatever the configuration says by now."""
+        if self._pid_file:
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                os.unlink(self._pid_file)
 
 
 def _count(settings: Settings) -> int:
