@@ -28,6 +28,8 @@ log = logging.getLogger("postmill.mta")
 
 _TEMPFAIL = frame(Reply.TEMPFAIL)
 _PROGRESS = frame(Reply.PROGRESS)
+_HEAD = 5
+"""Bytes that Sendmail writes on their own before a payload, which then waits for our acknowledgement (§8)."""
 _HIGH_WATER = 1 << 20
 
 
@@ -78,6 +80,8 @@ class MtaConnection:
         except RemoteProtocolError as error:
             self._broken(error)
             return
+        if self._reader.pending == _HEAD:
+            self._stream.ask_quick_ack()
         if self._steps is not None:
             self._packets.extend(packets)
             self._queued += len(data)
@@ -188,8 +192,6 @@ class MtaConnection:
     def _carry_out(self, command: Command) -> None:
         if type(command) is Decide:
             self._stream.write(command.data)
-            if self.session.state.mta == "sendmail":
-                self._stream.ask_quick_ack()
         elif type(command) is Tell:
             _link_of(command).write(command.data)
         elif type(command) is Cancel:
