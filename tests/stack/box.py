@@ -61,7 +61,9 @@ class Box:
         """Return `command` so that it runs in the box, under the same process id as without."""
         if self._process is None:
             raise RuntimeError("the box is not open")
-        return ["nsenter", "-t", str(self._process.pid), "-m", *self._network_flag(), "--", *command]
+        # --root: in a chroot the namespace's own root directory is not the one we mean
+        enter = ["nsenter", "-t", str(self._process.pid), "-m", "--root", *self._network_flag()]
+        return [*enter, "--", *command]
 
     def open(self) -> Box:
         """Make the namespaces and return when DNS and syslog answer in them."""
