@@ -48,7 +48,7 @@ class Dialogue(Conversation):
     def begin(self, sender: bytes, args: tuple[bytes, ...], queue_id: bytes) -> Told:
         """MAIL."""
         mail = Mail(sender, args, recipients=(), headers=(), body=b"", queue_id=queue_id)
-        self.mail = report = MailReport(mail)
+        self.mail = report = MailReport(mail, quarantine=self._held)
         if self._sticky is not None:
             self._decide(report, self._sticky, self._sticky_stage)
         elif not self._out:
@@ -90,7 +90,7 @@ class Dialogue(Conversation):
             if not self._silent(report):
                 yield from stage(report)
         if report.status in ("", "accept", "quarantine"):
-            report.status = report.status or "accept"
+            report.status = "accept" if report.quarantine is None else "quarantine"
             apply_edits(report, leadspc=bool(self.answer.protocol & Protocol.HDR_LEADSPC))
         self._check_mail_disconnect(report)
         yield from self.reset()

@@ -125,10 +125,7 @@ class Display:
             ("read it", f"less {setting.post.inbox}/new/*"),
             ("whole log", f"tail -f {setting.log}"),
             ("configuration", f"{setting.config} (after a change: kill -HUP {setting.postmill_pid})"),
-            (
-                "lose a filter",
-                f"kill {virus}   # the virus filter: mail is now deferred, as its on_error says",
-            ),
+            ("lose a filter", f"kill {virus}   # virus; it comes back, and mail is deferred until then"),
         ):
             self._row(what, how)
         kept = "" if setting.keep else f" and removes {setting.directory}"

@@ -13,17 +13,20 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from postmill.errors import UnavailableError
 from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
 
 START_WITHIN = 30.0
 END_WITHIN = 10.0
+BACK_AFTER = 5.0
+"""Seconds after which a filter that was ended by somebody is started again."""
+
 _LONGEST_LINE = 1 << 24
 
 
@@ -63,6 +66,38 @@ async def demo_filter(name: str, socket: Path) -> AsyncIterator[Process]:
         if line != b"ready\n":
             raise UnavailableError(f"the demo filter {name} did not start")
         yield process
+
+
+@asynccontextmanager
+async def kept_filter(name: str, socket: Path, say: Callable[[str], None]) -> AsyncIterator[int]:
+    """A demo filter that is started again when it ends; gives the process id of the first.
+
+    `say` is told when it goes and when it is back.
+    """
+    loop = asyncio.get_running_loop()
+    started: asyncio.Future[int] = loop.create_future()
+    keeping = loop.create_task(_keep(name, socket, say, started))
+    try:
+        await asyncio.wait((keeping, started), return_when=asyncio.FIRST_COMPLETED)
+        yield started.result() if started.done() else await keeping
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+
+
+async def _keep(
+    name: str, socket: Path, say: Callable[[str], None], started: asyncio.Future[int]
+) -> NoReturn:
+    while True:
+        async with demo_filter(name, socket) as process:
+            if started.done():
+                say(f"\n{name} is back, process {process.pid}.")
+            else:
+                started.set_result(process.pid)
+            await process.wait()
+        say(f"\n{name} has ended. It comes back in {BACK_AFTER:.0f} s; until then its on_error decides.")
+        await asyncio.sleep(BACK_AFTER)
 
 
 class Postmill:
@@ -128,7 +163,7 @@ def _record(data: dict[str, Any]) -> MessageRecord:
     record = MessageRecord(**{key: value for key, value in data.items() if key in plain})
     record.recipients = [Recipient(**_known(Recipient, each)) for each in data["recipients"]]
     for child in data["children"]:
-        answers = [Answer(**_known(Answer, each)) for each in child["answers"]]
+        answers = [Answer(**each) for each in child["answers"]]
         record.children[child["name"]] = ChildRecord(
             child["name"], answers, child["edits"], child["evaluated"]
         )

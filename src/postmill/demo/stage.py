@@ -27,7 +27,7 @@ from postmill.demo.filters import FILTERS
 from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
 from postmill.demo.postfix import postfix
-from postmill.demo.processes import Postmill, demo_filter, postmill
+from postmill.demo.processes import Postmill, kept_filter, postmill
 from postmill.demo.receiver import Receiver
 from postmill.demo.samples import SAMPLES, Sample, problems, send
 from postmill.demo.setting import Front, Setting
@@ -145,8 +145,8 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
         config.write_text(configuration.toml(sockets, "postfix" if real else ""))
         pids = {}
         for name in FILTERS:
-            process = await stack.enter_async_context(demo_filter(name, sockets / f"{name}.sock"))
-            pids[name] = process.pid
+            keeping = kept_filter(name, sockets / f"{name}.sock", display.line)
+            pids[name] = await stack.enter_async_context(keeping)
         daemon = await stack.enter_async_context(postmill(config, log))
         milter, port = f"unix:{sockets}/postmill.sock", options.port or free_port()
         front: Front = await stack.enter_async_context(
