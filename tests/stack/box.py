@@ -62,7 +62,7 @@ class Box:
         if self._process is None:
             raise RuntimeError("the box is not open")
         # --root: in a chroot the namespace's own root directory is not the one we mean
-        enter = ["nsenter", "-t", str(self._process.pid), "-m", "--root", *self._network_flag()]
+        enter = ["nsenter", "-t", str(self._process.pid), "-m", "--root", "--wd", *self._network_flag()]
         return [*enter, "--", *command]
 
     def open(self) -> Box:
@@ -81,6 +81,7 @@ class Box:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd="/",
                 start_new_session=True,
             )
         wait_until(lambda: self._alive() and ready.exists(), "the box does not open")

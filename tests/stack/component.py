@@ -80,6 +80,7 @@ class Component:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd="/",
                 start_new_session=True,
             )
 
