@@ -4,8 +4,9 @@ Not here: which cases there are (`bench.run`) and how they are shown (`bench.rep
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.generator import Generator, Outcome, Target
@@ -76,6 +77,15 @@ class Growth:
     def over(self) -> int:
         """Return the number of sessions in the second half."""
         return self.samples[-1][0] - self.samples[len(self.samples) // 2 - 1][0]
+
+
+def best(rounds: Sequence[Row]) -> Row:
+    """Return the round that others on the machine disturbed least, with the errors and sessions of all."""
+    least = min(rounds, key=lambda row: (row.cpu or 0.0, row.p50))
+    errors: Counter[str] = Counter()
+    for row in rounds:
+        errors.update(row.errors)
+    return replace(least, errors=dict(errors), sessions=sum(row.sessions for row in rounds))
 
 
 def load(

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench.generator import Generator
 from bench.inspection import functions, system_calls
-from bench.measure import Case, Growth, Memory, Row, growth, idle_memory, load
+from bench.measure import Case, Growth, Memory, Row, best, growth, idle_memory, load
 from bench.null_child import PROFILES
 from bench.processes import Child, Postmill, ProcessError, Setup, null_children, postmill
 from bench.report import machine, show, verdicts
@@ -46,6 +46,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--concurrency", type=numbers, default=list(SESSIONS), help="sessions at once: 1,20,200,1000")
     add("--children", type=numbers, default=[1, 3], help="how many milters: 1,3")
     add("--sessions", type=int, help="sessions for each figure")
+    add("--repeat", type=int, default=1, help="measure each case so often and show the cheapest round")
     add("--milter", choices=PROFILES, default="plain", help="what the null milters ask for")
     add("--no-straight", action="store_true", help="leave out the milters asked straight")
     add("--no-postmill", action="store_true", help="only the milters asked straight")
@@ -127,7 +128,10 @@ class Benchmark:
         targets = [manager.target] if manager else [child.target for child in children]
         watched = manager.watched if manager else None
         sessions = self._chosen.sessions or self._sessions(case.concurrency)
-        row = load(case, self._mail, sessions, targets, children, watched)
+        rounds = [
+            load(case, self._mail, sessions, targets, children, watched) for _ in range(self._chosen.repeat)
+        ]
+        row = best(rounds)
         self.rows.append(row)
         cost = "" if row.cpu is None else f", {row.cpu:.2f} CPU s/1000"
         self._console.print(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.measure import Case, Growth, Memory, Row
+from bench.measure import Case, Growth, Memory, Row, best
 from bench.report import speed_table, verdicts
 
 
@@ -58,3 +58,8 @@ def test_the_table_gives_the_ratio_to_the_straight_path() -> None:
     straight = Row(Case("straight", 3, "unix", 20), 1000, 100.0, 8.0, 9.0, None, 0.1, 0.1, {}, 0)
     ratios = list(speed_table([straight, row(0.3)]).columns[6].cells)
     assert ratios == ["", "0.50"]
+
+
+def test_the_best_round_keeps_the_errors_of_all() -> None:
+    chosen = best([row(0.5, errors=2), row(0.3), row(0.4, errors=1)])
+    assert (chosen.cpu, chosen.errors, chosen.sessions) == (0.3, {"closed": 3}, 3000)
