@@ -28,8 +28,7 @@ log = logging.getLogger("postmill.mta")
 
 _TEMPFAIL = frame(Reply.TEMPFAIL)
 _PROGRESS = frame(Reply.PROGRESS)
-_HEAD = 5
-"""Bytes that Sendmail writes on their own before a payload, which then waits for our acknowledgement (§8)."""
+_MACRO = int(Letter.MACRO)
 _HIGH_WATER = 1 << 20
 
 
@@ -80,7 +79,8 @@ class MtaConnection:
         except RemoteProtocolError as error:
             self._broken(error)
             return
-        if self._reader.pending == _HEAD:
+        if packets and packets[-1][0] == _MACRO:
+            # Sendmail writes macros on their own; its next write waits for our acknowledgement (protocol §8)
             self._stream.ask_quick_ack()
         if self._steps is not None:
             self._packets.extend(packets)
