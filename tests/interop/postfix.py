@@ -123,19 +123,23 @@ def available() -> bool:
     return MASTER.exists() and os.geteuid() == 0
 
 
-_handed_out: set[int] = set()
+_guards: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free now and below the kernel's own choices; none twice."""
+    """Return a TCP port of 127.0.0.1 that is free now and below the kernel's own choices.
+
+    No other process that asks here gets the same one: Postfix lets two instances share a port unnoticed.
+    """
     while True:
         port = random.randrange(20000, 32000)
+        guard = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            guard.bind(f"\0postmill-port-{port}")
             probe.bind(("127.0.0.1", port))
-            if port not in _handed_out:
-                _handed_out.add(port)
-                return port
+            _guards.append(guard)
+            return port
+        guard.close()
 
 
 def public_directory(prefix: str = "postmill-") -> Path:

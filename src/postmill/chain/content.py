@@ -28,7 +28,7 @@ def run_content(state: State, message: Message) -> Chain[Verdict]:
     """Show the message to every child that takes part; edits are left in ``message.edits``."""
     waiting, sticky = _order(state)
     while waiting:
-        batch = _batch(waiting)
+        batch = _batch(state, waiting)
         verdict, done = yield from _run_batch(state, message, batch, later=len(waiting) > len(batch))
         if verdict is not None:
             return CONTINUE if verdict is _QUARANTINED else verdict
@@ -46,18 +46,17 @@ def _order(state: State) -> tuple[list[Child], Verdict | None]:
     return waiting, None
 
 
-def _alone(child: Child) -> bool:
-    """Tell whether nobody may be asked before this child's edits are known."""
-    return not (
-        child.spec.independent
-        or child.spec.evaluate
-        or (child.terms is not None and not child.terms.content_edits)
-    )
+def _alone(state: State, child: Child) -> bool:
+    """Tell whether nobody may be asked before this child's edits are known, or its verdict if in turn."""
+    if child.spec.independent:
+        return False
+    edits = child.terms is None or child.terms.content_edits
+    return state.plan.in_turn or (edits and not child.spec.evaluate)
 
 
-def _batch(waiting: Sequence[Child]) -> Sequence[Child]:
+def _batch(state: State, waiting: Sequence[Child]) -> Sequence[Child]:
     for position, child in enumerate(waiting):
-        if _alone(child):
+        if _alone(state, child):
             return waiting[: position + 1]
     return waiting
 
@@ -100,7 +99,13 @@ def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None
             return verdict
     assert child.terms is not None
     windows = message.windows(child.terms, child.spec.pipeline)
-    talk = ContentTalk(windows, child.spec.content_timeout, state.check_text, split_body=message.sendmail)
+    talk = ContentTalk(
+        windows,
+        child.spec.content_timeout,
+        state.check_text,
+        split_body=message.sendmail,
+        hold_ends=state.copies_postfix("quarantine"),
+    )
     if child.backlog:
         yield Tell(child, b"".join(child.backlog))
         child.backlog.clear()
@@ -113,7 +118,7 @@ def _take_in(state: State, message: Message, child: Child, outcome: Outcome) -> 
     """Judge one outcome and keep the child's edits if they are to take effect."""
     verdict = yield from judge(state, child, _STAGE, outcome)
     if isinstance(outcome, Answered):
-        child.in_message = False
+        child.in_message = outcome.letter == Reply.CONTINUE and outcome.stage != _STAGE  # held before its end
         child.reusable = outcome.stage == _STAGE and not outcome.closing
     if verdict is not None or child.spec.evaluate or child.terms is None:
         return verdict

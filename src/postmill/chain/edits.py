@@ -72,7 +72,6 @@ def for_mta(message: Message) -> bytes:
     model = message.sendmail_model() if message.sendmail and len(message.edits) > 1 else None
     out: list[bytes] = []
     body: list[bytes] | None = None
-    sender: bytes | None = None
     for _, terms, edits in message.edits:
         if model is not None:
             model.next_filter()
@@ -81,15 +80,11 @@ def for_mta(message: Message) -> bytes:
             if letter == _REPLBODY:
                 new_body = new_body or []
                 new_body.append(payload)
-            elif letter == _CHGFROM:
-                sender = payload
             elif letter in _HEADER_EDITS:
                 out.append(_header_for_mta(message, terms, (letter, payload), model))
-            elif len(payload) > 1:  # an empty recipient means nothing (protocol §10.2)
+            elif letter == _CHGFROM or len(payload) > 1:  # an empty recipient means nothing (protocol §10.2)
                 out.append(frame(letter, payload))
         body = body if new_body is None else new_body
-    if sender is not None:
-        out.append(frame(_CHGFROM, sender))
     if body is not None:
         out.extend(frame(_REPLBODY, chunk) for chunk in _chunks(body))
     return b"".join(out)

@@ -114,9 +114,13 @@ def _lose_in_content(state: State, child: Child, lost: Lost) -> Verdict | None:
 
 
 def _hold(state: State, child: Child, stage: int, reason: bytes) -> None:
-    """Remember a quarantine, of the message or, before there is one, of the connection (protocol §3.5)."""
+    """Remember a quarantine, of the message or, before there is one, of the connection (protocol §3.5).
+
+    In Postfix one before the content sticks to the connection.
+    """
     state.observer.held(child.name, reason)
-    if state.message is None or stage in _CONNECTION_EVENTS:
+    sticks = stage != Command.BODYEOB and state.copies_postfix("quarantine")
+    if sticks or state.message is None or stage in _CONNECTION_EVENTS:
         state.hold_always = reason
     else:
         state.message.hold = reason

@@ -147,6 +147,8 @@ def _missing(state: State, child: Child, letter: int) -> list[Event]:
     if message is not None and letter in _IN_MESSAGE and not child.in_message:
         missing += [message.mail] if message.mail is not None else []
         missing += [rcpt for rcpt in message.rcpts if child.index <= rcpt.reached and wants(child, rcpt)]
+        if letter == Command.HEADER and message.data is not None and child.index <= message.data.reached:
+            missing.append(message.data)
     return missing
 
 

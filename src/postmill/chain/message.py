@@ -28,6 +28,8 @@ _WINDOW = 262144
 _HEADER, _EOH, _BODY, _BODYEOB = (
     int(letter) for letter in (Command.HEADER, Command.EOH, Command.BODY, Command.BODYEOB)
 )
+_TWIN = {_HEADER: _EOH, _EOH: _HEADER, _BODY: _BODYEOB, _BODYEOB: _BODY}
+"""Events for which Postfix has one list of macros: a body that only a child made gets those of the end."""
 
 
 def split_header(payload: bytes) -> tuple[bytes, bytes]:
@@ -43,6 +45,7 @@ class Message:
         "_heads",
         "_windows",
         "body",
+        "data",
         "edits",
         "headers",
         "hold",
@@ -65,6 +68,8 @@ class Message:
         self.leadspc = leadspc
         self.sendmail = sendmail
         self.rcpts: list[Event] = []
+        self.data: Event | None = None
+        """The last DATA; it may be refused and come again."""
         self.headers: list[bytes] = []
         """Payloads of the HEADER packets, as they came."""
         self.model: Model | None = None
@@ -147,6 +152,9 @@ class Message:
 
     def _macros(self, letter: int, terms: Terms) -> bytes:
         payload = self.stage_macros.get(letter)
+        if payload is None and not self.sendmail:
+            twin = self.stage_macros.get(_TWIN[letter])
+            payload = None if twin is None else bytes((letter,)) + twin[1:]
         return b"" if payload is None else terms.macros.packet(payload)
 
 

@@ -14,7 +14,7 @@ from postmill.chain.edits import for_mta
 from postmill.chain.envelope import run_event
 from postmill.chain.event import Event
 from postmill.chain.judgement import ABORT, QUIT
-from postmill.chain.links import mark, prepare
+from postmill.chain.links import mark, prepare, wants
 from postmill.chain.message import Message
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
@@ -99,6 +99,8 @@ class Session:
             raise RemoteProtocolError("MACRO without the letter of its event")
         letter = payload[0]
         if letter in _CONTENT:
+            if self.state.pending_macros is not None:
+                self._settle_macros(letter)
             self._message().stage_macros[letter] = payload
             return None
         if self.state.pending_macros is not None:
@@ -119,7 +121,7 @@ class Session:
         event = Event(macros[0], b"", macros)
         self._remember(event)
         for child in self.state.children:
-            if child.open and child.state == TAKING_PART:
+            if child.open and child.state == TAKING_PART and wants(child, event):
                 mark(child, event.letter)
                 prepare(child, event)
 
@@ -135,6 +137,9 @@ class Session:
         elif event.letter == Command.RCPT:
             event.reached = len(state.children)
             self._message().rcpts.append(event)
+        elif event.letter == Command.DATA:
+            event.reached = len(state.children)
+            self._message().data = event
 
     # -- connection -----------------------------------------------------------------------------------
 
@@ -225,6 +230,7 @@ class Session:
         event = Event(Command.DATA, payload, self._take_macros())
         message = self._message()
         self._note_macros(event)
+        message.data = event
         verdict = message.verdict or (yield from run_event(self.state, event))
         if verdict.letter in _WHOLE_MESSAGE:
             message.verdict = verdict

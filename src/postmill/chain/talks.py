@@ -168,6 +168,7 @@ class ContentTalk:
         "_check",
         "_edits",
         "_hold",
+        "_hold_ends",
         "_skipped",
         "_split_body",
         "_windows",
@@ -184,11 +185,14 @@ class ContentTalk:
         check: TextCheck = check_reply_text,
         *,
         split_body: bool = False,
+        hold_ends: bool = False,
     ) -> None:
         """Write ``windows``, END OF BODY last; the child may be silent for ``timeout`` seconds.
 
-        ``split_body`` lets other edits come between the parts of a new body, as Sendmail does.
+        ``split_body`` lets other edits come between the parts of a new body, as Sendmail does; ``hold_ends``
+        tells a child nothing more of a message that it quarantined, as Postfix does (protocol §3.5).
         """
+        self._hold_ends = hold_ends
         self._check = check
         self._split_body = split_body
         self._windows = iter(windows)
@@ -240,7 +244,7 @@ class ContentTalk:
         raise _unexpected(letter, self.stage)
 
     def _continued(self) -> bytes:
-        if self.stage == _BODYEOB:
+        if self.stage == _BODYEOB or (self._hold_ends and self._hold is not None):
             self._finish(_CONTINUE, b"")
             return b""
         self.due -= 1

@@ -53,7 +53,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Scenario]:
     elif options.count:
         yield from generate.scenarios(options.seed, options.count, options.start)
     else:
-        for shelf in (families.scenarios(), matrix.scenarios(), edits.scenarios(), load_kept()):
+        for shelf in (families.comparable(), matrix.scenarios(), edits.scenarios(), load_kept()):
             yield from shelf
 
 

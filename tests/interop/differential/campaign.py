@@ -66,7 +66,7 @@ def run_here(
 
     With ``kept``, shrink what differs and write it there.
     """
-    ordered = _by_profile(scenarios)
+    ordered = by_profile(scenarios)
     tally = Tally()
     begun = time.monotonic()
     with Lane(ordered, kinds) as lane:
@@ -100,7 +100,8 @@ def run_on_lanes(
     return total
 
 
-def _by_profile(scenarios: Iterable[Scenario]) -> list[Scenario]:
+def by_profile(scenarios: Iterable[Scenario]) -> list[Scenario]:
+    """Order scenarios so that those of one profile follow each other (a Postmill is started for each)."""
     groups: dict[object, list[Scenario]] = {}
     for scenario in scenarios:
         groups.setdefault(scenario.profile, []).append(scenario)

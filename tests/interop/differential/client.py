@@ -143,7 +143,11 @@ class SmtpClient:
             pass
 
     def _close(self) -> None:
+        """Leave without QUIT: say no more, and wait until smtpd has noticed and is done with us."""
         if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+                self._wait_for_end()
             self._socket.close()
             self._socket = None
 

@@ -35,8 +35,13 @@ class Verdict:
 
 def compare(scenario: Scenario, direct: Observation, behind: Observation) -> Verdict:
     """Compare two observations of the same scenario."""
-    differences = [*_outside(direct, behind)]
+    differences: list[Difference] = []
     excused: list[str] = []
+    for found in _outside(scenario, direct, behind):
+        if isinstance(found, str):
+            excused.append(found)
+        else:
+            differences.append(found)
     for position, (one, other) in enumerate(zip(direct.children, behind.children, strict=True)):
         for found in _child(scenario, position, one, other):
             if isinstance(found, str):
@@ -46,12 +51,13 @@ def compare(scenario: Scenario, direct: Observation, behind: Observation) -> Ver
     return Verdict(tuple(differences), tuple(excused))
 
 
-def _outside(direct: Observation, behind: Observation) -> Iterator[Difference]:
+def _outside(scenario: Scenario, direct: Observation, behind: Observation) -> Iterator[Difference | str]:
     """What client, recipients and queue show."""
     for one, other in zip_longest(direct.replies, behind.replies):
         if one != other:
             said = (one or other)[0]
-            yield Difference(f"reply to {said!r}", repr(one and one[1]), repr(other and other[1]))
+            name = permitted.excuse_reply(scenario, said, one and one[1], other and other[1])
+            yield name or Difference(f"reply to {said!r}", repr(one and one[1]), repr(other and other[1]))
     for what in ("delivered", "held", "left"):
         one, other = getattr(direct, what), getattr(behind, what)
         if one != other:

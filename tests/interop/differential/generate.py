@@ -2,7 +2,8 @@
 
 The choices are weighted so that most messages get through most filters: a scenario whose first filter refuses
 the connection teaches nothing about the others.  Only faults that show at once are drawn (hanging filters:
-`families`), and no ACCEPT in answer to UNKNOWN, which crashes smtpd outside a transaction (protocol §6.6).
+`families`), and neither ACCEPT nor DISCARD in
+answer to UNKNOWN, which crash smtpd outside a transaction (protocol §6.6).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from postmill.wire.codes import Protocol
+from postmill.wire.codes import ALL_ACTIONS, Protocol
 from tests.interop.differential import plays
 from tests.interop.differential.dialogues import HEADERS, MESSAGE, QUIT, ehlo, mail, message, rcpt
 from tests.interop.differential.matrix import EVERYTHING_AS_POSTFIX
@@ -114,7 +115,15 @@ def _child(random: Random, uncounted: bool, on_error: str) -> Child:
     version = random.choice((6,) * 12 + (2, 3, 4))
     rules = tuple(_rule(random, uncounted) for _ in range(random.choice((0, 1, 1, 2, 3))))
     symlists = _symlists(random) if random.random() < 0.25 else ()
-    return Child(rules, version=version, protocol=protocol, symlists=symlists, on_error=on_error)
+    edits_at_all = any(rule.at == "E" for rule in rules)
+    return Child(
+        rules,
+        version=version,
+        actions=ALL_ACTIONS if edits_at_all or random.random() < 0.5 else random.choice((0, 0x11)),
+        protocol=protocol,
+        symlists=symlists,
+        on_error=on_error,
+    )
 
 
 def _symlists(random: Random) -> tuple[tuple[int, str], ...]:
@@ -142,7 +151,7 @@ def _deed(random: Random, stage: str) -> tuple[Step, ...]:
         return verdict(random.choice(SEVERE))
     if stage != "E":
         word = random.choices(VERDICTS, WEIGHTS)[0]
-        return verdict("c" if stage == "U" and word == "a" else word)
+        return verdict("c" if stage == "U" and word in "ad" else word)
     edits = tuple(_edit(random) for _ in range(random.choice((0, 1, 1, 2, 3, 5))))
     last = (CONTINUE,) if random.random() < 0.75 else verdict(random.choice((*VERDICTS, "q+c", "q+a", "q+r")))
     body = (plays.replace_body(random.choice(BODIES)),) if random.random() < 0.3 else ()

@@ -27,8 +27,8 @@ VERDICTS = {
     "shutdown": "4",
     "close": "",
 }
-NOT_COMPARABLE = {("U", "accept")}
-"""Outside a transaction this crashes smtpd (protocol §6.6): nothing to be the same as."""
+NOT_COMPARABLE = {("U", "accept"), ("U", "discard")}
+"""Outside a transaction these crash smtpd (protocol §6.6): nothing to be the same as."""
 
 EVERYTHING_AS_POSTFIX = ("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text")
 STRICT = ManagerSettings(same_as_postfix=EVERYTHING_AS_POSTFIX)

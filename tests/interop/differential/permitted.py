@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from postmill.wire.codes import Action, Protocol
 from tests.interop.differential.observation import ANSWER, Connection, Packet
 from tests.interop.differential.scenario import Child, Scenario, Step
 
 REFUSING = "rty4"
 ASKED_TOGETHER = "CHMTU"
+CONTENT_EDITS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
 ABORT: Packet = ("A", b"")
 
 
@@ -104,23 +106,83 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
 
 
 def asked_at_the_same_time(case: Case) -> bool:
-    """With ``ask = "parallel"`` a child hears an event that an earlier child refuses at that very moment."""
+    """With ``ask = "parallel"`` a child hears an event that an earlier child refuses at that very moment.
+
+    So it does with the content, if the earlier one cannot edit.
+    """
     earlier = case.scenario.children[: case.position]
     if case.scenario.manager.ask != "parallel" or not earlier:
         return False
-    return _equal_but_for_needless(case.direct, case.behind)
+    read_together = any(not child.actions & CONTENT_EDITS for child in earlier)
+    return _equal_but_for_needless(case.direct, case.behind, ASKED_TOGETHER + "LNBE" * read_together)
+
+
+def quarantined_before_the_content(case: Case) -> bool:
+    """After a quarantine before the content Postfix tells filters less of the envelope, but shows them the content.
+
+    Content without MAIL: a libmilter filter does not answer that, so it is not copied (protocol §3.5, §9.9).
+    What becomes of the mail is the same, and compared.
+    """
+    return any(_holds_early(child) for child in case.scenario.children)
+
+
+def not_connected_before_needed(case: Case) -> bool:
+    """A filter that does without every event before the content is connected when the content comes.
+
+    What it gets of the envelope is macros only, and those of an UNKNOWN are gone by then.
+    """
+    nothing = Protocol.NOCONNECT | Protocol.NOHELO | Protocol.NOMAIL | Protocol.NORCPT
+    unwanted = int(nothing | Protocol.NODATA | Protocol.NOUNKNOWN)
+    if case.scenario.children[case.position].protocol & unwanted != unwanted:
+        return False
+    return tuple(packet for packet in case.direct if packet[0] != "D" or packet[1][:1] != b"U") == case.behind
 
 
 EXCUSES: tuple[Callable[[Case], bool], ...] = (
     negotiated_but_never_used,
     told_less_of_a_refused_connection,
     asked_at_the_same_time,
+    quarantined_before_the_content,
+    not_connected_before_needed,
 )
+
+
+def failed_filter_not_asked(scenario: Scenario, said: str, answer: bytes | None) -> bool:
+    """Postfix refuses VRFY, ETRN, AUTH and STARTTLS, of which no filter is told, while a filter is in a failed state.
+
+    Postmill hears nothing of these commands (§9.10); they change nothing in the transaction.
+    """
+    command = said.partition(" ")[0].upper()
+    failing = any(_may_fail(child) for child in scenario.children)
+    return command in ("VRFY", "ETRN", "AUTH", "STARTTLS") and failing and (answer or b"")[:1] in (b"4", b"5")
+
+
+def first_refusal_repeated(scenario: Scenario, answer: bytes | None, other: bytes | None) -> bool:
+    """Two filters refuse the connection, one at CONNECT and one before it at HELO: Postfix repeats the first it heard.
+
+    With filters of its own it would repeat that of the first in order (§9.10, the row of C/H verdicts).
+    """
+    refusing = sum(map(_may_refuse_connection, scenario.children))
+    return refusing > 1 and all((text or b"")[:1] in (b"4", b"5") for text in (answer, other))
+
+
+def excuse_reply(scenario: Scenario, said: str, direct: bytes | None, behind: bytes | None) -> str | None:
+    """The name of the excuse that covers this different SMTP reply, if one does."""
+    if failed_filter_not_asked(scenario, said, direct):
+        return "failed_filter_not_asked"
+    return "first_refusal_repeated" if first_refusal_repeated(scenario, direct, behind) else None
 
 
 def excuse(case: Case) -> str | None:
     """The name of the excuse that covers this difference, if one does."""
     return next((allowed.__name__ for allowed in EXCUSES if allowed(case)), None)
+
+
+def _holds_early(child: Child) -> bool:
+    if child.on_error == "quarantine":
+        return True
+    early = [rule for rule in child.rules if set(rule.at) & set("CHMRTU")]
+    return any(step[:2] == ("reply", "q") for rule in early for step in rule.do)
 
 
 def _may_refuse_connection(child: Child) -> bool:
@@ -131,13 +193,20 @@ def _may_refuse_connection(child: Child) -> bool:
     return any(_refuses(step, child) for rule in early for step in rule.do)
 
 
+def _may_fail(child: Child) -> bool:
+    """Whether this filter may come into Postfix's failed state: by closing, or by what is no legal answer."""
+    irregular = child.absent or child.negotiate is not None or bool(child.extra) or not child.fit
+    legal = {("reply", letter) for letter in "cartdsyphim+-2eqb4"}
+    return irregular or any(step[:2] not in legal for rule in child.rules for step in rule.do)
+
+
 def _refuses(step: Step, child: Child) -> bool:
     if step[0] == "reply" and step[1] in "cadsp":
         return bool(step[2]) and child.on_error != "accept"
     return (step[0] == "reply" and step[1] in REFUSING) or child.on_error != "accept"
 
 
-def _equal_but_for_needless(direct: tuple[Packet, ...], behind: tuple[Packet, ...]) -> bool:
+def _equal_but_for_needless(direct: tuple[Packet, ...], behind: tuple[Packet, ...], needless: str) -> bool:
     """Whether ``behind`` is ``direct`` with events inserted that all children are asked together.
 
     An insert is an event with its macros; ABORTs are compared no more, since a needless MAIL needs one.
@@ -148,15 +217,11 @@ def _equal_but_for_needless(direct: tuple[Packet, ...], behind: tuple[Packet, ..
     for packet in right:
         if place < len(left) and packet == left[place]:
             place += 1
-        elif not _asked_together(packet):
+        elif _event_of(packet) not in needless + "O":
             return False
     return place == len(left)
 
 
-def _asked_together(packet: Packet) -> bool:
+def _event_of(packet: Packet) -> str:
     letter, payload = packet
-    return (
-        letter in ASKED_TOGETHER
-        or (letter == "D" and payload[:1].decode("latin-1") in ASKED_TOGETHER)
-        or letter == "O"
-    )
+    return payload[:1].decode("latin-1") if letter == "D" else letter

@@ -45,6 +45,7 @@ MAIN = {
     "lmtp_host_lookup": "native",
     "smtpd_sasl_auth_enable": "no",
     "notify_classes": "",
+    "service_throttle_time": "1s",
     "milter_connect_timeout": "4s",
 }
 
@@ -121,7 +122,7 @@ class Side:
             return
         for child, child_script in zip(self.children, scripts, strict=False):
             child.follow(Script(child_script.negotiate))
-        for _ in range(2):
+        for _ in range(len(scripts) + 1):  # in turn, one stale answer hides those behind it
             manager.prime(int(profile.postfix.protocol[0]))
         self._wait(self._idle)
         manager.primed = answers

@@ -1,0 +1,72 @@
+"""Same as Postfix: every shelf of scenarios, the kept ones and a few hundred random ones, in real Postfix.
+
+The seed of the random ones is fixed, so that a run can be repeated; POSTMILL_DIFFERENTIAL_SEED and
+POSTMILL_DIFFERENTIAL_COUNT choose others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
+
+from tests.interop.differential import edits, families, generate, matrix
+from tests.interop.differential.campaign import by_profile, load_kept
+from tests.interop.differential.compare import compare
+from tests.interop.differential.documented import Documented, everything
+from tests.interop.differential.lane import Lane
+from tests.interop.differential.scenario import Scenario
+
+SEED = int(os.environ.get("POSTMILL_DIFFERENTIAL_SEED", "20261123"))
+COUNT = int(os.environ.get("POSTMILL_DIFFERENTIAL_COUNT", "300"))
+
+SHELVES = by_profile(chain(families.comparable(), matrix.scenarios(), edits.scenarios()))
+KEPT = load_kept()
+RANDOM = by_profile(generate.scenarios(SEED, COUNT))
+DOCUMENTED = list(everything())
+
+
+@pytest.fixture(scope="module")
+def lane() -> Iterator[Lane]:
+    """Postfix with its filters, and Postfix with Postmill."""
+    pairs = [scenario for each in DOCUMENTED for scenario in (each.given, each.like)]
+    with Lane([*SHELVES, *KEPT, *RANDOM, *pairs]) as lane:
+        yield lane
+
+
+def name_of(value: Scenario | Documented) -> str:
+    """The id of a test."""
+    return value.given.name if isinstance(value, Documented) else value.name
+
+
+def check(lane: Lane, scenario: Scenario) -> None:
+    """Play, and fail with both sides and the scenario itself."""
+    outcome = lane.run(scenario)
+    assert outcome.same, f"{outcome.report()}\n{scenario.to_json()}"
+
+
+@pytest.mark.parametrize("scenario", SHELVES, ids=name_of)
+def test_shelves_are_the_same(lane: Lane, scenario: Scenario) -> None:
+    check(lane, scenario)
+
+
+@pytest.mark.parametrize("scenario", KEPT, ids=name_of)
+def test_what_once_differed_is_the_same(lane: Lane, scenario: Scenario) -> None:
+    check(lane, scenario)
+
+
+@pytest.mark.parametrize("scenario", RANDOM, ids=name_of)
+def test_random_scenarios_are_the_same(lane: Lane, scenario: Scenario) -> None:
+    check(lane, scenario)
+
+
+@pytest.mark.parametrize("difference", DOCUMENTED, ids=name_of)
+def test_documented_differences_are_as_documented(lane: Lane, difference: Documented) -> None:
+    direct, behind = lane.pair(difference.like, difference.given)
+    expected = difference.as_given(direct)
+    if difference.only_outside:
+        expected, behind = expected.outside(), behind.outside()
+    found = compare(difference.given, expected, behind)
+    assert not found.differences, "\n".join(map(str, found.differences))
