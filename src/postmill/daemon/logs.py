@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
+import socket
 import sys
 from datetime import datetime
 from typing import Any
@@ -18,6 +20,8 @@ from postmill.record import MessageRecord
 
 log = logging.getLogger("postmill.message")
 
+SYSLOG = "/dev/log"
+"""Where the system's log daemon listens, syslog(3)."""
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
@@ -80,14 +84,9 @@ def configure(settings: LogSettings) -> None:
     )
     handler: logging.Handler
     if settings.to == "syslog":
-        try:
-            handler = logging.handlers.SysLogHandler(
-                "/dev/log", facility=logging.handlers.SysLogHandler.LOG_MAIL
-            )
-        except OSError as error:
-            raise UnavailableError(
-                f"cannot log to syslog: /dev/log: {error.strerror}; set log.to to stderr or journal"
-            ) from error
+        handler = _syslog()
+        if settings.format == "json":
+            handler.ident = f"postmill[{os.getpid()}]: "
     else:
         handler = logging.StreamHandler(sys.stderr)
         if settings.to == "journal":
@@ -102,11 +101,32 @@ def configure(settings: LogSettings) -> None:
     root.propagate = False
 
 
+def _syslog() -> logging.handlers.SysLogHandler:
+    """Return a handler for the system's log; its own constructor is silent when nobody listens there."""
+    if not any(_listens(kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
+        raise UnavailableError(
+            f"cannot log to syslog: nobody listens on {SYSLOG}; set log.to to stderr or journal"
+        )
+    return logging.handlers.SysLogHandler(SYSLOG, facility=logging.handlers.SysLogHandler.LOG_MAIL)
+
+
+def _listens(kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
+        return probe.connect_ex(SYSLOG) == 0
+
+
+def _one_line(text: str) -> str:
+    """Return text without control characters: what clients and children say must not forge lines."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def log_message(record: MessageRecord) -> None:
     """Write the line of one message, with a line for each child on level debug."""
     if not log.isEnabledFor(logging.INFO):
         return
-    log.info(describe(record), extra={"mail": record})
+    log.info("%s", _one_line(describe(record)), extra={"mail": record})
     details = log.isEnabledFor(logging.DEBUG)
     for child in record.children.values():
         if not details and not child.verdict.startswith("lost:"):
@@ -123,7 +143,7 @@ def log_message(record: MessageRecord) -> None:
                     answer.verdict,
                     answer.stage,
                     answer.ms,
-                    f": {answer.text}" if answer.text else "",
+                    f": {_one_line(answer.text)}" if answer.text else "",
                 )
 
 
