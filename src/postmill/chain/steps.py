@@ -79,6 +79,10 @@ class Talk(Protocol):
         """Take one packet, return what to write next; raises RemoteProtocolError."""
         ...
 
+    def continued(self, count: int) -> bytes:
+        """Take CONTINUE ``count`` times, at most as often as it is due; the same as ``receive`` each time."""
+        ...
+
     def lost_edits(self) -> tuple[Edit, ...]:
         """Return the edits that came before the child was lost (protocol §9.4)."""
         ...

@@ -107,6 +107,12 @@ class NegotiateTalk:
             self.stage = self.then.stage
         return b""
 
+    def continued(self, count: int) -> bytes:
+        """Take CONTINUE: it can only be the answer to the event that was told with the offer."""
+        for _ in range(count):
+            self.receive(_CONTINUE, b"")
+        return b""
+
     def lost_edits(self) -> tuple[Edit, ...]:
         """Nothing was edited."""
         return ()
@@ -149,6 +155,10 @@ class EventTalk:
             self.outcome = answer
             return b""
         raise _unexpected(letter, self.stage)
+
+    def continued(self, count: int) -> bytes:
+        """Take CONTINUE, which comes once."""
+        return self.receive(_CONTINUE, b"")
 
     def lost_edits(self) -> tuple[Edit, ...]:
         """Nothing was edited."""
@@ -276,6 +286,13 @@ class ContentTalk:
 
     def _replaces(self) -> bool:
         return any(letter == _REPLBODY for letter, _ in self._edits)
+
+    def continued(self, count: int) -> bytes:
+        """Take CONTINUE ``count`` times: what ``receive`` would make of each, at the price of one."""
+        self._at += count - 1
+        self.due -= count - 1
+        self.stage = self._awaited[self._at]
+        return self._continued()
 
     def lost_edits(self) -> tuple[Edit, ...]:
         """Return what came before the loss, without a body that may be half a body (protocol §9.4)."""

@@ -205,10 +205,9 @@ class ChildLink:
         """Take nothing but CONTINUE, as most reads are: nothing is cut, nor timed more than once."""
         if count > talk.due:
             raise RemoteProtocolError("more replies than questions")
-        receive = talk.receive
-        for _ in range(count):
-            if (more := receive(_CONTINUE, b"")) and self._stream is not None:
-                self._stream.write(more)
+        more = talk.continued(count)
+        if more and self._stream is not None:
+            self._stream.write(more)
         self._received(talk)
 
     def _packets(self, data: bytes) -> None:
