@@ -55,7 +55,11 @@ class Bench:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Stream]:
     calls: list[Stream] = []
-    monkeypatch.setattr(Stream, "ask_quick_ack", calls.append)
+
+    def note(stream: Stream) -> None:
+        calls.append(stream)
+
+    monkeypatch.setattr(Stream, "ask_quick_ack", note)
     return calls
 
 
