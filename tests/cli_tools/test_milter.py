@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -150,6 +151,15 @@ def test_follows_a_script_file(socket: str, tmp_path: Path) -> None:
     assert (second.status, second.stage, second.reply) == ("temporary-failure", "M", b"450 4.2.0 later")
     assert (third.status, third.stage) == ("reject", "T")
     assert "helo" not in out
+
+
+def test_ends_when_nobody_reads_its_output_any_more(socket: str) -> None:
+    with program("postmill.cli", "milter", socket) as milter:
+        assert milter.process.stdout is not None
+        milter.process.stdout.close()
+        with contextlib.suppress(EOFError, ConnectionError):
+            FakeMta(socket).deliver(TWO)
+        assert milter.process.wait(timeout=30) in (0, 120, 141)
 
 
 @pytest.mark.parametrize(

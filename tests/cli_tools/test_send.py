@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -272,6 +275,20 @@ def test_many_sessions() -> None:
     assert broken.status == 76
     assert values["errors"] == {"MAIL: the filter closed the connection": 5}
     assert set(values["latency"]) == {"p50", "p90", "p99", "max"}
+
+
+def test_an_interrupted_run_is_reported_as_far_as_it_came() -> None:
+    script = Script(rules=[Rule("M", (StopAnswering(),), connection=3)])
+    command = [sys.executable, "-m", "postmill.cli", "send", "-n", "3"]
+    with (
+        ScriptedChild(script) as child,
+        subprocess.Popen([*command, str(child.endpoint)], stdout=subprocess.PIPE, text=True) as process,
+    ):
+        child.wait_for(lambda event: event.connection == 3 and event.code == "M", 30)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "sessions: 2 (interrupted)\n" in out
 
 
 def test_help_has_sections_and_examples() -> None:

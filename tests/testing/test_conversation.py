@@ -217,6 +217,20 @@ def test_own_macros_are_added_and_carried_on() -> None:
     assert macros_of(asked, "E") == [b"if_addr\x00192.0.2.1\0u\x001\0"]
 
 
+def test_what_postfix_knows_during_the_content() -> None:
+    """Its cleanup lacks macros that its smtpd has, and writes IPv6 addresses without prefix; protocol §5.2."""
+    client = Client(b"mx", b"6", 25, b"2001:db8::1")
+    names = b"{client_addr} {client_resolve} {mail_addr} {client_name} i"
+    answer = OptNeg(6, 0x100, 0, ((2, names), (5, names)))
+    said = talk(SessionPlan(client, mails=(SHORT,)), answer=answer)[2]
+    assert macros_of(said, "M") == [
+        b"{client_addr}\0IPv6:2001:db8::1\0{client_resolve}\0OK\0{mail_addr}\0sender@example.com\0{client_name}\0mx\0"
+    ]
+    assert macros_of(said, "E") == [b"{client_addr}\x002001:db8::1\0{client_name}\0mx\0i\0Q1\0"]
+    sendmail = talk(SessionPlan(client, mails=(SHORT,), like="sendmail"))[2]
+    assert b"IPv6:2001:db8::1\0" in sendmail.partition(b"Cmx\0")[2][:30]
+
+
 def test_rejected_recipients_are_shown_only_on_request() -> None:
     refused = Recipient(b"<nobody@example.org>", refused=b"550 5.1.1 User unknown")
     plan = SessionPlan(mails=(replace(SHORT, recipients=(refused, *TWO[:1])),))

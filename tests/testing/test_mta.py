@@ -117,6 +117,17 @@ def test_raw_bytes_and_silence() -> None:
         assert mta.wait_eof() == frame(ord("c"))
 
 
+def test_packets_that_nobody_asked_for_are_noticed_before_the_next_command() -> None:
+    script = Script(Negotiation(protocol=Protocol.NR_MAIL), [Rule("M", (reply("reject"),), forced=True)])
+    with ScriptedChild(script) as child, FakeMta(child.endpoint) as mta:
+        mta.negotiate()
+        assert mta.mail().verdict is None
+        child.wait_for(lambda event: event.code == "M")
+        assert not mta.silent_for(5)
+        with pytest.raises(RemoteProtocolError, match="unasked packets 'r'"):
+            mta.rcpt()
+
+
 def test_deliver_and_offers() -> None:
     body = send(ReplaceBody(b"x" * 100_000))
     with ScriptedChild(Script(rules=[Rule("E", (body, reply("continue")))])) as child:

@@ -102,6 +102,13 @@ class Reporter:
     def _print(self, session: int, values: dict[str, object], text: str, *, reply: bool = False) -> None:
         if self._quiet:
             return
+        try:
+            self._print_line(session, values, text, reply=reply)
+        except BrokenPipeError:  # the reader of our output has left: nothing more to do here
+            self._quiet = True
+            self.finished.set()
+
+    def _print_line(self, session: int, values: dict[str, object], text: str, *, reply: bool) -> None:
         if self._json:
             self._write(json.dumps({"session": session, **values}, ensure_ascii=False))
             return

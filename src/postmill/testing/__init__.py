@@ -1,5 +1,7 @@
-"""The public test kit: a scripted filter, a fake MTA, and the pure tables and conversations behind them.
+"""The public test kit: both ends of a milter connection, scripted.
 
-`script` and `child` play a filter, `conversation`, `mta` and `sender` an MTA. Nothing here is used by the
-daemon.
+A filter: `script` decides, `child` serves, `seen` remembers; `words`, `wishes` and `script_file` read what
+people write. An MTA: `plan` says what, `conversation` and `macros` how; `mta` (blocking) and `sender`
+(event loop) carry it out, `load` does so many times; `outcome` and `result` hold what came of it, `showing`
+and `trace` tell it. Nothing here is used by the daemon.
 """

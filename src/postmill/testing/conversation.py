@@ -110,7 +110,8 @@ class Conversation:
 
     def _open(self) -> Talk:
         client = self.plan.client
-        connect = Connect(client.host, client.family, client.port, client.address)
+        prefix = b"" if self.postfix or client.family != b"6" else b"IPv6:"
+        connect = Connect(client.host, client.family, client.port, prefix + client.address)
         if client.family == b"U":
             connect = Connect(client.host)
         yield from self._session_event(connect)

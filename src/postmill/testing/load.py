@@ -32,6 +32,7 @@ class LoadReport:
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[Status] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
     first_error: ErrorKind | Literal[""] = ""
 
     def add(self, report: SessionReport) -> None:
@@ -81,9 +82,10 @@ async def run_load(
     concurrency: int,
     timeouts: Timeouts | None = None,
     on_done: Callable[[SessionReport], None] | None = None,
+    total: LoadReport | None = None,
 ) -> LoadReport:
-    """Carry out `sessions` sessions, `concurrency` of them at a time."""
-    total = LoadReport()
+    """Carry out `sessions` sessions, `concurrency` of them at a time; counts in `total` if given."""
+    total = LoadReport() if total is None else total
     numbers = count(1)
 
     async def worker() -> None:
@@ -94,8 +96,10 @@ async def run_load(
                 on_done(report)
 
     begin = time.monotonic()
-    await asyncio.gather(*(worker() for _ in range(max(1, min(concurrency, sessions)))))
-    total.seconds = time.monotonic() - begin
+    try:
+        await asyncio.gather(*(worker() for _ in range(max(1, min(concurrency, sessions)))))
+    finally:
+        total.seconds = time.monotonic() - begin
     return total
 
 
@@ -115,6 +119,11 @@ def send_load(
     timeouts: Timeouts | None = None,
     on_done: Callable[[SessionReport], None] | None = None,
 ) -> LoadReport:
-    """`run_load` for callers without an event loop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run_load(endpoint, plan, sessions, concurrency, timeouts, on_done))
+    """`run_load` for callers without an event loop; an interrupted run is reported as far as it came."""
+    total = LoadReport()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_load(endpoint, plan, sessions, concurrency, timeouts, on_done, total))
+    except KeyboardInterrupt:
+        total.interrupted = True
+    return total

@@ -36,6 +36,12 @@ DEFAULT_LISTS: dict[Dialect, dict[str, str]] = {
 }
 """Letters that are missing get no macro packet at all, unless the filter asked for a list."""
 
+CONTENT = "LNBE"
+NOT_IN_CONTENT = frozenset({b"client_resolve", b"client_connections"})
+"""Macros that Postfix's smtpd defines and its cleanup does not (protocol §5.2), beside those of MAIL and
+RCPT.
+"""
+
 NEVER_IN_SENDMAIL = "LBU"
 STAGES_IN_ORDER = "CHMRTUNLBE"
 
@@ -105,6 +111,9 @@ class MacroBook:
         self, letter: str, mail: Mail | None, recipient: Recipient | None, queued: bool
     ) -> dict[bytes, bytes]:
         values = dict(self._base)
+        if letter in CONTENT and self._plan.like == "postfix":
+            values = {name: value for name, value in values.items() if name not in NOT_IN_CONTENT}
+            values[b"client_addr"] = self._plan.client.address
         if mail is not None:
             values |= self._mail_values(letter, mail, queued)
         if recipient is not None:
@@ -135,11 +144,15 @@ class MacroBook:
         return values
 
     def _mail_values(self, letter: str, mail: Mail, queued: bool) -> dict[bytes, bytes]:
-        values = {
-            b"mail_addr": _plain(mail.sender),
-            b"mail_host": _domain(mail.sender),
-            b"mail_mailer": b"smtp" if self._plan.like == "postfix" else b"esmtp",
-        }
+        values = (
+            {}
+            if letter in CONTENT and self._plan.like == "postfix"
+            else {
+                b"mail_addr": _plain(mail.sender),
+                b"mail_host": _domain(mail.sender),
+                b"mail_mailer": b"smtp" if self._plan.like == "postfix" else b"esmtp",
+            }
+        )
         if self._plan.like == "sendmail" or letter not in "MR" or (letter == "R" and queued):
             values[b"i"] = mail.queue_id
         if self._plan.like == "sendmail":

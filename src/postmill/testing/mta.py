@@ -7,6 +7,8 @@ Here belongs the blocking transport; `conversation` knows what to say, `outcome`
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import time
 from collections import deque
@@ -177,12 +179,24 @@ class FakeMta:
         letter = letter_of(command)
         if not force and not self.wants(letter):
             return NOTHING
+        self._refuse_unasked()
         head = b""
         if macros is not None:
             pairs: Pairs = tuple(macros.items() if isinstance(macros, dict) else macros)
             head = encode(Macro(letter, pairs))
         self.send_raw(head + frame(letter, payload))
         return self.collect(letter) if self.expects_reply(letter) else NOTHING
+
+    def _refuse_unasked(self) -> None:
+        """RemoteProtocolError, when `strict`, for packets that have arrived although no reply was due."""
+        if not self.strict:
+            return
+        if select.select([self.sock], [], [], 0)[0]:
+            with contextlib.suppress(ConnectionError):
+                self._packets.extend(self._reader.feed(self.sock.recv(262144)))
+        if self._packets:
+            letters = bytes(letter for letter, _ in self._packets).decode("latin-1")
+            raise RemoteProtocolError(f"unasked packets {letters!r}")
 
     def collect(self, command: int | str) -> Outcome:
         """Read replies up to the verdict on a command that was sent."""

@@ -42,7 +42,9 @@ def exit_status(report: SessionReport) -> int:
 
 
 def load_exit_status(total: LoadReport) -> int:
-    """The exit status of `postmill send` for many sessions: 0, or that of the first error."""
+    """The exit status of `postmill send` for many sessions: 0, that of the first error, or 130 for SIGINT."""
+    if total.interrupted:
+        return 130
     return ERROR_STATUS[total.first_error] if total.errors else 0
 
 
@@ -206,7 +208,7 @@ def load_summary(total: LoadReport) -> list[str]:
     lines = [
         f"status: {total.status}",
         f"elapsed-time: {total.seconds:.3f} seconds",
-        f"sessions: {total.sessions}",
+        f"sessions: {total.sessions}{' (interrupted)' if total.interrupted else ''}",
         f"messages: {total.messages}",
         f"throughput: {total.throughput:.1f} sessions/second",
         f"errors: {failed}",
