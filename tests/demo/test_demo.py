@@ -53,7 +53,11 @@ def processes(output: str) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether the process runs; one that only waits to be collected by somebody's init does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def directory(output: str) -> Path:
@@ -97,6 +101,17 @@ def test_a_directory_is_kept(tmp_path: Path) -> None:
     assert '"message"' in (kept / "postmill.log").read_text()
     assert once("--directory", str(kept)).returncode == 0, "a second time in the same place"
     assert len(list((kept / "Maildir" / "new").iterdir())) == 4
+
+
+@pytest.mark.parametrize("there", ["Maildir/new/mail", "postmill.toml"])
+def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path, there: str) -> None:
+    file = tmp_path / there
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("precious")
+    done = once("--directory", str(tmp_path))
+    assert done.returncode == UnavailableError.exit_status
+    assert "give the demo a directory of its own" in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -216,12 +231,45 @@ def test_postfix_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
         install.require_postfix(print)
 
 
-@pytest.mark.interop
-def test_with_postfix() -> None:
+@pytest.fixture
+def real_postfix() -> None:
     if os.geteuid() != 0 or not postfix.MASTER.exists():
         pytest.skip("needs Postfix installed and root")
+
+
+@pytest.mark.interop
+@pytest.mark.usefixtures("real_postfix")
+def test_with_postfix() -> None:
     done = once("--mta", "postfix")
     assert (done.returncode, done.stderr) == (0, "")
     assert "a private real Postfix" in done.stdout
     check_samples(done.stdout)
     assert not directory(done.stdout).exists()
+
+
+@pytest.mark.interop
+@pytest.mark.usefixtures("real_postfix")
+def test_postfix_cannot_deliver_to_a_closed_directory(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    done = once("--mta", "postfix", "--directory", str(tmp_path))
+    assert done.returncode == UnavailableError.exit_status
+    assert "cannot search" in done.stderr
+
+
+@pytest.mark.interop
+@pytest.mark.usefixtures("real_postfix")
+def test_postfix_ends_with_the_demo() -> None:
+    with running("--mta", "postfix") as demo:
+        masters = [
+            int(pid)
+            for file in Path(directory(demo.output)).glob("postfix/spool/pid/master.pid")
+            for pid in file.read_text().split()
+        ]
+        assert len(masters) == 1
+        with smtplib.SMTP("127.0.0.1", demo.port, timeout=20) as smtp:
+            smtp.sendmail("me@example.com", "anybody@example.net", "Subject: mine\n\nHello!\n")
+        demo.wait_for("5  a mail ")
+        demo.wait_for("It now has the header", times=2)
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(WITHIN) == 0
+        assert not any(alive(pid) for pid in masters)

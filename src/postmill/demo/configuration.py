@@ -1,15 +1,32 @@
-"""The configuration that the demo writes for its Postmill."""
+"""The configuration that the demo writes for its Postmill, and the directory in which it does."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from postmill.demo.filters import FILTERS
+from postmill.errors import UnavailableError
+
+FILE = "postmill.toml"
+_FIRST_LINE = "# Written by postmill demo, each time anew."
+
+
+def claim(directory: Path) -> None:
+    """Make the demo's directory, or take it if it is empty or another demo's; else UnavailableError.
+
+    So that nobody's own Maildir gets mixed up with the demo's.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / FILE
+    ours = file.exists() and file.read_text(errors="replace").startswith(_FIRST_LINE)
+    if any(directory.iterdir()) and not ours:
+        raise UnavailableError(f"{directory} is not empty; give the demo a directory of its own")
 
 
 def toml(sockets: Path, group: str = "") -> str:
     """Postmill listening in `sockets`, in front of every demo filter; `group` may connect, too."""
     lines = [
+        _FIRST_LINE,
         "[manager]",
         f'listen = ["unix:{sockets}/postmill.sock"]',
         f'socket_group = "{group}"',

@@ -116,7 +116,7 @@ class Postfix:
 
 @asynccontextmanager
 async def postfix(directory: Path, port: int, milter: str, post: Post) -> AsyncIterator[Postfix]:
-    """Postfix with its files in `directory`/postfix, accepting mail on 127.0.0.1 when this is entered.
+    """Postfix with its own files in `directory`/postfix, accepting mail on 127.0.0.1 when this is entered.
 
     `milter` as in ``smtpd_milters``. UnavailableError when it does not start; the text has its log.
     """
@@ -142,10 +142,9 @@ async def postfix(directory: Path, port: int, milter: str, post: Post) -> AsyncI
 
 def _lay_out(base: Path, port: int, milter: str, post: Post) -> None:
     """Make the directories and write main.cf and master.cf."""
-    closed = next((str(p) for p in base.parents if not p.stat().st_mode & 0o001), None)
+    closed = next((p for p in (*base.parents, *post.inbox.parents) if not p.stat().st_mode & 0o001), None)
     if closed is not None:
-        raise UnavailableError(f"Postfix's users cannot search {closed}: choose another --directory")
-    shutil.rmtree(base, ignore_errors=True)
+        raise UnavailableError(f"Postfix delivers as user {RECIPIENT}, who cannot search {closed}")
     for name in ("etc", "spool", "data"):
         (base / name).mkdir(mode=0o755, parents=True)
     shutil.chown(base / "data", "postfix")

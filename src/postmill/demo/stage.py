@@ -139,9 +139,11 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
     if real:
         await asyncio.to_thread(require_postfix, display.line)
     async with AsyncExitStack() as stack:
-        sockets, directory = _directories(options)
+        sockets = _temporary(0o755 if real else 0o700)
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
-        post, config, log = Post(directory), directory / "postmill.toml", directory / "postmill.log"
+        directory = sockets if options.directory is None else options.directory.absolute()
+        configuration.claim(directory)
+        post, config, log = Post(directory), directory / configuration.FILE, directory / "postmill.log"
         config.write_text(configuration.toml(sockets, "postfix" if real else ""))
         pids = {}
         for name in FILTERS:
@@ -150,20 +152,17 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
         daemon = await stack.enter_async_context(postmill(config, log))
         milter, port = f"unix:{sockets}/postmill.sock", options.port or free_port()
         front: Front = await stack.enter_async_context(
-            postfix(directory, port, milter, post) if real else Receiver(parse_endpoint(milter), post, port)
+            postfix(sockets, port, milter, post) if real else Receiver(parse_endpoint(milter), post, port)
         )
         keep = options.directory is not None
         yield Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, pids), daemon
 
 
-def _directories(options: Options) -> tuple[Path, Path]:
-    """Where sockets go (always a short temporary path) and where everything else does."""
-    sockets = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
-    if options.mta == "postfix":
-        sockets.chmod(0o755)  # its users must get to Postmill's socket
-    directory = sockets if options.directory is None else options.directory.absolute()
-    directory.mkdir(parents=True, exist_ok=True)
-    return sockets, directory
+def _temporary(mode: int) -> Path:
+    """A directory with a path short enough for sockets; 0755 for one that Postfix's users must search."""
+    directory = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
+    directory.chmod(mode)
+    return directory
 
 
 def free_port() -> int:
