@@ -73,7 +73,11 @@ def test_too_long_a_packet_is_refused_by_its_length_field_alone(length: int) -> 
 
 
 def test_the_limit_itself_is_allowed() -> None:
-    assert FrameReader(limit=100).feed(frame(66, bytes(99))) == [(66, bytes(99))]
+    data = frame(66, bytes(99))
+    assert FrameReader(limit=100).feed(data) == [(66, bytes(99))]
+    reader = FrameReader(limit=100)
+    assert reader.feed(data[:4]) == []
+    assert reader.feed(data[4:]) == [(66, bytes(99))]
 
 
 def test_packets_before_a_bad_length_are_handed_out_first() -> None:
