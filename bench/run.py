@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import cycle, islice
 from pathlib import Path
 
 from rich.console import Console
@@ -37,6 +38,12 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     def several(text: str) -> list[str]:
         return text.split(",")
 
+    def profiles(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(PROFILES):
+            raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}")
+        return names
+
     def numbers(text: str) -> list[int]:
         return [int(item) for item in text.split(",")]
 
@@ -47,7 +54,12 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--children", type=numbers, default=[1, 3], help="how many milters: 1,3")
     add("--sessions", type=int, help="sessions for each figure")
     add("--repeat", type=int, default=1, help="measure each case so often and show the cheapest round")
-    add("--milter", choices=PROFILES, default="plain", help="what the null milters ask for")
+    add(
+        "--milter",
+        type=profiles,
+        default=["plain"],
+        help=f"what the null milters ask for: {', '.join(PROFILES)}; with commas between, one for each",
+    )
     add("--no-straight", action="store_true", help="leave out the milters asked straight")
     add("--no-postmill", action="store_true", help="only the milters asked straight")
     add("--no-memory", action="store_true", help="leave out memory")
@@ -80,7 +92,8 @@ class Benchmark:
         inspecting = self._chosen.profile or self._chosen.system_calls
         for sockets in self._chosen.sockets:
             with tempfile.TemporaryDirectory(prefix="postmill-bench-") as directory:
-                profiles = [self._chosen.milter] * max(self._chosen.children)
+                count = max(self._chosen.children)
+                profiles = list(islice(cycle(self._chosen.milter), count))
                 with null_children(sockets, profiles, Path(directory)) as children:
                     if inspecting:
                         self._inspect(sockets, children)

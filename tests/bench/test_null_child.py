@@ -22,6 +22,11 @@ def test_negotiation_gives_the_profile(profile: str, actions: int, protocol: int
     assert replies(profile, OFFER) == packet("O", struct.pack(">III", 6, actions, protocol))
 
 
+def test_negotiation_with_lists_of_macros() -> None:
+    answer = Answer.parse(replies("opendkim", OFFER)[5:])
+    assert (answer.protocol, answer.macro_lists) == (0x100702, {5: "i {client_addr}"})
+
+
 def test_negotiation_asks_for_nothing_that_was_not_offered() -> None:
     offer = packet("O", struct.pack(">III", 2, 0x1, 0x7F))
     assert replies("no-reply", offer) == packet("O", struct.pack(">III", 2, 0, 0))

@@ -114,6 +114,17 @@ def test_sessions_through_postmill(tmp_path: Path, sockets: str) -> None:
     assert all(r["case"]["path"] == "postmill" and r["errors"] == {} and r["cpu"] >= 0 for r in rows)
 
 
+def test_milters_of_different_kinds_through_postmill() -> None:
+    kinds = ["--milter", "opendkim,spamass-milter,clamav-milter"]
+    assert main(["--sessions", "20", "--concurrency", "5", "--children", "3", "--no-memory", *kinds]) == 0
+
+
+def test_an_unknown_kind_of_milter_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--milter", "plain,plane"])
+    assert "there is no plane" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("after", ["H", "E"])
 def test_memory_of_idle_sessions_counts_sessions_that_hold_every_milter(tmp_path: Path, after: str) -> None:
     with ExitStack() as stack:
