@@ -19,6 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from postmill.demo.filters import FILTERS
 from postmill.errors import UnavailableError
 from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
 
@@ -69,21 +70,29 @@ async def demo_filter(name: str, socket: Path) -> AsyncIterator[Process]:
 
 
 @asynccontextmanager
-async def kept_filter(name: str, socket: Path, say: Callable[[str], None]) -> AsyncIterator[int]:
-    """A demo filter that is started again when it ends; gives the process id of the first.
+async def kept_filters(sockets: Path, say: Callable[[str], None]) -> AsyncIterator[dict[str, int]]:
+    """All demo filters, each started again when it ends; gives the process ids of the first ones by name.
 
-    `say` is told when it goes and when it is back.
+    `say` is told when one goes and when it is back.
     """
     loop = asyncio.get_running_loop()
-    started: asyncio.Future[int] = loop.create_future()
-    keeping = loop.create_task(_keep(name, socket, say, started))
+    started: dict[str, asyncio.Future[int]] = {name: loop.create_future() for name in FILTERS}
+    keeping = [
+        loop.create_task(_keep(name, sockets / f"{name}.sock", say, future))
+        for name, future in started.items()
+    ]
     try:
-        await asyncio.wait((keeping, started), return_when=asyncio.FIRST_COMPLETED)
-        yield started.result() if started.done() else await keeping
+        all_started: asyncio.Future[list[int]] = asyncio.ensure_future(asyncio.gather(*started.values()))
+        either: list[asyncio.Future[Any]] = [*keeping, all_started]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        for task in keeping:
+            if task.done():
+                await task  # it failed
+        yield dict(zip(started, await all_started, strict=True))
     finally:
-        keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
 
 
 async def _keep(

@@ -23,11 +23,10 @@ from rich.console import Console
 from postmill.demo import configuration
 from postmill.demo.display import Display
 from postmill.demo.fate import Fate
-from postmill.demo.filters import FILTERS
 from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
 from postmill.demo.postfix import postfix
-from postmill.demo.processes import Postmill, kept_filter, postmill
+from postmill.demo.processes import Postmill, kept_filters, postmill
 from postmill.demo.receiver import Receiver
 from postmill.demo.samples import SAMPLES, Sample, problems, send
 from postmill.demo.setting import Front, Setting
@@ -145,10 +144,7 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
         configuration.claim(directory)
         post, config, log = Post(directory), directory / configuration.FILE, directory / "postmill.log"
         config.write_text(configuration.toml(sockets, "postfix" if real else ""))
-        pids = {}
-        for name in FILTERS:
-            keeping = kept_filter(name, sockets / f"{name}.sock", display.line)
-            pids[name] = await stack.enter_async_context(keeping)
+        pids = await stack.enter_async_context(kept_filters(sockets, display.line))
         daemon = await stack.enter_async_context(postmill(config, log))
         milter, port = f"unix:{sockets}/postmill.sock", options.port or free_port()
         front: Front = await stack.enter_async_context(
