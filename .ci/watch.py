@@ -23,11 +23,8 @@ def main(command: list[str], grace: float = GRACE) -> int:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     status = wait_for(os.posix_spawnp(command[0], command, os.environ))
-    left = leftovers(grace)
-    for pid, line in left.items():
-        print(f"watch: still running after {command!r}: {pid} {line}", file=sys.stderr)
-        os.kill(pid, signal.SIGKILL)
-    return status or bool(left)
+    left = report_and_end(leftovers(grace), command)
+    return status or left
 
 
 def wait_for(pid: int) -> int:
@@ -45,6 +42,17 @@ def leftovers(grace: float) -> dict[int, str]:
     while (living := children()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return living
+
+
+def report_and_end(left: dict[int, str], command: list[str]) -> int:
+    """Name what is left and kill it, with all that is handed over when it dies; return 1 if there was any."""
+    for pid, line in left.items():
+        print(f"watch: still running after {command!r}: {pid} {line}", file=sys.stderr)
+    while living := children():
+        for pid in living:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    return int(bool(left))
 
 
 def children() -> dict[int, str]:

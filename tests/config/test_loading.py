@@ -125,7 +125,7 @@ def test_crlf_counts_lines_like_lf(tmp_path: Path) -> None:
 
 
 M = '[milters.a]\nsocket = "unix:/a"\n'
-DURATION = 'a time above zero and up to 7d, such as "500ms", "5s", "2m", "1h" or a number of seconds'
+DURATION = 'a time from 1ms to 7d, such as "500ms", "5s", "2m", "1h" or a number of seconds'
 SIZE = 'a size of zero or more, such as "64KB", "1MB", "2GB" (1 KB = 1024 bytes) or a number of bytes'
 SOCKET = 'a socket such as "unix:/run/x.sock", "inet:8899@127.0.0.1" or "inet6:8899@::1"'
 LISTENERS = f"a list of sockets with at least 1 element; each {SOCKET}"

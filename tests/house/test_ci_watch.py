@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 WATCH = Path(__file__).parents[2] / ".ci" / "watch.py"
 
 DAEMON = """
@@ -43,10 +45,17 @@ def test_a_daemon_that_stays_is_found_and_ended() -> None:
     assert done.returncode == 1
     assert "watch: still running after" in done.stderr
     pid = int(done.stderr.partition("]: ")[2].split()[0])
-    status = Path(f"/proc/{pid}/stat")
-    assert not status.exists() or status.read_text().rpartition(") ")[2].startswith("Z"), "it was killed"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_a_daemon_that_ends_in_time_is_none() -> None:
     done = watched(sys.executable, "-c", DAEMON.format(seconds=0.3), grace=30)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_daemon_that_stays_is_ended_after_a_failure_too() -> None:
+    fails = DAEMON.format(seconds=50).replace("sys.exit(0)", "sys.exit(3)")
+    done = watched(sys.executable, "-c", fails, grace=0.2)
+    assert done.returncode == 3
+    assert "watch: still running after" in done.stderr

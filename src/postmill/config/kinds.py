@@ -135,22 +135,23 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A time above zero in seconds, written ``"500ms"``, ``"5s"``, ``"1h30m"``, ``"1d"`` or as a number."""
+    """A time in seconds, written ``"500ms"``, ``"5s"``, ``"1h30m"``, ``"1d"`` or as a number."""
 
+    least: float = 0.001
     most: float = 7 * 86400.0
 
     @property
     def allowed(self) -> str:
         """See ``Kind``."""
         return (
-            f"a time above zero and up to {_in_units(self.most)},"
+            f"a time from {_in_units(self.least)} to {_in_units(self.most)},"
             ' such as "500ms", "5s", "2m", "1h" or a number of seconds'
         )
 
     def parse(self, raw: Any) -> float:
         """See ``Kind``."""
         seconds = float(raw) if _is_number(raw) else self._parse_text(raw)
-        if not 0 < seconds <= self.most:  # also turns away nan
+        if not self.least <= seconds <= self.most:  # also turns away nan
             raise ValueError
         return seconds
 
