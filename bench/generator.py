@@ -15,7 +15,8 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from typing import NamedTuple
 
 from bench.transaction import (
@@ -32,6 +33,8 @@ from bench.transaction import (
 CONTINUE = packet("c")
 EDITS = frozenset(b"himb+2-e")
 READ = 1 << 14
+QUEUE_IDS = 32
+"""So many different sessions take turns, lest a manager gain by remembering the last one."""
 STALL = 30.0
 """Seconds without any event after which the sessions under way are given up."""
 
@@ -80,7 +83,8 @@ class Planner:
         self._transaction = transaction
         self._buffer = buffer
         self._answers: dict[bytes, Answer] = {}
-        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._connects: dict[tuple[int, int], Exchange | None] = {}
+        self._plans: dict[tuple[int, ...], Iterator[Plan]] = {}
 
     def answer(self, data: bytes) -> Answer:
         """Return the meaning of the data of an `O` packet, the same object for the same bytes."""
@@ -93,16 +97,20 @@ class Planner:
 
     def connect(self, child: int, answer: Answer) -> Exchange | None:
         """Return the exchange of CONNECT, or None when the milter does not answer it."""
-        if not answer.awaits("C"):
-            return None
-        return Exchange(child, "C", (self._transaction.connect(answer),))
+        key = child, id(answer)
+        if key not in self._connects:
+            data = self._transaction.connect(answer)
+            self._connects[key] = Exchange(child, "C", (data,)) if answer.awaits("C") else None
+        return self._connects[key]
 
     def plan(self, answers: Sequence[Answer]) -> Plan:
-        """Return the rest of the session."""
+        """Return the rest of the session, each time with the next one of some queue ids."""
         key = tuple(id(answer) for answer in answers)
         if key not in self._plans:
-            self._plans[key] = self._transaction.plan(answers, self._buffer)
-        return self._plans[key]
+            queue_ids = (b"CF15E23E%03X" % number for number in range(QUEUE_IDS))
+            mails = [replace(self._transaction, queue_id=queue_id) for queue_id in queue_ids]
+            self._plans[key] = cycle([mail.plan(answers, self._buffer) for mail in mails])
+        return next(self._plans[key])
 
 
 class Session:

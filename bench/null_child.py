@@ -2,7 +2,7 @@
 
 Run it as `python -m bench.null_child ENDPOINT PROFILE`; it prints the endpoint it listens on once it is
 ready. It counts the packets of whatever has arrived and answers all of them in one write (protocol §2.1);
-bytes it has seen before at a packet boundary are answered from memory, since the generator's sessions are all
+bytes it has seen before at a packet boundary are answered from memory, since the generator's sessions are much
 alike. Not here: anything a test would want to script (`postmill.testing` does that).
 """
 
@@ -22,7 +22,7 @@ CONTINUE = packet("c")
 BACKLOG = 4096
 READ = 1 << 14
 """Bytes for each read: a larger buffer would be mapped and unmapped by the allocator every time."""
-MEMORY_ENTRIES = 512
+MEMORY_ENTRIES = 4096
 MEMORY_BYTES = 1 << 15
 
 

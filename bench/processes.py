@@ -52,8 +52,15 @@ class Watched:
 
     def sockets(self) -> int:
         """Return the number of open sockets."""
-        links = (os.readlink(fd) for pid in self.pids() for fd in Path(f"/proc/{pid}/fd").iterdir())
-        return sum(link.startswith("socket:") for link in links)
+        files = [fd for pid in self.pids() for fd in Path(f"/proc/{pid}/fd").iterdir()]
+        return sum(_is_socket(file) for file in files)
+
+
+def _is_socket(file: Path) -> bool:
+    try:
+        return os.readlink(file).startswith("socket:")
+    except FileNotFoundError:  # closed since it was listed
+        return False
 
 
 def _cpu(pid: int) -> float:
