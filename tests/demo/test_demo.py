@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from postmill.demo import install, postfix
-from postmill.demo.filters import MARK
+from postmill.demo.filters import GTUBE, MARK
 from postmill.demo.samples import SAMPLES
 from postmill.errors import UnavailableError
 
@@ -183,6 +183,22 @@ def test_the_advice_it_gives_works() -> None:
         assert script
         subprocess.run(script[1], shell=True, check=True, timeout=30)
         demo.wait_for("5  a mail")
+
+
+def test_a_change_of_the_configuration_takes_effect() -> None:
+    with running() as demo:
+        found = re.search(r"^configuration +(\S+) \(after a change: kill -HUP (\d+)\)", demo.output, re.M)
+        assert found
+        config, log = Path(found[1]), directory(demo.output) / "postmill.log"
+        config.write_text(config.read_text().replace("[milters.spam]", '[milters.spam]\nmode = "evaluate"'))
+        os.kill(int(found[2]), signal.SIGHUP)
+        deadline = time.monotonic() + WITHIN
+        while "reloaded" not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with smtplib.SMTP("127.0.0.1", demo.port, timeout=20) as smtp:
+            smtp.sendmail("me@example.com", "you@example.org", b"Subject: spam\n\n" + GTUBE + b"\n")
+        demo.wait_for("(evaluated: without effect)")
 
 
 def test_two_at_the_same_time() -> None:

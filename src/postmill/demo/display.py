@@ -164,7 +164,8 @@ def _said(child: ChildRecord, record: MessageRecord) -> Text:
     word = verdict if verdict.startswith("lost") or not answer.text else ""
     text = " ".join(part for part in (word, answer.text) if part)
     edits = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in child.edits.items())
-    return Text(f"{text}, {edits}" if edits else text, style=_COLOURS.get(verdict, "yellow"))
+    parts = [text, edits, "(evaluated: without effect)" if child.evaluated else ""]
+    return Text(", ".join(filter(None, parts)), style=_COLOURS.get(verdict, "yellow"))
 
 
 def _outcome(record: MessageRecord, fate: Fate | None) -> tuple[str, str]:

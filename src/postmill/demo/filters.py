@@ -57,13 +57,13 @@ class DemoFilter:
 
 def _spam(letter: Letter) -> tuple[ReplyPacket, ...]:
     if any(GTUBE in content for content in letter.contents()):
-        return (ReplyCode(b"550 5.7.1 Spam: it has the GTUBE line"),)
+        return (ReplyCode(b"550 5.7.1 Spam: GTUBE test line"),)
     return (Continue(),)
 
 
 def _virus(letter: Letter) -> tuple[ReplyPacket, ...]:
     if any(EICAR in content for content in letter.contents()):
-        return (ReplyCode(b"550 5.7.1 Virus: it has the EICAR test file"),)
+        return (ReplyCode(b"550 5.7.1 Virus: EICAR test file"),)
     return (Continue(),)
 
 
