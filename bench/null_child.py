@@ -2,7 +2,7 @@
 
 Run it as `python -m bench.null_child ENDPOINT PROFILE`; it prints the endpoint it listens on once it is
 ready. It counts the packets of whatever has arrived and answers all of them in one write (protocol §2.1);
-bytes it has seen before at a packet boundary are answered from memory, since the generator's sessions are much
+bytes it has seen before at a packet boundary are answered from memory, as the generator's sessions are much
 alike. Not here: anything a test would want to script (`postmill.testing` does that).
 """
 
