@@ -13,6 +13,8 @@ import select
 import socket
 import struct
 import sys
+import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,6 +37,8 @@ class Profile:
     replies: dict[str, bytes] = field(default_factory=dict)
     macro_lists: bytes = b""
     """Lists of macros that go with the answer (protocol §4.6)."""
+    delay: float = 0.0
+    """Seconds before each answer to C H M R T and E, as of a filter that looks something up."""
 
     def reply(self, letter: str) -> bytes:
         """Return the bytes that answer one event, empty for a command that has no answer."""
@@ -63,7 +67,9 @@ PROFILES = {
     "opendkim": Profile(0x111, 0x100702, macro_lists=b"\0\0\0\x05i {client_addr}\0"),
     "spamass-milter": Profile(0x13, 0x300),
     "clamav-milter": Profile(0x21, 0x342),
+    "slow": Profile(delay=0.005),
 }
+SLOW = frozenset(b"CHMRTE")
 
 
 class Answered(NamedTuple):
@@ -72,6 +78,8 @@ class Answered(NamedTuple):
     reply: bytes
     used: int
     quit: bool
+    slow: bool = False
+    """Whether there is an answer among the replies for which a slow milter takes its time."""
 
 
 class Responder:
@@ -93,12 +101,14 @@ class Responder:
 
     def _work_out(self, data: bytes) -> Answered:
         replies: list[bytes] = []
+        codes: set[int] = set()
         start, end = 0, len(data)
         while end - start >= 5:
             following = start + 4 + int.from_bytes(data[start : start + 4], "big")
             if following > end:
                 break
             code = data[start + 4]
+            codes.add(code)
             if code == 0x51:
                 return Answered(b"".join(replies), following, True)
             if code == 0x4F:
@@ -106,7 +116,7 @@ class Responder:
             else:
                 replies.append(self._by_code[code])
             start = following
-        return Answered(b"".join(replies), start, False)
+        return Answered(b"".join(replies), start, False, bool(codes & SLOW))
 
 
 class NullChild:
@@ -118,6 +128,8 @@ class NullChild:
         self._epoll = select.epoll()
         self._connections: dict[int, socket.socket] = {}
         self._partial: dict[int, bytes] = {}
+        self._delay = profile.delay
+        self._later: deque[tuple[float, socket.socket, bytes]] = deque()
         listener.setblocking(False)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
@@ -125,11 +137,22 @@ class NullChild:
         """Serve until the process ends."""
         door, poll, read = self._listener.fileno(), self._epoll.poll, self._read
         while True:
-            for fd, _ in poll():
+            for fd, _ in poll(self._send_due()):
                 if fd == door:
                     self._accept()
                 else:
                     read(fd)
+
+    def _send_due(self) -> float | None:
+        """Send the delayed answers whose time has come; return the seconds until the next one."""
+        later, now = self._later, time.monotonic() if self._later else 0.0
+        while later:
+            due, connection, reply = later[0]
+            if due > now:
+                return due - now
+            later.popleft()
+            self._write(connection, reply)
+        return None
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -154,10 +177,12 @@ class NullChild:
             return
         if self._partial:
             data = self._partial.pop(fd, b"") + data
-        reply, used, quit_seen = self._responder.answer(data)
+        reply, used, quit_seen, slow = self._responder.answer(data)
         if used < len(data):
             self._partial[fd] = data[used:]
-        if reply and not self._write(connection, reply):
+        if slow and self._delay:
+            self._later.append((time.monotonic() + self._delay, connection, reply))
+        elif reply and not self._write(connection, reply):
             quit_seen = True
         if quit_seen:
             self._close(fd)
@@ -165,9 +190,8 @@ class NullChild:
     @staticmethod
     def _write(connection: socket.socket, reply: bytes) -> bool:
         try:
-            return connection.send(reply) == len(
-                reply
-            )  # a peer that lets its replies pile up is not served further
+            # a peer that lets its replies pile up is not served further
+            return connection.send(reply) == len(reply)
         except OSError:
             return False
 

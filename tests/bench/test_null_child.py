@@ -50,19 +50,26 @@ def test_a_pipelined_burst_is_answered_in_one_piece() -> None:
     burst = b"".join(b"".join(exchange.writes) for exchange in plan.exchanges)
     responder = Responder(PROFILES["plain"])
     for _ in range(2):  # worked out, then from memory
-        assert responder.answer(burst) == (C * len(plan.exchanges), len(burst), False)
+        assert responder.answer(burst) == (C * len(plan.exchanges), len(burst), False, True)
+
+
+@pytest.mark.parametrize(
+    ("letter", "slow"), [*((letter, True) for letter in "CHMRTE"), ("L", False), ("B", False)]
+)
+def test_what_a_slow_milter_takes_its_time_for(letter: str, slow: bool) -> None:
+    assert Responder(PROFILES["slow"]).answer(packet(letter, b"x\0")).slow == slow
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
 def test_a_partial_packet_waits_for_its_rest(cut: int) -> None:
     data = packet("D", b"H") + packet("H", b"x\0")
-    reply, used, _ = Responder(PROFILES["plain"]).answer(data[:cut])
+    reply, used, *_ = Responder(PROFILES["plain"]).answer(data[:cut])
     assert reply == b""
     assert used == (6 if cut >= 6 else 0)
 
 
 def test_quit_closes_and_quit_nc_does_not() -> None:
     responder = Responder(PROFILES["plain"])
-    assert responder.answer(packet("A") + packet("Q")) == (b"", 10, True)
+    assert responder.answer(packet("A") + packet("Q")) == (b"", 10, True, False)
     again = packet("K") + packet("C", b"localhost\0U")
-    assert responder.answer(again) == (C, len(again), False)
+    assert responder.answer(again) == (C, len(again), False, True)
