@@ -162,7 +162,7 @@ def running(*options: str) -> Iterator[Running]:
             file.unlink()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stays_up_and_a_signal_ends_it(number: signal.Signals) -> None:
     with running() as demo:
         with smtplib.SMTP("127.0.0.1", demo.port, timeout=20) as smtp:
@@ -239,6 +239,26 @@ def test_postmill_itself_is_missed() -> None:
         os.kill(int(found[1]), signal.SIGTERM)
         assert demo.process.wait(WITHIN) == UnavailableError.exit_status
         assert "postmill: error: Postmill has ended" in demo.output
+
+
+def test_what_to_install_is_said() -> None:
+    program = "import sys; sys.modules['aiosmtpd'] = None; from postmill.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "demo"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == UnavailableError.exit_status
+    assert done.stderr == "postmill: error: the demo needs aiosmtpd: pip install 'postmill[demo]'\n"
+
+
+def test_an_interrupted_run_tells_so() -> None:
+    demo = subprocess.Popen([*DEMO, "--once"], stdout=subprocess.PIPE, text=True, env=environment())
+    assert demo.stdout is not None
+    while "What runs" not in demo.stdout.readline():
+        pass
+    demo.send_signal(signal.SIGINT)
+    output = demo.communicate(timeout=WITHIN)[0]
+    assert demo.returncode == 128 + signal.SIGINT
+    assert [pid for pid in processes(output) if alive(pid)] == []
 
 
 def test_postfix_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def command(ctx: click.Context, mta: str, once: bool, directory: Path | None, po
     try:
         from postmill.demo import stage  # noqa: PLC0415 - needs what is installed with the extra only
     except ModuleNotFoundError as error:
-        if error.name != "aiosmtpd":
+        if (error.name or "").partition(".")[0] != "aiosmtpd":
             raise
         raise UnavailableError("the demo needs aiosmtpd: pip install 'postmill[demo]'") from error
     console = Console()

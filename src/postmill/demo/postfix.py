@@ -20,6 +20,7 @@ from pathlib import Path
 
 from postmill.demo.fate import Fate
 from postmill.demo.maildir import Post, find
+from postmill.demo.ports import PortTakenError, check
 from postmill.errors import UnavailableError
 from postmill.record import MessageRecord
 
@@ -118,8 +119,10 @@ class Postfix:
 async def postfix(directory: Path, port: int, milter: str, post: Post) -> AsyncIterator[Postfix]:
     """Postfix with its own files in `directory`/postfix, accepting mail on 127.0.0.1 when this is entered.
 
-    `milter` as in ``smtpd_milters``. UnavailableError when it does not start; the text has its log.
+    `milter` as in ``smtpd_milters``. PortTakenError when the port is taken; UnavailableError with its log
+    when it does not start for another reason.
     """
+    check(port)
     base = directory / "postfix"
     _lay_out(base, port, milter, post)
     instance = Postfix(base, port, post)
@@ -129,6 +132,8 @@ async def postfix(directory: Path, port: int, milter: str, post: Post) -> AsyncI
     )
     try:
         output, _ = await starter.communicate()
+        if "Address already in use" in instance.log():
+            raise PortTakenError(f"cannot listen on 127.0.0.1:{port}: Address already in use")
         if starter.returncode:
             text = f"{output.decode(errors='replace')}\n{instance.log()}".strip()
             raise UnavailableError(f"Postfix did not start:\n{text}")

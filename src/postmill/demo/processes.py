@@ -25,7 +25,7 @@ from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
 
 START_WITHIN = 30.0
 END_WITHIN = 10.0
-BACK_AFTER = 5.0
+BACK_AFTER = 3.0
 """Seconds after which a filter that was ended by somebody is started again."""
 
 _LONGEST_LINE = 1 << 24

@@ -15,9 +15,9 @@ from aiosmtpd.smtp import SMTP
 
 from postmill.demo.fate import Fate
 from postmill.demo.maildir import Post
+from postmill.demo.ports import PortTakenError
 from postmill.demo.smtp import Server
 from postmill.demo.visit import Visit
-from postmill.errors import UnavailableError
 from postmill.record import MessageRecord
 from postmill.wire.endpoint import Endpoint
 
@@ -25,7 +25,7 @@ from postmill.wire.endpoint import Endpoint
 class Receiver:
     """Listens on 127.0.0.1, asks the filter at `milter`, delivers to `post`. An async context manager.
 
-    `port` 0 takes a free one; UnavailableError when it is taken.
+    `port` 0 takes a free one; PortTakenError when it is taken.
     """
 
     what = "an embedded SMTP receiver (aiosmtpd)"
@@ -63,7 +63,7 @@ class Receiver:
         try:
             self._listener = await loop.create_server(self._serve, "127.0.0.1", self.port)
         except OSError as error:
-            raise UnavailableError(f"cannot listen on 127.0.0.1:{self.port}: {error.strerror}") from error
+            raise PortTakenError(f"cannot listen on 127.0.0.1:{self.port}: {error.strerror}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +24,7 @@ from postmill.demo.display import Display
 from postmill.demo.fate import Fate
 from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
+from postmill.demo.ports import PortTakenError, candidates
 from postmill.demo.postfix import postfix
 from postmill.demo.processes import Postmill, kept_filters, postmill
 from postmill.demo.receiver import Receiver
@@ -33,9 +33,6 @@ from postmill.demo.setting import Front, Setting
 from postmill.errors import UnavailableError
 from postmill.record import MessageRecord
 from postmill.wire.endpoint import parse_endpoint
-
-PORT = 2525
-"""Taken when it is free."""
 
 _WITHIN = 30.0
 _DECIDED_AT_THE_END = ("header", "end-of-header", "body", "end-of-message")
@@ -146,12 +143,24 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
         config.write_text(configuration.toml(sockets, "postfix" if real else ""))
         pids = await stack.enter_async_context(kept_filters(sockets, display.line))
         daemon = await stack.enter_async_context(postmill(config, log))
-        milter, port = f"unix:{sockets}/postmill.sock", options.port or free_port()
-        front: Front = await stack.enter_async_context(
-            postfix(sockets, port, milter, post) if real else Receiver(parse_endpoint(milter), post, port)
-        )
+        front = await _front(stack, options, sockets, post)
         keep = options.directory is not None
         yield Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, pids), daemon
+
+
+async def _front(stack: AsyncExitStack, options: Options, sockets: Path, post: Post) -> Front:
+    """Start the mail server on the first port that can be had."""
+    milter = f"unix:{sockets}/postmill.sock"
+    taken: PortTakenError | None = None
+    for port in candidates(options.port):
+        try:
+            if options.mta == "postfix":
+                return await stack.enter_async_context(postfix(sockets, port, milter, post))
+            return await stack.enter_async_context(Receiver(parse_endpoint(milter), post, port))
+        except PortTakenError as error:
+            taken = error
+    assert taken is not None
+    raise taken
 
 
 def _temporary(mode: int) -> Path:
@@ -159,14 +168,3 @@ def _temporary(mode: int) -> Path:
     directory = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
     directory.chmod(mode)
     return directory
-
-
-def free_port() -> int:
-    """2525 when it is free, else another of 127.0.0.1 that is."""
-    for port in (PORT, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found: int = probe.getsockname()[1]
-            return found
-    raise UnavailableError("no port of 127.0.0.1 is free")
