@@ -364,3 +364,20 @@ def test_an_answer_that_was_forgotten_is_asked_for_again() -> None:
     shell.scripts["m1"] = PASS
     shell.reconnect()
     assert shell.open() == C
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (b"one\r\n two", b"one\n two"),
+        (b"one\nX-Smuggled: yes", b"one\n\tX-Smuggled: yes"),
+        (b"", b""),
+        (b" kept", b" kept"),
+        (b"v" * 70000, b"v" * 60000),
+    ],
+)
+def test_a_header_value_stays_one_header(value: bytes, sent: bytes) -> None:
+    shell = Shell([at("E", frame(ord("h"), b"X-A\0" + value + b"\0"), verdict("c"))])
+    shell.open()
+    shell.envelope()
+    assert shell.content() == [("h", b"X-A\0" + sent + b"\0"), ("c", b"")]

@@ -13,7 +13,7 @@ from postmill.chain.child import Terms
 from postmill.chain.message import Message, Model
 from postmill.chain.steps import Edit
 from postmill.mail.body import Body, replacement_pieces
-from postmill.mail.headers import normalise
+from postmill.mail.headers import normalise, shown
 from postmill.mail.sendmail_headers import SendmailHeaders
 from postmill.wire.codes import CHUNK, Reply
 from postmill.wire.framing import frame
@@ -100,17 +100,20 @@ def _chunks(pieces: list[bytes]) -> Iterator[bytes]:
 
 
 def _header_for_mta(message: Message, terms: Terms, edit: Edit, model: SendmailHeaders | None) -> bytes:
-    """Return one header edit with the value in the MTA's form of it (HDR_LEADSPC, LF only)."""
+    """Return one header edit with the value in the MTA's form of it.
+
+    A line of the value that would begin a header of its own is made a continuation: Postfix does the same, and
+    no other MTA should take what one child calls a value for headers.
+    """
     foreign = terms.leadspc != message.leadspc
-    if model is None and not foreign and b"\r" not in edit[1]:
+    if model is None and not foreign and b"\n" not in edit[1]:
         return frame(*edit)
     packet = _header_edit(edit)
     if model is not None:
         packet = _in_one_session(model, packet, terms.leadspc)
-    value = packet.value.replace(b"\r\n", b"\n")
-    deletes = isinstance(packet, ChangeHeader) and not value
-    if foreign and not deletes:
-        value = b" " + value if message.leadspc else value.removeprefix(b" ")
+    value = packet.value
+    if value or not isinstance(packet, ChangeHeader):  # an empty value deletes
+        value = shown(normalise(value, terms.leadspc), message.leadspc)
     if isinstance(packet, AddHeader):
         return encode(AddHeader(packet.name, value))
     return encode(type(packet)(packet.index, packet.name, value))
