@@ -102,8 +102,8 @@ def _chunks(pieces: list[bytes]) -> Iterator[bytes]:
 def _header_for_mta(message: Message, terms: Terms, edit: Edit, model: SendmailHeaders | None) -> bytes:
     """Return one header edit with the value in the MTA's form of it.
 
-    A line of the value that would begin a header of its own is made a continuation: Postfix does the same, and
-    no other MTA should take what one child calls a value for headers.
+    A line of the value that would begin a header of its own is made a continuation: Postfix does the same,
+    and no other MTA should take what one child calls a value for headers.
     """
     foreign = terms.leadspc != message.leadspc
     if model is None and not foreign and b"\n" not in edit[1]:
