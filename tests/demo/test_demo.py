@@ -267,6 +267,28 @@ def test_postfix_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
         install.require_postfix(print)
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_a_missing_postfix_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: bool) -> None:
+    for name in ("apt-get", "debconf-set-selections"):
+        script = tmp_path / name
+        lines = ["#!/bin/sh", f'echo "{name} $*" >> {tmp_path}/calls', "[ -t 0 ] || cat >> /dev/null"]
+        script.write_text("\n".join([*lines, "exit 0" if works else "echo no network >&2; exit 100", ""]))
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(install, "MASTER", tmp_path / "master")
+    said: list[str] = []
+    if works:
+        install.require_postfix(said.append)
+        calls = (tmp_path / "calls").read_text().splitlines()
+        assert [call.split()[0] for call in calls] == ["debconf-set-selections", "apt-get", "apt-get"]
+        assert calls[-1].endswith(" postfix")
+    else:
+        with pytest.raises(UnavailableError, match="no network"):
+            install.require_postfix(said.append)
+    assert said == ["Postfix is not installed; installing the Debian package postfix, without configuration."]
+
+
 @pytest.fixture
 def real_postfix() -> None:
     if os.geteuid() != 0 or not postfix.MASTER.exists():
