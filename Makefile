@@ -61,8 +61,8 @@ check: $(STAMP)  ## Lint, types, import contracts, fast tests, fresh docs: under
 	@$(BIN)/mypy
 	$(say) 'check: import contracts'
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
-	$(say) 'check: fast tests (real mail software: make test)'
-	@$(BIN)/python -m pytest --quiet -m 'not interop' $(ARGS)
+	$(say) 'check: fast tests (all of them: make test)'
+	@$(BIN)/python -m pytest --quiet -m 'not interop and not slow' $(ARGS)
 
 docs: $(STAMP)  ## Write docs/reference/ anew from the code.
 	$(say) 'docs: docs/reference/ from the code'

@@ -1,4 +1,4 @@
-"""For all tests: how hypothesis runs, and what a skip means where peers are required.
+"""For all tests: how hypothesis runs, which take long, and what a skip means where peers are required.
 
 With POSTMILL_REQUIRE_PEERS set, a test skipped for want of real mail software fails. Continuous integration
 sets it, so that a peer that did not get installed cannot pass for tested.
@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+SLOW = ("bench/test_run.py", "demo/", "net/test_nothing_hangs.py", "testing/test_conversation_properties.py")
+"""What takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 
 REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
 
@@ -23,6 +27,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("postmill")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and str(item.path.relative_to(here)).startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -49,7 +49,7 @@ def outcome(directory: Path, required: bool) -> tuple[str, str]:
             "-p",
             "no:cacheprovider",
             "-o",
-            "markers=interop",
+            "markers=interop\nslow",
             "--rootdir",
             ".",
             ".",

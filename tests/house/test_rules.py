@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import postmill
+from tests.conftest import SLOW
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -121,3 +122,8 @@ def test_make_demo_passes_its_variables_on(variables: tuple[str, ...], command: 
         ["make", "-n", "demo", *variables], cwd=ROOT, env=plain, capture_output=True, text=True, check=True
     )
     assert [" ".join(line.split()) for line in done.stdout.splitlines()][-1] == command
+
+
+def test_what_is_called_slow_is_there() -> None:
+    for name in SLOW:
+        assert (ROOT / "tests" / name).exists(), "listed in tests/conftest.py"

@@ -1,3 +1,5 @@
+"""Endpoint spellings of libmilter and Postfix, one canonical form, and errors that say what to write."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Framing: packets in, packets out, whatever the cuts; sizes refused before anything is read (protocol §1.1, §1.2)."""
+
 from __future__ import annotations
 
 import pytest
