@@ -106,3 +106,12 @@ def test_a_body_that_a_child_made_has_the_macros_of_the_end() -> None:
     shell.say("E", macros={b"i": b"Q1"})
     seen = shell.seen["m2"][-1]
     assert seen[seen.index(("B", b"new\r\n")) - 1] == ("D", b"Bi\0Q1\0")
+
+
+def test_helo_in_a_message_reaches_who_accepted_the_message() -> None:
+    shell = Shell([at("M", verdict("a")), PASS])
+    shell.open()
+    shell.envelope()
+    shell.say("H", b"again\0")
+    shell.say("A")
+    assert shell.letters("m1") == "OCHMHA"

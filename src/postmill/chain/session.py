@@ -159,6 +159,9 @@ class Session:
 
     def _helo(self, payload: bytes) -> Steps:
         event = self.state.helo = Event(Command.HELO, payload, self._take_macros())
+        for child in self.state.children:
+            if child.state == OUT_OF_MESSAGE:  # HELO ends the message; the ABORT comes behind it (§6.1)
+                child.state = TAKING_PART
         self.state.observer.helo(payload)
         return self._ask(event)
 

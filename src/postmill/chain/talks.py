@@ -79,6 +79,10 @@ class NegotiateTalk:
         self.answer: OptNeg | None = None
         self.surprised = False
 
+    def again(self) -> NegotiateTalk:
+        """Return the same negotiation, to be done anew on another link."""
+        return NegotiateTalk(self.offer, self._negotiations, self.timeout)
+
     def start(self) -> bytes:
         """Return the offer, and the first event if there is one."""
         return self.offer.packet if self.then is None else self.offer.packet + self.then.start()

@@ -56,7 +56,7 @@ def _outside(scenario: Scenario, direct: Observation, behind: Observation) -> It
     for one, other in zip_longest(direct.replies, behind.replies):
         if one != other:
             said = (one or other)[0]
-            name = permitted.excuse_reply(scenario, said, one and one[1], other and other[1])
+            name = permitted.excuse_reply(scenario, said, one and one[1])
             yield name or Difference(f"reply to {said!r}", repr(one and one[1]), repr(other and other[1]))
     for what in ("delivered", "held", "left"):
         one, other = getattr(direct, what), getattr(behind, what)
@@ -71,7 +71,7 @@ def _child(
     ones = [permitted.normal_form(connection) for connection in direct]
     others = [permitted.normal_form(connection) for connection in behind]
     if len(others) != len(ones):
-        others = _without_unused(ones, others)
+        ones, others = _used(ones), _used(others)
     for number, (one, other) in enumerate(zip_longest(ones, others, fillvalue=()), 1):
         if one == other:
             continue
@@ -80,15 +80,13 @@ def _child(
         yield name or Difference(what, *_first_difference(one, other))
 
 
-def _without_unused(
-    ones: list[tuple[Packet, ...]], others: list[tuple[Packet, ...]]
-) -> list[tuple[Packet, ...]]:
-    """Drop connections that only negotiated, as long as there are too many on the behind side."""
-    kept = list(others)
-    for unused in [other for other in others if {letter for letter, _ in other} <= {"O"}]:
-        if len(kept) > len(ones):
-            kept.remove(unused)
-    return kept
+def _used(connections: list[tuple[Packet, ...]]) -> list[tuple[Packet, ...]]:
+    """Drop connections without any event.
+
+    Postmill negotiates with every child when the MTA does, Postfix only when the child's turn comes at CONNECT; and
+    Postmill connects a child that wants no CONNECT only when there is something for it (§9.10).
+    """
+    return [packets for packets in connections if not {letter for letter, _ in packets} <= {"O", "D"}]
 
 
 def _first_difference(one: tuple[Packet, ...], other: tuple[Packet, ...]) -> tuple[str, str]:

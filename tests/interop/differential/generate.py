@@ -9,6 +9,7 @@ answer to UNKNOWN, which crash smtpd outside a transaction (protocol §6.6).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 from postmill.wire.codes import ALL_ACTIONS, Protocol
@@ -90,7 +91,7 @@ def scenario(seed: int, number: int) -> Scenario:
     ask = random.choice(("in-turn", "in-turn", "parallel"))
     on_error = random.choice(("tempfail", "tempfail", "accept", "reject"))
     count = random.choice((1, 2, 2, 3, 3))
-    children = tuple(_child(random, ask == "parallel", on_error) for _ in range(count))
+    children = _settled(tuple(_child(random, ask == "parallel", on_error) for _ in range(count)))
     return Scenario(
         f"random-{seed}-{number}",
         children,
@@ -98,6 +99,30 @@ def scenario(seed: int, number: int) -> Scenario:
         _settings(random),
         ManagerSettings(ask=ask, same_as_postfix=EVERYTHING_AS_POSTFIX),
     )
+
+
+def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
+    """Let only one child refuse the connection, and no child before it say more than continue to MAIL.
+
+    Postfix repeats the refusal of a manager's connection by itself; where the refusals of several children would
+    compete, one connection cannot do what many do (protocol §9.10).
+    """
+    result: list[Child] = []
+    for child in children:
+        if any(_refuses_connection(rule) for rule in child.rules):
+            result = [_without(earlier, "M") for earlier in result]
+            later = [_without(other, "CH") for other in children[len(result) + 1 :]]
+            return (*result, child, *later)
+        result.append(child)
+    return children
+
+
+def _refuses_connection(rule: ChildRule) -> bool:
+    return rule.at in ("C", "H") and rule.do[-1][:2] not in {("reply", letter) for letter in "casd"}
+
+
+def _without(child: Child, stages: str) -> Child:
+    return replace(child, rules=tuple(rule for rule in child.rules if rule.at not in stages))
 
 
 def _settings(random: Random) -> PostfixSettings:

@@ -99,10 +99,14 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
     (§9.10).
 
     With filters of its own it goes on telling the ones before it of HELO and MAIL, and repeats the refusal.
+    A child that failed earlier refuses the connection when HELO comes again (§9.8).
     """
     others = [child for place, child in enumerate(case.scenario.children) if place != case.position]
     refused = any(_may_refuse_connection(child) for child in others)
-    return refused and case.direct[: len(case.behind)] == case.behind
+    failed = any(_may_fail(child) and child.on_error != "accept" for child in others)
+    if not refused and not (failed and _says_helo_again(case.scenario)):
+        return False
+    return case.direct[: len(case.behind)] == case.behind
 
 
 def asked_at_the_same_time(case: Case) -> bool:
@@ -138,12 +142,26 @@ def not_connected_before_needed(case: Case) -> bool:
     return tuple(packet for packet in case.direct if packet[0] != "D" or packet[1][:1] != b"U") == case.behind
 
 
+def told_nothing_after_a_discard(case: Case) -> bool:
+    """Once a filter discards a message, Postfix says nothing more of it to the manager.
+
+    Filters of its own that did not discard hear of unknown commands, and HELO, in what is left of the transaction.
+    """
+    if not any(_discards(child) for child in case.scenario.children):
+        return False
+    rest = iter(case.direct)
+    missing = [packet for packet in case.direct if packet not in case.behind]
+    inside = all(any(packet == other for other in rest) for packet in case.behind)
+    return inside and all(_event_of(packet) in "UH" for packet in missing)
+
+
 EXCUSES: tuple[Callable[[Case], bool], ...] = (
     negotiated_but_never_used,
     told_less_of_a_refused_connection,
     asked_at_the_same_time,
     quarantined_before_the_content,
     not_connected_before_needed,
+    told_nothing_after_a_discard,
 )
 
 
@@ -157,20 +175,9 @@ def failed_filter_not_asked(scenario: Scenario, said: str, answer: bytes | None)
     return command in ("VRFY", "ETRN", "AUTH", "STARTTLS") and failing and (answer or b"")[:1] in (b"4", b"5")
 
 
-def first_refusal_repeated(scenario: Scenario, answer: bytes | None, other: bytes | None) -> bool:
-    """Two filters refuse the connection, one at CONNECT and one before it at HELO: Postfix repeats the first it heard.
-
-    With filters of its own it would repeat that of the first in order (§9.10, the row of C/H verdicts).
-    """
-    refusing = sum(map(_may_refuse_connection, scenario.children))
-    return refusing > 1 and all((text or b"")[:1] in (b"4", b"5") for text in (answer, other))
-
-
-def excuse_reply(scenario: Scenario, said: str, direct: bytes | None, behind: bytes | None) -> str | None:
+def excuse_reply(scenario: Scenario, said: str, direct: bytes | None) -> str | None:
     """The name of the excuse that covers this different SMTP reply, if one does."""
-    if failed_filter_not_asked(scenario, said, direct):
-        return "failed_filter_not_asked"
-    return "first_refusal_repeated" if first_refusal_repeated(scenario, direct, behind) else None
+    return "failed_filter_not_asked" if failed_filter_not_asked(scenario, said, direct) else None
 
 
 def excuse(case: Case) -> str | None:
@@ -185,12 +192,21 @@ def _holds_early(child: Child) -> bool:
     return any(step[:2] == ("reply", "q") for rule in early for step in rule.do)
 
 
+def _says_helo_again(scenario: Scenario) -> bool:
+    lines = [step[1].upper() for step in scenario.client if step[0] == "line"]
+    return sum(line.startswith(("HELO", "EHLO")) for line in lines) > 1
+
+
 def _may_refuse_connection(child: Child) -> bool:
     """Whether this filter refuses, or fails, at OPTNEG, CONNECT or HELO."""
     if child.absent or child.negotiate is not None or child.extra or not child.fit:
         return child.on_error != "accept"
     early = [rule for rule in child.rules if set(rule.at) & set("^OCH*")]
     return any(_refuses(step, child) for rule in early for step in rule.do)
+
+
+def _discards(child: Child) -> bool:
+    return any(step[:2] == ("reply", "d") for rule in child.rules for step in rule.do)
 
 
 def _may_fail(child: Child) -> bool:
@@ -207,17 +223,20 @@ def _refuses(step: Step, child: Child) -> bool:
 
 
 def _equal_but_for_needless(direct: tuple[Packet, ...], behind: tuple[Packet, ...], needless: str) -> bool:
-    """Whether ``behind`` is ``direct`` with events inserted that all children are asked together.
+    """Whether ``behind`` is ``direct`` with needless events inserted, each with its macros.
 
-    An insert is an event with its macros; ABORTs are compared no more, since a needless MAIL needs one.
+    After a needless event in a transaction that goes on comes ABORT, and then MAIL and RCPT are told again: nothing
+    new.  ABORTs are compared no more, since a needless MAIL needs one.
     """
     left = [packet for packet in direct if packet[0] != "A"]
     right = [packet for packet in behind if packet[0] != "A"]
     place = 0
+    told: set[Packet] = set()
     for packet in right:
         if place < len(left) and packet == left[place]:
             place += 1
-        elif _event_of(packet) not in needless + "O":
+            told.add(packet)
+        elif _event_of(packet) not in needless + "O" and not (_event_of(packet) == "R" and packet in told):
             return False
     return place == len(left)
 

@@ -150,7 +150,6 @@ REFUSER = Child((rule("C", reply("r")),))
         ((Child(), REFUSER), "in-turn", "OCHM", "OC", "told_less_of_a_refused_connection"),
         ((Child(), Child()), "in-turn", "OCHM", "OC", None),
         ((Child(), REFUSER), "in-turn", "OCHM", "OCM", None),
-        ((Child(), Child()), "parallel", "OCHMRT", "OCHMRRT", None),
         ((Child(), Child()), "parallel", "OCHMRTL", "OCHMR", None),
     ],
 )
@@ -162,6 +161,14 @@ def test_excuses_cover_no_more_than_they_say(
     if children == (Child(), Child()):
         position = 1
     assert excuse(Case(scenario, position, events(direct), events(behind))) == name
+
+
+@pytest.mark.parametrize(("recipient", "name"), [(b"<a>", "asked_at_the_same_time"), (b"<b>", None)])
+def test_a_recipient_may_be_told_again_but_no_other_one(recipient: bytes, name: str | None) -> None:
+    scenario = replace(PLAIN, manager=ManagerSettings(ask="parallel"))
+    told: tuple[Packet, ...] = (("M", b""), ("R", b"<a>"))
+    again: tuple[Packet, ...] = (*told, ("T", b""), ("M", b""), ("R", recipient))
+    assert excuse(Case(scenario, 1, told, again)) == name
 
 
 def test_shrinking_keeps_what_matters() -> None:
