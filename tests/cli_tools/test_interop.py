@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from postmill.cli.send import command
-from tests.cli_tools.running import run
+from tests.cli_tools.running import Result, run
+from tests.interop.postfix import wait_until
 from tests.stack import peers
 from tests.stack.box import Box
 from tests.stack.clamav_milter import ClamavMilter
@@ -40,11 +41,25 @@ def mail(tmp_path: Path) -> Path:
     return tmp_path / "mail.eml"
 
 
+def ask_clamav(milter: ClamavMilter, mail: Path, *args: str) -> Result:
+    """Send; again if need be: clamav-milter defers until its first look at clamd, in the background, is
+    done.
+    """
+    results: list[Result] = []
+
+    def decided() -> bool:
+        results.append(run(command, milter.endpoint, str(mail), *args))
+        return results[-1].status != 11
+
+    wait_until(decided, "clamav-milter finds its clamd")
+    return results[-1]
+
+
 def test_clamav_milter_refuses_a_virus_and_marks_clean_mail(box: Box, mail: Path) -> None:
     base = box.directory.parent
     with Clamd(base, box) as clamd, ClamavMilter(base, box, clamd) as milter:
         mail.write_bytes(message("Clean").as_bytes())
-        clean = run(command, milter.endpoint, str(mail), "--json")
+        clean = ask_clamav(milter, mail, "--json")
         values = json.loads(clean.out)
         assert clean.status == 0, clean
         edited = [edit.split(":")[0:3] for edit in values["messages"][0]["edits"]]
@@ -63,7 +78,7 @@ def test_clamav_milter_quarantines(box: Box, mail: Path) -> None:
     base.mkdir(mode=0o755)
     with Clamd(base, box) as clamd, ClamavMilter(base, box, clamd, "Quarantine") as milter:
         mail.write_bytes(message("Virus", eicar() + "\n").as_bytes())
-        result = run(command, milter.endpoint, str(mail))
+        result = ask_clamav(milter, mail)
     assert result.status == 13, result
     assert any(line.startswith("quarantine: ") for line in result.lines)
 

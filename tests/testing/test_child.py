@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import struct
+import threading
 import time
 
 import pytest
@@ -224,6 +225,29 @@ def test_silence_half_close_reset_and_close_on_accept() -> None:
             assert peer.rest() == b""
         with Peer(child) as peer:
             assert peer.ask(OFFER)[0] == "O"
+
+
+def test_last_words_of_an_mta_that_is_gone_before_our_answer_are_heard() -> None:
+    """The answer cannot be written any more; ABORT and QUIT wait in the socket."""
+    gone = threading.Event()
+    with ScriptedChild(Script(rules=[Rule("M", lambda event: (gone.wait(10), [Default()])[1])])) as child:
+        with Peer(child) as peer:
+            peer.ask(OFFER)
+            peer.sock.sendall(MAIL)
+            child.wait_for(lambda event: event.code == "M")
+            peer.sock.sendall(frame(ord("A")) + frame(ord("Q")))
+        gone.set()
+        child.wait_closed()
+        assert child.letters() == "OMAQ"
+        assert child.connections[0].how == "quit"
+
+
+def test_an_answer_larger_than_the_buffers_arrives_whole() -> None:
+    big = frame(ord("b"), b"x" * 5_000_000)
+    with ScriptedChild(Script(rules=[Rule("E", (Send(big), Default()))])) as child, Peer(child) as peer:
+        peer.ask(OFFER)
+        assert peer.ask(frame(ord("E"))) == ("b", b"x" * 5_000_000)
+        assert peer.receive() == ("c", b"")
 
 
 def test_a_broken_packet_ends_the_connection_even_behind_good_ones() -> None:

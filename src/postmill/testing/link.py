@@ -8,11 +8,12 @@ was seen, `seen` keeps.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol, cast
 
 from postmill.errors import RemoteProtocolError
@@ -36,6 +37,17 @@ from postmill.testing.script import (
 from postmill.testing.seen import Pairs, SeenConnection, SeenEvent, SeenPacket, parse_macros
 from postmill.wire.codes import Command
 from postmill.wire.framing import FrameReader
+
+
+def _joined(steps: Iterable[Step]) -> list[Step]:
+    """The steps with neighbouring writes made one, so that they reach the MTA together."""
+    found: list[Step] = []
+    for step in steps:
+        if isinstance(step, Send) and found and isinstance(found[-1], Send):
+            found[-1] = Send(found[-1].data + step.data)
+        else:
+            found.append(step)
+    return found
 
 
 class Owner(Protocol):
@@ -144,9 +156,8 @@ class Link(asyncio.Protocol):
         default = default_steps(event)
         if event.letter == Command.OPTNEG:
             default, self._counter.protocol = script.negotiate.answer(event.payload)
-        self._steps = iter(
-            [part for step in steps for part in (default if isinstance(step, Default) else (step,))]
-        )
+        parts = (default if isinstance(step, Default) else (step,) for step in steps)
+        self._steps = iter(_joined(part for each in parts for part in each))
         self._walk()
 
     def _walk(self) -> None:
@@ -183,9 +194,25 @@ class Link(asyncio.Protocol):
         return None
 
     def _write(self, data: bytes) -> None:
-        if not self._mute and not self._transport.is_closing():
-            self._transport.write(data)
-            self.owner.bytes_sent(self.record.number, data)
+        if self._mute or self._transport.is_closing():
+            return
+        self.owner.bytes_sent(self.record.number, data)
+        try:
+            rest = data[self._write_now(data) :]
+        except ConnectionError:
+            self._mute = True  # the MTA is gone, but what it said before may still be waiting to be read
+            return
+        if rest:
+            self._transport.write(rest)
+
+    def _write_now(self, data: bytes) -> int:
+        """Write as much as fits at once; the transport would give up reading where writing fails."""
+        if self._transport.get_write_buffer_size():
+            return 0
+        try:
+            return os.write(self._transport.get_extra_info("socket").fileno(), data)
+        except BlockingIOError:
+            return 0
 
     def _change_state(self, step: Step) -> None:
         match step:

@@ -302,6 +302,7 @@ class FakeMta:
                 waiting += say.data
                 outcome = None
                 if say.reply:
+                    self._refuse_unasked()
                     self.send_raw(bytes(waiting))
                     waiting.clear()
                     outcome = self.collect(say.command)
@@ -309,6 +310,7 @@ class FakeMta:
             self._end(bytes(waiting))
 
     def _end(self, last: bytes) -> None:
+        self._refuse_unasked()
         try:
             self.send_raw(last)
             if last.endswith(frame(Command.QUIT)):
