@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from rich.console import Console
 
 from postmill.demo.display import Display
 from postmill.demo.fate import Fate
-from postmill.demo.samples import SAMPLES, Transcript, problems
+from postmill.demo.samples import SAMPLES, Transcript, problems, send
 from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
 
 
@@ -86,6 +88,21 @@ def test_a_held_message(tmp_path: Path) -> None:
     file = tmp_path / "held"
     file.write_text("Subject: x\n\nbody\n")
     assert shown(record("quarantine"), Fate("ABC", "250 Ok", file))[-1] == f"Held, 12.3 ms after MAIL: {file}"
+
+
+def test_a_message_that_was_taken_away(tmp_path: Path) -> None:
+    gone = tmp_path / "new" / "gone"
+    assert (
+        shown(record("accept"), Fate("ABC", "250 Ok", gone))[-1] == f"Delivered, 12.3 ms after MAIL: {gone}"
+    )
+
+
+def test_a_server_that_is_not_there() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        transcript = asyncio.run(send(SAMPLES[0], closed.getsockname()[1]))
+    assert [command for command, _ in transcript.replies] == ["then"]
+    assert "refused" in transcript.last
 
 
 def test_what_is_not_as_expected_is_a_problem(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 import mailbox
+import re
 from email.utils import formatdate
 from pathlib import Path
 
@@ -43,18 +44,22 @@ def _received(queue_id: bytes, helo: bytes, hostname: str) -> list[bytes]:
 
 def find(directory: Path, queue_id: str) -> Path | None:
     """The message in a Maildir that carries this queue id in its Received header, if it is there yet."""
-    for file in sorted((directory / "new").glob("*")):
-        head = file.read_bytes().partition(b"\n\n")[0]
-        if b" id " + queue_id.encode() + b"\n" in head or b" id " + queue_id.encode() + b";" in head:
-            return file
-    return None
+    wanted = re.compile(rb" id " + re.escape(queue_id.encode()) + rb"[;\n]")
+    return next((file for file in sorted((directory / "new").glob("*")) if wanted.search(_head(file))), None)
 
 
 def header(file: Path, name: bytes) -> str:
-    """The value of a header of a stored message; empty when there is none."""
-    head = file.read_bytes().partition(b"\n\n")[0]
-    for line in head.split(b"\n"):
+    """The value of a header of a stored message; empty when there is none, or no such message any more."""
+    for line in _head(file).split(b"\n"):
         key, _, value = line.partition(b":")
         if key.lower() == name.lower():
             return value.strip().decode("utf-8", "backslashreplace")
     return ""
+
+
+def _head(file: Path) -> bytes:
+    """The header section; empty when somebody has taken the message away."""
+    try:
+        return file.read_bytes().partition(b"\n\n")[0] + b"\n"
+    except FileNotFoundError:
+        return b""

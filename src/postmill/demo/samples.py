@@ -113,15 +113,23 @@ async def send(sample: Sample, port: int) -> Transcript:
 
 def _send(sample: Sample, port: int) -> Transcript:
     transcript = Transcript()
-    with smtplib.SMTP("127.0.0.1", port, local_hostname="client.example", timeout=60) as smtp:
-        transcript.add("EHLO", smtp.ehlo())
-        if transcript.add("MAIL", smtp.mail(sample.sender)) and transcript.add("RCPT", smtp.rcpt(YOU)):
-            try:
-                transcript.add("message", smtp.data(sample.message()))
-            except smtplib.SMTPDataError as refused:  # DATA itself
-                transcript.add("DATA", (refused.smtp_code, _bytes(refused.smtp_error)))
+    try:
+        _talk(sample, port, transcript)
+    except OSError as error:  # all of smtplib's are
+        transcript.add("then", _explained(error))
     return transcript
 
 
-def _bytes(text: bytes | str) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
+def _talk(sample: Sample, port: int, transcript: Transcript) -> None:
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="client.example", timeout=60) as smtp:
+        transcript.add("EHLO", smtp.ehlo())
+        if transcript.add("MAIL", smtp.mail(sample.sender)) and transcript.add("RCPT", smtp.rcpt(YOU)):
+            transcript.add("message", smtp.data(sample.message()))
+
+
+def _explained(error: OSError) -> tuple[int, bytes]:
+    """The reply in an error of smtplib's; for others, what went wrong."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        return error.smtp_code, text if isinstance(text, bytes) else text.encode()
+    return 0, str(error).encode()

@@ -94,13 +94,20 @@ async def _show_sample(
     number: int, sample: Sample, setting: Setting, daemon: Postmill, display: Display
 ) -> list[str]:
     transcript = await send(sample, setting.front.port)
-    async with asyncio.timeout(_WITHIN):
-        record = await daemon.records.get()
-        while record.sender != f"<{sample.sender}>":  # somebody else's mail came in between
-            record = await daemon.records.get()
+    try:
+        record = await asyncio.wait_for(_record_of(sample, daemon), _WITHIN)
+    except TimeoutError:
+        return [f"Postmill has no record of it; the SMTP reply was {transcript.last!r}"]
     fate = await _fate(setting, record)
     display.mail(f"{number}  {sample.title}", record, fate, transcript)
     return problems(sample, transcript, record, fate)
+
+
+async def _record_of(sample: Sample, daemon: Postmill) -> MessageRecord:
+    record = await daemon.records.get()
+    while record.sender != f"<{sample.sender}>":  # somebody else's mail came in between
+        record = await daemon.records.get()
+    return record
 
 
 async def _show_all(number: int, setting: Setting, daemon: Postmill, display: Display) -> None:
