@@ -23,13 +23,15 @@ LOCAL = Client()
 
 ALICE, BOB, CAROL = "alice@test.example", "bob@test.example", "carol@test.example"
 HAM, SPAMMER, STRANGER = "ham@ext.example", "spam@ext.example", "stranger@ext.example"
+#: Senders of tests that send by one way only: what milter-greylist learns of them is of no consequence.
+CROWD, CROWD_STRANGER = "crowd@ext.example", "crowd-stranger@ext.example"
 
 #: Sender and recipient pairs that milter-greylist has let wait long enough, from each client. Carol's mail
 #: and the stranger's are not among them.
 KNOWN = [
     Known(client.address, sender, recipient)
     for client in (OUTSIDE, IMPOSTOR, LOCAL)
-    for sender in (HAM, SPAMMER, ALICE, "")
+    for sender in (HAM, SPAMMER, ALICE, CROWD, "")
     for recipient in (ALICE, BOB)
 ]
 

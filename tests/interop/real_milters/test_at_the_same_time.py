@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.postfix import wait_until
 from tests.interop.real_milters.conftest import Arrangement
-from tests.interop.real_milters.scenarios import HAM, OUTSIDE, SPAMMER, STRANGER, mail
+from tests.interop.real_milters.scenarios import CROWD, CROWD_STRANGER, OUTSIDE, mail
 from tests.stack.dialogue import Dialogue
 from tests.stack.messages import attached, eicar, gtube, message
 
@@ -18,12 +18,12 @@ SESSIONS = 4
 def hold(arrangement: Arrangement, way: str, number: int) -> list[int]:
     """Hold one session of good and bad mail by turns, beginning elsewhere each time; return the last codes."""
     mails = [
-        mail(message(f"Ham {number} a"), HAM),
-        mail(message("Spam", gtube()), SPAMMER),
-        mail(message(f"Ham {number} b"), HAM),
-        mail(attached("Virus", eicar().encode(), "eicar.com"), HAM),
-        mail(message("Stranger"), STRANGER),
-        mail(message(f"Ham {number} c"), HAM),
+        mail(message(f"Ham {number} a"), CROWD),
+        mail(message("Spam", gtube()), CROWD),
+        mail(message(f"Ham {number} b"), CROWD),
+        mail(attached("Virus", eicar().encode(), "eicar.com"), CROWD),
+        mail(message("Stranger"), CROWD_STRANGER),
+        mail(message(f"Ham {number} c"), CROWD),
     ]
     turn = number % len(mails)
     dialogue = Dialogue(arrangement.ports[way], OUTSIDE)
