@@ -93,4 +93,14 @@ class WatchedChild:
 
     def _sent(self, connection: int, data: bytes) -> None:
         with self._lock:
-            self._seen.append(Entry(time.monotonic(), connection, ANSWER, data[4:5]))
+            for letter in letters(data):
+                self._seen.append(Entry(time.monotonic(), connection, ANSWER, letter))
+
+
+def letters(data: bytes) -> list[bytes]:
+    """The letters of the packets in some bytes, as far as they are packets: filters may send anything."""
+    found = []
+    while len(data) >= 5:
+        found.append(data[4:5])
+        data = data[4 + max(1, int.from_bytes(data[:4], "big")) :]
+    return found
