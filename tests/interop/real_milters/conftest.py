@@ -90,6 +90,14 @@ def arrangement() -> Iterator[Arrangement]:
     """The whole arrangement, once for all tests of this folder."""
     peers.require()
     directory = public_directory("stack-")
+    try:
+        yield from arranged(directory)
+    finally:
+        shutil.rmtree(directory)
+
+
+def arranged(directory: Path) -> Iterator[Arrangement]:
+    """Start everything below `directory`; yield once; stop it."""
     with Filters(directory, KNOWN, ("direct", *VARIANTS)) as filters, Mailbox() as mailbox:
         managers = {
             name: Manager(directory, tables(filters.chain(name), **children), settings, name)
@@ -102,4 +110,3 @@ def arrangement() -> Iterator[Arrangement]:
         postfix = arrange(directory, filters, endpoints, mailbox)
         with running(managers.values()), postfix:
             yield Arrangement(filters, managers, postfix, mailbox, listeners(postfix))
-    shutil.rmtree(directory)
