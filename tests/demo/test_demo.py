@@ -23,6 +23,7 @@ from postmill.errors import UnavailableError
 
 DEMO = (sys.executable, "-m", "postmill", "demo")
 WITHIN = 60.0
+ROOT = Path(__file__).parents[2]
 
 
 def environment() -> dict[str, str]:
@@ -82,14 +83,36 @@ def check_samples(output: str) -> None:
     assert f"{len(SAMPLES)} of {len(SAMPLES)} sample mails fared as expected" in parts["Summary"]
 
 
-def test_once() -> None:
+def timeless(output: str) -> str:
+    """Output without its milliseconds, and without the blanks and lines that depend on their width."""
+    return re.sub(r"[ ─]+", " ", re.sub(r"\d+\.\d\b(?!\.)", "N", output)).replace(" \n", "\n")
+
+
+@pytest.fixture(scope="module")
+def output() -> str:
+    """What one run prints that ends well."""
     done = once()
     assert (done.returncode, done.stderr) == (0, "")
-    check_samples(done.stdout)
-    assert "no SpamAssassin and no ClamAV" in done.stdout
-    assert "Ctrl-C" not in done.stdout
-    assert [pid for pid in processes(done.stdout) if alive(pid)] == []
-    assert not directory(done.stdout).exists()
+    return done.stdout
+
+
+def test_once(output: str) -> None:
+    check_samples(output)
+    assert "no SpamAssassin and no ClamAV" in output
+    assert "Ctrl-C" not in output
+
+
+def test_nothing_stays_behind(output: str) -> None:
+    assert len(processes(output)) == 4
+    assert [pid for pid in processes(output) if alive(pid)] == []
+    assert not directory(output).exists()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/demo.md"])
+def test_pages_show_what_is_printed(page: str, output: str) -> None:
+    shown = re.findall(r"^```text\n(\d  .*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert len(shown) == 1
+    assert timeless(shown[0]) in timeless(output)
 
 
 def test_a_directory_is_kept(tmp_path: Path) -> None:
