@@ -94,9 +94,11 @@ def command_line() -> str:
     return "\n\n".join(parts)
 
 
-def described(command: click.Command, name: str, level: int = 2) -> Iterator[str]:
+def described(
+    command: click.Command, name: str, level: int = 2, above: click.Context | None = None
+) -> Iterator[str]:
     """Describe a command, then those below it."""
-    context = click.Context(command, info_name=name)
+    context = click.Context(command, parent=above, info_name=name, **command.context_settings)
     usage = " ".join([name, *usage_pieces(command, context)])
     yield f"{'#' * level} `{name}`"
     yield f"    {usage}"
@@ -111,7 +113,7 @@ def described(command: click.Command, name: str, level: int = 2) -> Iterator[str
         for below in command.list_commands(context):
             found = command.get_command(context, below)
             assert found is not None
-            yield from described(found, f"{name} {below}", min(level + 1, 4))
+            yield from described(found, f"{name} {below}", min(level + 1, 4), context)
 
 
 def usage_pieces(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -54,7 +54,7 @@ def test_starting_imports_no_command() -> None:
 
 
 def test_each_command_there_is_can_be_loaded_and_explains_itself() -> None:
-    context = click.Context(postmill)
+    context = click.Context(postmill, **postmill.context_settings)
     for name in postmill.list_commands(context):
         command = postmill.get_command(context, name)
         assert command is not None
