@@ -179,8 +179,8 @@ class ManagerSettings:
         Choice(("parallel", "in-turn")),
         "parallel",
         "`parallel` asks all milters at once at connect, HELO, MAIL, DATA and unknown commands, and lets one "
-        "that cannot edit read the message beside the next. `in-turn` asks one after another at every stage, as "
-        "Postfix does. The MTA gets the same answers either way; RCPT always goes in turn.",
+        "that cannot edit read the message beside the next. `in-turn` asks one after another at every stage, "
+        "as Postfix does. The MTA gets the same answers either way; RCPT always goes in turn.",
     )
     mta: str = key(
         Choice(("auto", "postfix", "sendmail")),
