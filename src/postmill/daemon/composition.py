@@ -100,5 +100,5 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
         service.waiting,
         forget=service.negotiations.forget,
         max_sessions=milter.max_sessions,
-        pool=Pool(milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,
+        pool=Pool(spec.name, milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,
     )

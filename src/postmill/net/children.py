@@ -20,12 +20,18 @@ from postmill.net.link import ChildLink
 from postmill.net.poller import WRITE, Poller
 from postmill.net.pool import Pool
 from postmill.net.stream import new_socket
+from postmill.wire.codes import Command, Protocol, Reply
 from postmill.wire.endpoint import Endpoint
+from postmill.wire.packets import OptNeg
+from postmill.wire.tables import NR_FLAG, SINCE_VERSION
 
 Address = str | tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 log = logging.getLogger("postmill.child")
 
+_ASKED_BY_CODE = int(Protocol.SKIP | Protocol.RCPT_REJ | Protocol.HDR_LEADSPC) | sum(
+    map(int, NR_FLAG.values())
+)
 _TRY_AGAIN = 0.02
 """Seconds until another attempt at a unix socket whose backlog is full."""
 
@@ -77,12 +83,19 @@ class ChildService:
             link.failed = Lost("breaker", "left alone after repeated failures")
             return link
         self._links.add(link)
-        link.deadline = self.now() + self.spec.connect_timeout
         if self._max_sessions and len(self._links) > self._max_sessions:
+            link.deadline = self.now() + self.spec.connect_timeout
             self._queued.append(link)
         else:
-            self._connect(link)
+            self.connect(link)
         return link
+
+    def connect(self, link: ChildLink) -> None:
+        """Connect a link; it is told when it stands, or that it failed."""
+        link.deadline = self.now() + self.spec.connect_timeout
+        if link.talk is not None:
+            self.waiting.add(link)
+        self._connect(link)
 
     def _connect(self, link: ChildLink) -> None:
         try:
@@ -172,12 +185,49 @@ class ChildService:
 
     def keep(self, link: ChildLink) -> bool:
         """Take a link that ended its session well into the pool, if there is one and it has room."""
-        if self.pool is None or not self.pool.put(link):
+        pool, answer = self.pool, link.negotiated and link.negotiated.answer
+        if pool is None or not answer or self._queued or not _forgets_nothing(answer):
             return False
-        self._links.discard(link)
-        return True
+        if pool.wants_trial:
+            self._try_quit_nc(pool, link.greeting)
+        if link.last == Reply.CONTINUE:
+            kept = pool.put(link)
+        else:
+            kept = _ignores_unknown(answer) and pool.put_after_unknown(link, self.spec.command_timeout)
+        if kept:
+            self._links.discard(link)
+        return kept
+
+    def _try_quit_nc(self, pool: Pool, greeting: bytes) -> None:
+        if self._max_sessions and len(self._links) >= self._max_sessions:
+            return
+        trial = ChildLink(self)
+        trial.on_trial = True
+        self._links.add(trial)
+        self.connect(trial)
+        pool.begin_trial(trial, greeting, self.spec.command_timeout)
+
+    def distrust(self, lost: Lost) -> None:
+        """A kept link did not serve another session."""
+        if self.pool is not None:
+            self.pool.distrust(lost.text)
 
     @property
     def links(self) -> int:
         """How many links are in use."""
         return len(self._links)
+
+
+def _forgets_nothing(answer: OptNeg) -> bool:
+    """Tell whether a child can do without the negotiation in later sessions on the same link.
+
+    What libmilter answers by itself holds for all. A filter whose own code negotiates, which shows in what
+    it asks for, may forget at QUIT_NC what it agreed to: opendkim forgets HDR_LEADSPC.
+    """
+    by_itself = answer.symlists or answer.protocol & _ASKED_BY_CODE
+    return not by_itself and answer.version >= SINCE_VERSION[Command.QUIT_NC]
+
+
+def _ignores_unknown(answer: OptNeg) -> bool:
+    """Tell whether UNKNOWN is answered without the filter's own code ever seeing it (protocol §6.8)."""
+    return bool(answer.protocol & Protocol.NOUNKNOWN)

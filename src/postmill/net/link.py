@@ -6,11 +6,13 @@ replies that are owed, and the deadline. A link that failed says so to the next 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from postmill.chain.steps import Answered, Lost, Outcome, Talk
-from postmill.chain.talks import NegotiateTalk
+from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.errors import RemoteConfigError, RemoteProtocolError
+from postmill.net.probe import ProbeTalk
+from postmill.net.reopening import Reopening
 from postmill.net.stream import Stream
 from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import FrameReader, frame
@@ -20,13 +22,19 @@ if TYPE_CHECKING:
     import socket
 
     from postmill.net.children import ChildService
-    from postmill.net.upstream import MtaConnection
 
 _ANSWERS = frozenset((*map(int, VERDICTS), int(Reply.OPTNEG)))
 """Replies that end the wait for one question; all others come beside them."""
 _QUIT = frame(Command.QUIT)
 _CONTINUE = int(Reply.CONTINUE)
 _CONTINUES = tuple(frame(_CONTINUE) * count for count in range(64))
+
+
+class Waiter(Protocol):
+    """Who waits for the outcome of a conversation."""
+
+    def wake(self, link: ChildLink) -> None:
+        """The outcome is there."""
 
 
 class ChildLink:
@@ -38,12 +46,17 @@ class ChildLink:
         "_stream",
         "deadline",
         "failed",
+        "greeting",
+        "last",
         "negotiated",
+        "on_trial",
         "outcome",
         "owed",
         "started",
         "talk",
+        "trial_decisive",
         "unsent",
+        "untested",
         "waiter",
     )
 
@@ -57,12 +70,21 @@ class ChildLink:
         self.failed: Lost | None = None
         self.owed = 0
         """Verdicts still to come for conversations that were called off."""
-        self.waiter: MtaConnection | None = None
+        self.waiter: Waiter | None = None
         self.deadline = 0.0
         self.started = 0.0
         self.unsent: list[bytes] = []
         """What is to be written once the connection stands."""
         self.negotiated: NegotiateTalk | None = None
+        """The negotiation, when it is over; a kept link has one already (protocol §6.8)."""
+        self.last = 0
+        """Letter of the last verdict."""
+        self.greeting = b""
+        """CONNECT as it was told, where links may be kept."""
+        self.untested = False
+        """It was kept, and the child has not said anything since."""
+        self.on_trial = self.trial_decisive = False
+        """It serves to find out whether links can be kept; and that has been found out."""
 
     # -- what the session does ------------------------------------------------------------------------
 
@@ -72,17 +94,21 @@ class ChildLink:
         self.talk = talk
         now = self.started = self._service.now()
         if self.failed is not None:
-            self._finish(self.failed)
+            if self.untested:  # it was closed while it was idle
+                self._reopen(talk)
+            else:
+                self._finish(self.failed)
             return
-        if isinstance(talk, NegotiateTalk) and self._reuse(talk):
-            return
+        if self._service.pool is not None:
+            if isinstance(talk, NegotiateTalk):
+                if self._reuse(talk):
+                    return
+            elif isinstance(talk, EventTalk) and talk.stage == Command.CONNECT:
+                self.greeting = talk.data
         self._service.waiting.add(self)
-        data = self._start(talk)
         if self._stream is not None:
             self.deadline = now + talk.timeout
-            self._stream.write(data)
-        elif data:
-            self.unsent.append(data)
+        self.write(self._start(talk))
 
     def _start(self, talk: Talk) -> bytes:
         try:
@@ -93,13 +119,35 @@ class ChildLink:
 
     def _reuse(self, talk: NegotiateTalk) -> bool:
         """A kept link has negotiated already; a second OPTNEG would not be answered (protocol §6.8)."""
-        earlier = self.negotiated
-        self.negotiated = talk
-        if earlier is None or earlier.outcome is None:
+        earlier, self.negotiated = self.negotiated, talk
+        if earlier is None:
             return False
-        talk.answer = earlier.answer
+        assert earlier.outcome is not None
+        if earlier.offer is not talk.offer:  # this MTA offers something else
+            self._renew(_QUIT)
+            self._service.connect(self)
+            return False
+        talk.answer, talk.outcome, talk.due = earlier.answer, earlier.outcome, 0
         self._finish(earlier.outcome)
         return True
+
+    def _renew(self, farewell: bytes) -> None:
+        """Forget a connection that was kept; there will be another one."""
+        if self._stream is not None:
+            self._stream.write(farewell)
+            self._stream.close()
+        self._stream = None
+        self._reader = FrameReader()
+        self.failed = None
+        self.untested = False
+
+    def _reopen(self, talk: Talk) -> None:
+        """Do as if the link had not been kept, for one that the child closed before it could be of use."""
+        assert self.negotiated is not None
+        self._renew(b"")
+        self.talk = Reopening(self.negotiated, talk)
+        self.unsent = [self.talk.start()]
+        self._service.connect(self)
 
     def write(self, data: bytes) -> None:
         """Write packets, now or as soon as the connection stands."""
@@ -162,13 +210,25 @@ class ChildLink:
         self.unsent.clear()
         if kind in ("connect", "closed"):
             self._service.gone()
-        if self.talk is not None or kind == "connect":
+        if self.untested and self._saved(lost):
+            return
+        if (self.talk is not None or kind == "connect") and not self.on_trial:
             self._service.failed(lost)
         if self.talk is not None:
             lost.stage = self.talk.stage
             lost.edits = self.talk.lost_edits()
             self._finish(lost)
         self._service.closed(self)
+
+    def _saved(self, lost: Lost) -> bool:
+        """Tell whether a kept link that is lost before it was of use can be replaced by a new one."""
+        if lost.kind != "closed":
+            self.untested = False
+            self._service.distrust(lost)
+            return False
+        if self.talk is not None:
+            self._reopen(self.talk)
+        return True
 
     def timed_out(self) -> None:
         """The deadline passed."""
@@ -239,6 +299,7 @@ class ChildLink:
 
     def _received(self, talk: Talk) -> None:
         """The child said something: it has its time anew, or is done."""
+        self.untested = False
         if talk.outcome is None:
             self.deadline = self._service.now() + talk.timeout
         else:
@@ -248,6 +309,9 @@ class ChildLink:
 
     def _finish(self, outcome: Answered | Lost) -> None:
         outcome.elapsed = self._service.now() - self.started
+        self.last = outcome.letter if type(outcome) is Answered else 0
+        if self.on_trial and isinstance(self.talk, ProbeTalk):
+            self.trial_decisive = self.talk.decisive
         self.talk = None
         self._service.waiting.discard(self)
         self.outcome = outcome
