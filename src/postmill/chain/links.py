@@ -25,6 +25,8 @@ def greet(state: State, child: Child, first: Event | None = None) -> NegotiateTa
     timeout = child.spec.command_timeout
     if first is None or child.terms is None or child.spec.pool or not child.spec.pipeline:
         return NegotiateTalk(state.offer, state.negotiations, timeout)
+    if first.letter in child.terms.suppressed or first.letter in child.terms.no_reply:
+        return NegotiateTalk(state.offer, state.negotiations, timeout)  # nothing that will be answered
     mark(child, first.letter)
     data = prepare(child, first)
     then = None if data is None else EventTalk(first.letter, data, timeout, state.check_text)

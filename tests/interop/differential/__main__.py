@@ -42,7 +42,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep", default=str(KEPT), help="folder for shrunk scenarios; empty: do not shrink")
     parser.add_argument("--ask", choices=("in-turn", "parallel"), help="override how Postmill asks")
     parser.add_argument("--content", choices=("in-turn", "parallel"), help="override the content mode")
-    parser.add_argument("--pipeline", action="store_true", help="switch pipelined content on")
     parser.add_argument("files", nargs="*", help="scenario files to play instead")
     return parser
 
@@ -53,7 +52,13 @@ def _chosen(options: argparse.Namespace) -> Iterator[Scenario]:
     elif options.count:
         yield from generate.scenarios(options.seed, options.count, options.start)
     else:
-        for shelf in (families.comparable(), matrix.scenarios(), edits.scenarios(), load_kept()):
+        for shelf in (
+            families.comparable(),
+            matrix.scenarios(),
+            matrix.bursts(),
+            edits.scenarios(),
+            load_kept(),
+        ):
             yield from shelf
 
 
@@ -63,8 +68,6 @@ def _changed(scenario: Scenario, options: argparse.Namespace) -> Scenario:
         manager = replace(manager, ask=options.ask)
     if options.content:
         manager = replace(manager, content=options.content)
-    if options.pipeline:
-        manager = replace(manager, pipeline=True)
     return replace(scenario, manager=manager)
 
 

@@ -68,6 +68,8 @@ def _child(
     scenario: Scenario, position: int, direct: tuple[Connection, ...], behind: tuple[Connection, ...]
 ) -> Iterator[Difference | str]:
     """Differences and excuses of one child, connection by connection."""
+    if scenario.manager.pipeline:
+        direct, behind = map(tuple, map(permitted.as_if_never_in_bursts, (direct, behind)))
     ones = [permitted.normal_form(connection) for connection in direct]
     others = [permitted.normal_form(connection) for connection in behind]
     if len(others) != len(ones):

@@ -86,18 +86,20 @@ def scenarios(seed: int, count: int, start: int = 0) -> Iterator[Scenario]:
 
 
 def scenario(seed: int, number: int) -> Scenario:
-    """The ``number``-th scenario of this seed."""
+    """The ``number``-th scenario of this seed: a third of them asked in parallel, two fifths in bursts."""
     random = Random(f"{seed}/{number}")
     ask = random.choice(("in-turn", "in-turn", "parallel"))
+    pipeline = random.random() < 0.4
+    uncounted = ask == "parallel" or pipeline
     on_error = random.choice(("tempfail", "tempfail", "accept", "reject"))
     count = random.choice((1, 2, 2, 3, 3))
-    children = _settled(tuple(_child(random, ask == "parallel", on_error) for _ in range(count)))
+    children = _settled(tuple(_child(random, uncounted, on_error) for _ in range(count)))
     return Scenario(
         f"random-{seed}-{number}",
         children,
         _client(random),
         _settings(random),
-        ManagerSettings(ask=ask, same_as_postfix=EVERYTHING_AS_POSTFIX),
+        ManagerSettings(ask, pipeline=pipeline, same_as_postfix=EVERYTHING_AS_POSTFIX),
     )
 
 
@@ -159,7 +161,7 @@ def _symlists(random: Random) -> tuple[tuple[int, str], ...]:
 def _rule(random: Random, uncounted: bool) -> ChildRule:
     """One rule.
 
-    Uncounted ones do not depend on what the filter heard before: if asked in parallel it may hear more.
+    Uncounted ones do not depend on what the filter heard before: if asked in parallel or in bursts it may hear more.
     """
     stage = random.choice("CHMMRRTLNBUEEEEEE")
     nth = None if uncounted else random.choice((None, 1, 1, 2))

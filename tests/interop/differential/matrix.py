@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tests.interop.differential.dialogues import TWO_MESSAGES, WITH_UNKNOWN
 from tests.interop.differential.plays import rule, verdict
@@ -42,6 +43,18 @@ def scenarios() -> Iterator[Scenario]:
                 for place in range(count):
                     if (stage, name) not in NOT_COMPARABLE:
                         yield cell(stage, name, count, place)
+
+
+def bursts() -> Iterator[Scenario]:
+    """The content's part of the matrix, handed over in bursts; the verdict comes in every message."""
+    pipelined = ManagerSettings(pipeline=True, same_as_postfix=EVERYTHING_AS_POSTFIX)
+    for stage in "LNBE":
+        for name, word in VERDICTS.items():
+            for count, place in ((1, 0), (2, 0), (2, 1), (3, 1)):
+                decider = Child((rule(stage, *(verdict(word) if word else (("close",),)), nth=1),))
+                children = tuple(decider if number == place else Child() for number in range(count))
+                scenario = Scenario(f"burst-{stage}-{name}-{place + 1}of{count}", children, TWO_MESSAGES)
+                yield replace(scenario, manager=pipelined)
 
 
 def cell(stage: str, name: str, count: int, place: int) -> Scenario:

@@ -84,6 +84,42 @@ def normal_form(connection: Connection) -> tuple[Packet, ...]:
     return without_goodbye(aborts_where_they_matter(connection.packets))
 
 
+def as_if_never_in_bursts(connections: Sequence[Connection]) -> list[Connection]:
+    """What filters saw with ``pipeline`` on, without what a burst adds (design: a switch for each filter).
+
+    A filter that is handed a message in one burst may read on behind its verdict, or its SKIP; that link is given up
+    then, and the next message comes on a new one with CONNECT and HELO told again.
+    """
+    joined: list[Packet] = []
+    for connection in connections:
+        packets = _without_rest_of_bursts(connection.packets)
+        if joined:
+            joined = [*without_goodbye(joined), ABORT]
+            while packets and _event_of(packets[0]) in f"OCH{ANSWER}":
+                packets.pop(0)
+        joined += packets
+    return [Connection(tuple(joined))] if joined else []
+
+
+def _without_rest_of_bursts(packets: Sequence[Packet]) -> list[Packet]:
+    result: list[Packet] = []
+    event = skipped = ""
+    over = held = False
+    for letter, payload in packets:
+        if letter != ANSWER:
+            event = _event_of((letter, payload))
+            if event not in "LNBE":
+                over, held, skipped = False, False, ""
+        if event in "LNBE" and (over or event == skipped):
+            continue
+        result.append((letter, payload))
+        if letter == ANSWER and event in "LNB":
+            over = payload in b"artdy4" or (held and payload == b"c")
+            held = held or payload == b"q"
+            skipped = event if payload == b"s" and event != "N" else skipped
+    return result
+
+
 # ---------------------------------------------------------------- excuses
 
 

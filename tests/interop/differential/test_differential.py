@@ -22,7 +22,7 @@ from tests.interop.differential.scenario import Scenario
 SEED = int(os.environ.get("POSTMILL_DIFFERENTIAL_SEED", "20261123"))
 COUNT = int(os.environ.get("POSTMILL_DIFFERENTIAL_COUNT", "300"))
 
-SHELVES = by_profile(chain(families.comparable(), matrix.scenarios(), edits.scenarios()))
+SHELVES = by_profile(chain(families.comparable(), matrix.scenarios(), matrix.bursts(), edits.scenarios()))
 KEPT = load_kept()
 RANDOM = by_profile(generate.scenarios(SEED, COUNT))
 DOCUMENTED = list(everything())
