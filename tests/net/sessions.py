@@ -142,6 +142,8 @@ def _transcript(case: Case, shown: tuple[str, int], config: bool, silent_child: 
     failed = False
     answers = _MISCONFIGURED if config else _REFUSALS
     for message, stages in ((0, CONNECTION), (1, MESSAGE), (2, MESSAGE)):
+        if message == 2 and shown == ("E", 1):
+            answers = _REFUSALS  # Postfix's next process does not know why the filter is gone (protocol §7.3)
         for stage in stages:
             failed = failed or (stage == shown[0] and max(message, 1) == shown[1])
             word = answers.get(case.on_error, "continue") if failed else "continue"
