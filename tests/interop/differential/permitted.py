@@ -114,7 +114,7 @@ def _without_rest_of_bursts(packets: Sequence[Packet]) -> list[Packet]:
             continue
         result.append((letter, payload))
         if letter == ANSWER and event in "LNB":
-            over = payload in b"artdy4" or (held and payload == b"c")
+            over = payload not in (b"c", b"p", b"s", b"q") or (held and payload == b"c")
             held = held or payload == b"q"
             skipped = event if payload == b"s" and event != "N" else skipped
     return result

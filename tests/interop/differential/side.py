@@ -110,6 +110,8 @@ class Side:
     def _make_ready(self, scenario: Scenario, profile: Profile) -> None:
         plans = [*scenario.children, *[Child()] * MOST_CHILDREN][: len(profile.fates)]
         scripts = [script(plan) for plan in plans]
+        for child in self.children:
+            child.follow(Script())
         if self.kind == "behind":
             self._prime(scripts, profile)
         for child, child_script in zip(self.children, scripts, strict=False):
