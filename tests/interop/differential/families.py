@@ -30,7 +30,8 @@ from tests.interop.differential.plays import CONTINUE, add_header, replace_body,
 from tests.interop.differential.scenario import Child, PostfixSettings, Scenario, Step, from_json
 
 RECORDED = Path(__file__).with_name("recorded.jsonl")
-SHORT = PostfixSettings(command_timeout="1s", content_timeout="1s")
+SHORT = PostfixSettings(command_timeout="2s", content_timeout="2s")
+LONGER = PostfixSettings(command_timeout="4s", content_timeout="4s")
 ROOT = ("-f", "root@example.org", "user1@example.org", "user2@example.org")
 PLAIN_TEXT = "Subject: local\r\nTo: user1@example.org\r\n\r\nhi\r\n"
 
@@ -157,12 +158,12 @@ def _times() -> Iterator[Scenario]:
             hanging = Child((rule(stage, ("mute",), nth=1),), on_error=action)
             yield Scenario(f"hang-{stage}-{action}", (hanging, Child(on_error=action)), TWO_MESSAGES, SHORT)
     for stage in "CMRE":
-        waits = (("delay", "0.6"), reply("p")) * 3
+        waits = (("delay", "1.5"), reply("p")) * 3
         slow = Child((rule(stage, *waits, CONTINUE, nth=1, message=None if stage == "C" else 1),))
-        yield Scenario(f"progress-{stage}", (slow, Child()), TWO_MESSAGES, SHORT)
-    slowly = (("delay", "0.6"), add_header("X-1", "1"), ("delay", "0.6"), CONTINUE)
+        yield Scenario(f"progress-{stage}", (slow, Child()), TWO_MESSAGES, LONGER)
+    slowly = (("delay", "2.5"), add_header("X-1", "1"), ("delay", "2.5"), CONTINUE)
     slow_edits = Child((rule("E", *slowly, message=1),))
-    yield Scenario("edits-slow-E", (slow_edits, Child()), TWO_MESSAGES, SHORT)
+    yield Scenario("edits-slow-E", (slow_edits, Child()), TWO_MESSAGES, LONGER)
 
 
 def _postfix_settings() -> Iterator[Scenario]:
