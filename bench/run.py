@@ -159,7 +159,7 @@ class Benchmark:
         return table.get(concurrency, max(2 * concurrency, min(table.values())))
 
     def _memory(self, sockets: str, children: Sequence[Child]) -> None:
-        sessions = IDLE_SESSIONS // 5 if self._chosen.quick else IDLE_SESSIONS
+        sessions = IDLE_SESSIONS // 2 if self._chosen.quick else IDLE_SESSIONS
         for after in ("H", "E"):
             with postmill(self.setup(sockets, children)) as manager:
                 self.idle.append(idle_memory(sockets, self._mail, manager, children, sessions, after))
