@@ -8,7 +8,8 @@ from postmill.chain.child import ChildSpec
 from postmill.testing.script import Negotiation, Rule, Script, Send
 from postmill.wire.codes import Protocol
 from postmill.wire.framing import frame
-from tests.chain.playbook import Shell, verdict
+from postmill.wire.packets import encode
+from tests.chain.playbook import OFFER, Shell, verdict
 
 C = [("c", b"")]
 PASS = Script()
@@ -115,3 +116,10 @@ def test_helo_in_a_message_reaches_who_accepted_the_message() -> None:
     shell.say("H", b"again\0")
     shell.say("A")
     assert shell.letters("m1") == "OCHMHA"
+
+
+def test_the_name_of_the_mta_is_asked_for_whatever_the_children_want() -> None:
+    shell = Shell([Script(Negotiation(symlists=((0, b"j"),)))])
+    ((letter, answer),) = shell.say("O", encode(OFFER)[5:])
+    assert letter == "O"
+    assert answer.endswith(b"\0\0\0\0j v\0")

@@ -139,6 +139,8 @@ def _merge_symlists(offer: OptNeg, answers: Sequence[OptNeg]) -> tuple[Symlists,
             names += DEFAULT_NAMES[stage]
         if stage == MacroStage.RCPT and any(int(answer.protocol) & Protocol.RCPT_REJ for answer in answers):
             names.append(b"{rcpt_mailer}")
+        if stage == MacroStage.CONNECT:
+            names.append(b"v")  # tells us which MTA this is (protocol §5.2)
         lists[stage] = names
     if MacroStage.EOM in lists and MacroStage.EOH not in lists:
         # Sendmail ignores a list for EOM that has none for EOH beside it (protocol §4.6)

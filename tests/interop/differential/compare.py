@@ -56,7 +56,7 @@ def _outside(scenario: Scenario, direct: Observation, behind: Observation) -> It
     for one, other in zip_longest(direct.replies, behind.replies):
         if one != other:
             said = (one or other)[0]
-            name = permitted.excuse_reply(scenario, said, one and one[1])
+            name = permitted.excuse_reply(scenario, said, one and one[1], other and other[1])
             yield name or Difference(f"reply to {said!r}", repr(one and one[1]), repr(other and other[1]))
     for what in ("delivered", "held", "left"):
         one, other = getattr(direct, what), getattr(behind, what)
