@@ -123,3 +123,22 @@ def test_the_name_of_the_mta_is_asked_for_whatever_the_children_want() -> None:
     ((letter, answer),) = shell.say("O", encode(OFFER)[5:])
     assert letter == "O"
     assert answer.endswith(b"\0\0\0\0j v\0")
+
+
+def test_macros_of_a_helo_that_nobody_wants_reach_who_accepted_the_message() -> None:
+    shell = Shell([Script(Negotiation(protocol=int(Protocol.NOHELO)), at("M", verdict("a")).rules)])
+    shell.open()
+    shell.say("M", b"<a@example.com>\0")
+    shell.say("D", b"H")
+    shell.say("A")
+    assert shell.seen["m1"][-1][-2:] == [("D", b"H"), ("A", b"")]
+
+
+def test_a_failed_child_does_not_hide_a_refused_recipient_that_it_never_wanted() -> None:
+    curious = Script(Negotiation(protocol=int(Protocol.RCPT_REJ)))
+    shell = Shell([at("R", verdict("Z")), curious])
+    shell.open()
+    shell.say("M", b"<a@example.com>\0")
+    shell.say("R", b"<b@example.org>\0")
+    shell.say("R", b"<no@example.org>\0", {b"{rcpt_mailer}": b"error"})
+    assert shell.letters("m2") == "OCHMR"

@@ -43,6 +43,8 @@ def _candidates(state: State, event: Event) -> tuple[list[Child], Verdict | None
     """Return the children that may be asked, and the sticky verdict that stands behind the last of them."""
     candidates: list[Child] = []
     for child in state.children:
+        if event.rejected and not wants(child, event):
+            continue
         if child.state < OUT_OF_MESSAGE:
             candidates.append(child)
         elif (verdict := sticky_at(child, event.letter)) is not None:

@@ -60,15 +60,13 @@ def _fits(state: State, child: Child, answer: OptNeg) -> bool:
     return True
 
 
-def settle(state: State) -> None:
+def settle(state: State, answers: Mapping[str, OptNeg]) -> None:
     """Give every child that answered its terms."""
-    agreement = state.agreement
-    assert agreement is not None
-    assert state.offer is not None
+    assert state.agreement is not None
     for child in state.children:
-        answer = state.negotiations.answer_of(child.name, state.offer)
+        answer = answers.get(child.name)
         if answer is not None:
-            child.terms = agreement.terms(child.spec, answer)
+            child.terms = state.agreement.terms(child.spec, answer)
 
 
 def prepare(child: Child, event: Event) -> bytes | None:

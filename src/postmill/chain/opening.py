@@ -15,9 +15,9 @@ def negotiate(state: State, payload: bytes) -> Steps:
     offer = state.offer = state.negotiations.offer(payload)
     known = state.negotiations.agreement(offer, state.plan.children)
     if known is None:
-        yield from _ask_unknown(state, offer)
-        state.agreement = _merge(state, offer)
-        settle(state)
+        answers = yield from _answers(state, offer)
+        state.agreement = _merge(state, offer, answers)
+        settle(state, answers)
     else:
         state.agreement, terms = known
         for child in state.children:
@@ -25,24 +25,35 @@ def negotiate(state: State, payload: bytes) -> Steps:
     yield Decide(state.agreement.packet)
 
 
-def _ask_unknown(state: State, offer: Offer) -> Chain[None]:
+def _answers(state: State, offer: Offer) -> Chain[dict[str, OptNeg]]:
+    """Return the answers of all children that gave one; those not known are asked for now.
+
+    They are kept for this session, for what is remembered may be forgotten while others are waited for.
+    """
+    answers: dict[str, OptNeg] = {}
     asked: list[tuple[Child, NegotiateTalk]] = []
     for child in state.children:
-        if state.negotiations.answer_of(child.name, offer) is None:
-            talk = greet(state, child)
-            yield Ask(child, talk)
-            asked.append((child, talk))
+        known = state.negotiations.answer_of(child.name, offer)
+        if known is not None:
+            answers[child.name] = known
+            continue
+        talk = greet(state, child)
+        yield Ask(child, talk)
+        asked.append((child, talk))
     for child, talk in asked:
         yield from greeted(state, child, talk)
+        if talk.answer is not None:
+            answers[child.name] = talk.answer
+    return answers
 
 
-def _merge(state: State, offer: Offer) -> Agreement:
+def _merge(state: State, offer: Offer, answers: Mapping[str, OptNeg]) -> Agreement:
     """Merge what is known; a lost child counts as far as its failure must be reported."""
-    answers = []
+    counted = []
     for child in state.children:
-        answer = state.negotiations.answer_of(child.name, offer)
+        answer = answers.get(child.name)
         if answer is None and child.state == STICKY:
             answer = absent_answer(offer.to_children)
         if answer is not None:
-            answers.append(answer)
-    return Agreement(offer.to_children, state.plan.children, answers)
+            counted.append(answer)
+    return Agreement(offer.to_children, state.plan.children, counted)

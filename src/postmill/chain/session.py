@@ -132,6 +132,7 @@ class Session:
             state.learn_mta(event.macros)
         elif event.letter == Command.HELO:
             state.helo = event
+            self._take_back()
         elif event.letter == Command.MAIL:
             self._begin_message(event)
         elif event.letter == Command.RCPT:
@@ -159,11 +160,15 @@ class Session:
 
     def _helo(self, payload: bytes) -> Steps:
         event = self.state.helo = Event(Command.HELO, payload, self._take_macros())
-        for child in self.state.children:
-            if child.state == OUT_OF_MESSAGE:  # HELO ends the message; the ABORT comes behind it (§6.1)
-                child.state = TAKING_PART
+        self._take_back()
         self.state.observer.helo(payload)
         return self._ask(event)
+
+    def _take_back(self) -> None:
+        """HELO ends the message for those who are out of it; the ABORT comes behind it (protocol §6.1)."""
+        for child in self.state.children:
+            if child.state == OUT_OF_MESSAGE:
+                child.state = TAKING_PART
 
     def _unknown(self, payload: bytes) -> Steps:
         event = Event(Command.UNKNOWN, payload, self._take_macros())
