@@ -6,6 +6,8 @@ message was cut short on its link although the MTA goes on with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from postmill.chain.child import TAKING_PART, Child
 from postmill.chain.event import Event
 from postmill.chain.judgement import judge, lose, sticky_at

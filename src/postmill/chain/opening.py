@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from postmill.chain.child import STICKY, Child
 from postmill.chain.links import greet, greeted, settle
 from postmill.chain.negotiation import Agreement, Offer, absent_answer
 from postmill.chain.state import State
 from postmill.chain.steps import Ask, Chain, Decide, Steps
 from postmill.chain.talks import NegotiateTalk
+from postmill.wire.packets import OptNeg
 
 
 def negotiate(state: State, payload: bytes) -> Steps:
@@ -42,7 +45,7 @@ def _answers(state: State, offer: Offer) -> Chain[dict[str, OptNeg]]:
         asked.append((child, talk))
     for child, talk in asked:
         yield from greeted(state, child, talk)
-        if talk.answer is not None:
+        if child.open and talk.answer is not None:
             answers[child.name] = talk.answer
     return answers
 
