@@ -160,3 +160,4 @@ def test_no_file_stays_open_after_faults() -> None:
             with ThreadPoolExecutor(16) as pool:
                 list(pool.map(play, cases))
         wait_until(lambda: host.open_files <= before, f"{host.open_files} open files, {before} before")
+        assert "defect in Postmill" not in host.log

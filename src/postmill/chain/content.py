@@ -19,6 +19,8 @@ from postmill.chain.steps import CONTINUE, Answered, Ask, Await, Cancel, Chain, 
 from postmill.chain.talks import ContentTalk
 from postmill.wire.codes import Command, Reply
 
+NO_ROOM = b"452 4.3.1 Insufficient system storage"
+"""Said when the shell's spool is full: without its body a message cannot be judged."""
 _STAGE = int(Command.BODYEOB)
 _QUARANTINED = Verdict(Reply.QUARANTINE)
 """Ends the chain without a word of refusal: what Postfix does with a held message (protocol §3.5)."""
@@ -84,7 +86,11 @@ def _run_batch(
         edits = message.edits[-1][2] if message.edits and message.edits[-1][0] == child.name else ()
         if edits and (rest or later):
             assert child.terms is not None
-            show_to_later(message, child.terms, edits, state.new_body)
+            try:
+                show_to_later(message, child.terms, edits, state.new_body)
+            except OSError:  # no room for its new body: whoever comes now cannot be asked
+                yield from _call_off(rest)
+                return Verdict(Reply.REPLYCODE, NO_ROOM, "postmill"), 0
             if rest and changes_content(edits) and not child.spec.independent:
                 yield from _call_off(rest)
                 return None, batch.index(child) + 1

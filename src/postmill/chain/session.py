@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, TAKING_PART, Child
-from postmill.chain.content import run_content
+from postmill.chain.content import NO_ROOM, run_content
 from postmill.chain.edits import for_mta
 from postmill.chain.envelope import run_event
 from postmill.chain.event import Event
@@ -30,7 +30,6 @@ _CONTINUE = frame(Reply.CONTINUE)
 _CONTENT = frozenset(int(c) for c in (Command.HEADER, Command.EOH, Command.BODY, Command.BODYEOB))
 _HEADER, _BODY, _MACRO = int(Command.HEADER), int(Command.BODY), int(Command.MACRO)
 _WHOLE_MESSAGE = (Reply.ACCEPT, Reply.DISCARD)
-_NO_ROOM = b"452 4.3.1 Insufficient system storage"
 _TOO_BIG = b"552 5.3.4 Message size exceeds the limit of the mail filters"
 
 
@@ -271,8 +270,8 @@ class Session:
         if not message.unkept:
             try:
                 message.body.append(data)
-            except OSError:  # the shell's spool is full; without its body the message cannot be judged
-                message.unkept = _NO_ROOM
+            except OSError:
+                message.unkept = NO_ROOM
 
     def _collected(self, letter: int) -> Steps | None:
         """Answer at once unless the MTA does not wait; the verdict is given at the end of the message."""
