@@ -88,6 +88,16 @@ def test_a_typo_changes_nothing(old: ScriptedChild) -> None:
         assert daemon.workers == workers
 
 
+def test_what_takes_a_restart_is_named(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}) as daemon:
+        daemon.manager |= {"socket_mode": "0600", "workers": 2}
+        result = daemon.reload()
+        assert result.returncode == 0
+        assert result.stdout.rstrip().endswith("only after a restart: manager.socket_mode")
+        assert len(daemon.workers) == 2
+        assert "only after" not in daemon.reload().stdout, "said once, when it is changed"
+
+
 def test_what_only_the_daemon_can_find_out_is_told_too(old: ScriptedChild) -> None:
     with Daemon({"milter": milter(old)}) as daemon:
         daemon.manager["listen"] = [daemon.endpoint, f"unix:{daemon.directory}/missing/socket"]

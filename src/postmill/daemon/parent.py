@@ -29,6 +29,8 @@ log = logging.getLogger("postmill.parent")
 
 _READY_WITHIN = 20.0
 _RESTART_PAUSE = 1.0
+_AT_START = ("socket_mode", "socket_group", "user", "group", "pid_file")
+"""Settings of the manager that a reload cannot change: what they are about is done once, with all rights."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -216,6 +218,7 @@ class Parent:
         """Swap the configuration, or keep the old one and say why."""
         notify_reloading()
         began = time.monotonic()
+        before = self.settings.manager
         try:
             self._swap(self.load().settings)
         except (PostmillError, OSError) as error:
@@ -223,9 +226,13 @@ class Parent:
             notify("READY=1", f"STATUS=reload refused: {error}")
             outcome.tell(outcome.Outcome(began, False, str(error)))
             return
-        notify("READY=1", f"STATUS={self._status()}")
-        log.info("reloaded: %s", self._status())
-        outcome.tell(outcome.Outcome(began, True, self._status()))
+        text = self._status()
+        after = self.settings.manager
+        if late := [f"manager.{key}" for key in _AT_START if getattr(before, key) != getattr(after, key)]:
+            text += f"; only after a restart: {', '.join(late)}"
+        notify("READY=1", f"STATUS={text}")
+        log.info("reloaded: %s", text)
+        outcome.tell(outcome.Outcome(began, True, text))
 
     def _swap(self, settings: Settings) -> None:
         """Start workers of a new configuration, then retire those of the old one."""
