@@ -104,7 +104,7 @@ def scenario(seed: int, number: int) -> Scenario:
 
 
 def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
-    """Let only one child refuse the connection, and no child before it say more than continue to MAIL.
+    """Let only one child refuse the connection, and no child before it say more than continue to MAIL or UNKNOWN.
 
     Postfix repeats the refusal of a manager's connection by itself; where the refusals of several children would
     compete, one connection cannot do what many do (protocol §9.10).
@@ -112,7 +112,7 @@ def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
     result: list[Child] = []
     for child in children:
         if any(_refuses_connection(rule) for rule in child.rules):
-            result = [_without(earlier, "M") for earlier in result]
+            result = [_without(earlier, "MU") for earlier in result]
             later = [_without(other, "CH") for other in children[len(result) + 1 :]]
             return (*result, child, *later)
         result.append(child)

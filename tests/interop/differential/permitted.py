@@ -55,7 +55,7 @@ def aborts_where_they_matter(packets: Sequence[Packet]) -> tuple[Packet, ...]:
             if aborted and letter not in "DH":
                 result.append(ABORT)
                 is_open = aborted = False
-            is_open = is_open or letter in "MRTLNBE"
+            is_open = is_open or letter in "MRLNBE"
             event = letter if letter != "D" else event
             result.append((letter, payload))
     return tuple(result) + ((ABORT,) if aborted else ())
@@ -96,8 +96,13 @@ def as_if_never_in_bursts(connections: Sequence[Connection]) -> list[Connection]
         packets = _without_rest_of_bursts(connection.packets)
         if joined:
             joined = [*without_goodbye(joined), ABORT]
-            while packets and _event_of(packets[0]) in f"OCH{ANSWER}":
+            told = [packet for packet in joined if packet[0] == "H"][-1:]
+            while packets and _event_of(packets[0]) in f"OC{ANSWER}":
                 packets.pop(0)
+            if [packet for packet in packets[:2] if packet[0] == "H"] == told:
+                packets = [packet for packet in packets[:3] if _event_of(packet) in "MRTLNBEUAQ"] + packets[
+                    3:
+                ]
         joined += packets
     return [Connection(tuple(joined))] if joined else []
 
@@ -171,9 +176,10 @@ def not_connected_before_needed(case: Case) -> bool:
     """A filter that wants no CONNECT is connected when there is something for it.
 
     What it would have got before is macros only, those of events it does without, and the latest ones it still gets.
+    With ``pipeline`` a link that was given up is made anew only then, too.
     """
     flags = case.scenario.children[case.position].protocol
-    if not flags & Protocol.NOCONNECT:
+    if not flags & Protocol.NOCONNECT and not case.scenario.manager.pipeline:
         return False
     unwanted = {chr(letter) for letter, flag in NO_FLAG.items() if flags & flag}
     wanted = [
@@ -199,6 +205,18 @@ def told_nothing_after_a_discard(case: Case) -> bool:
     )
 
 
+def skip_not_taken_beyond_the_event(case: Case) -> bool:
+    """After SKIP Postfix leaves out all that follows of the same kind: after one at MAIL, the next message's MAIL too.
+
+    Only RCPT, HEADER and BODY come in rows; Postmill takes the others' SKIP for CONTINUE (protocol §3.2).
+    """
+    rules = case.scenario.children[case.position].rules
+    skipped = {letter for rule in rules for letter in rule.at if ("reply", "s", "") in rule.do} & set("HMTU")
+    sides = ((each for each in side if _event_of(each) not in skipped) for side in (case.direct, case.behind))
+    direct, behind = ([each for each in side if each != ABORT] for side in sides)
+    return bool(skipped) and len(case.direct) < len(case.behind) and direct == behind
+
+
 EXCUSES: tuple[Callable[[Case], bool], ...] = (
     negotiated_but_never_used,
     told_less_of_a_refused_connection,
@@ -206,6 +224,7 @@ EXCUSES: tuple[Callable[[Case], bool], ...] = (
     quarantined_before_the_content,
     not_connected_before_needed,
     told_nothing_after_a_discard,
+    skip_not_taken_beyond_the_event,
 )
 
 
@@ -245,8 +264,8 @@ def _holds_early(child: Child) -> bool:
 
 
 def _says_helo_again(scenario: Scenario) -> bool:
-    lines = [step[1].upper() for step in scenario.client if step[0] == "line"]
-    return sum(line.startswith(("HELO", "EHLO")) for line in lines) > 1
+    words = [step[1][:4].upper() for step in scenario.client if step[0] == "line"]
+    return "MAIL" in words and any(word in ("HELO", "EHLO") for word in words[words.index("MAIL") :])
 
 
 def _may_refuse_connection(child: Child) -> bool:
