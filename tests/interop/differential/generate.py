@@ -107,8 +107,11 @@ def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
     """Let only one child refuse the connection, and no child before it say more than continue to MAIL or UNKNOWN.
 
     Postfix repeats the refusal of a manager's connection by itself; where the refusals of several children would
-    compete, one connection cannot do what many do (protocol §9.10).
+    compete, one connection cannot do what many do (protocol §9.10).  Nor can it ask anybody about UNKNOWN in a
+    transaction that somebody discards.
     """
+    if any(rule.at in "MRT" and plays.reply("d") in rule.do for child in children for rule in child.rules):
+        children = tuple(_without(child, "U") for child in children)
     result: list[Child] = []
     for child in children:
         if any(_refuses_connection(rule) for rule in child.rules):
