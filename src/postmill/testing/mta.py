@@ -191,7 +191,9 @@ class FakeMta:
         """RemoteProtocolError, when `strict`, for packets that have arrived although no reply was due."""
         if not self.strict:
             return
-        if select.select([self.sock], [], [], 0)[0]:
+        poll = select.poll()  # select() itself knows no descriptor above 1023
+        poll.register(self.sock, select.POLLIN)
+        if poll.poll(0):
             with contextlib.suppress(ConnectionError):
                 self._packets.extend(self._reader.feed(self.sock.recv(262144)))
         if self._packets:
