@@ -72,7 +72,8 @@ def _changed(scenario: Scenario, options: argparse.Namespace) -> Scenario:
 
 
 def _report(tally: Tally) -> None:
-    print(tally, file=sys.stderr, flush=True)
+    names = " ".join(text.partition(":")[0] for text in tally.different)
+    print(tally, names, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
