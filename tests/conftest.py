@@ -7,6 +7,7 @@ sets it, so that a peer that did not get installed cannot pass for tested.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ SLOW = ("bench/test_run.py", "demo/", "net/test_nothing_hangs.py", "testing/test
 """What takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 
 REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
+
+# Hundreds of sessions at once, and the milters at their other ends: 1,024 descriptors may not do.
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
 # A slow machine must not fail a test, nor must luck: the same examples everywhere. POSTMILL_RANDOM=1 tries others.
 hypothesis.settings.register_profile(

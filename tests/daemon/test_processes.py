@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Generator
@@ -75,6 +76,13 @@ def test_without_a_number_there_is_a_worker_for_each_processor(daemon: Daemon) -
     daemon.manager["workers"] = 0
     daemon.start()
     assert len(daemon.workers) == os.cpu_count()
+
+
+def test_a_low_limit_of_descriptors_is_raised(daemon: Daemon) -> None:
+    daemon.prefix = ("prlimit", "--nofile=256:3000")
+    daemon.start()
+    limits = Path(f"/proc/{daemon.workers[0]}/limits").read_text()
+    assert re.search(r"Max open files\s+3000\s+3000", limits)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

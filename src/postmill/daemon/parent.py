@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -29,6 +30,7 @@ log = logging.getLogger("postmill.parent")
 
 _READY_WITHIN = 20.0
 _RESTART_PAUSE = 1.0
+_DESCRIPTORS = 1 << 18
 _AT_START = ("socket_mode", "socket_group", "user", "group", "pid_file")
 """Settings of the manager that a reload cannot change: what they are about is done once, with all rights."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -64,6 +66,7 @@ class Parent:
         """Serve until told to stop; raises PostmillError when it cannot begin."""
         manager = self.settings.manager
         logs.configure(self.settings.log)
+        _allow_many_descriptors()
         self._activated = activated_sockets()
         self._listening = self._listen(manager)
         self._wakeup = os.pipe()
@@ -301,6 +304,13 @@ class Parent:
         if self._pid_file:
             with contextlib.suppress(OSError):
                 os.unlink(self._pid_file)
+
+
+def _allow_many_descriptors() -> None:
+    """Take as many descriptors as we may: each session needs one, and one for each milter."""
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(few, wanted), most))
 
 
 def _count(settings: Settings) -> int:
