@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import shutil
@@ -94,7 +95,8 @@ def kill_all(daemon: Daemon) -> None:
     daemon.signal(signal.SIGKILL)
     daemon.wait()
     for pid in workers:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have noticed that its parent is gone
+            os.kill(pid, signal.SIGKILL)
 
 
 @as_root
