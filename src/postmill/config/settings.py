@@ -124,8 +124,8 @@ class MilterSettings:
         Flag(),
         False,
         "Keep the connection to the milter after a session and use it for the next one (QUIT_NC). Each "
-        "milter is tried first, and one that does not honour it, or negotiates more than plain events, is not "
-        "kept.",
+        "milter is tried first, and one that does not honour it, or negotiates more than plain events, is "
+        "not kept.",
     )
     pool_size: int = key(Count(1), 8, "With `pool`: idle connections kept, for each worker process.")
     pool_idle: float = key(Duration(), "60s", "With `pool`: how long an idle connection is kept.")
