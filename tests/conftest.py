@@ -14,8 +14,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-SLOW = ("bench/test_run.py", "demo/", "net/test_nothing_hangs.py", "testing/test_conversation_properties.py")
-"""What takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
+SLOW = ("bench/test_run.py", "daemon/", "demo/", "net/", "testing/test_conversation_properties.py")
+"""What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 
 REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
 
