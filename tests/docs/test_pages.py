@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from postmill.api.kinds import Choice, SetOf
 from postmill.cli import COMMANDS
 from postmill.config import ConfigErrors, load
 from postmill.config.describing import entries
-from postmill.config.kinds import Choice, SetOf
 from postmill.config.settings import ManagerSettings
 
 ROOT = Path(__file__).parents[2]

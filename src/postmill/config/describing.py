@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
-from postmill.config.settings import LogSettings, ManagerSettings, MilterSettings, Section, is_key
+from postmill.api.settings import Section, is_key
+from postmill.config.settings import LogSettings, ManagerSettings, MilterSettings
 from postmill.errors import ConfigError
 
 TABLES: tuple[tuple[str, type[Any], str], ...] = (

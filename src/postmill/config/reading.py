@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field
 from typing import Any, cast
 
-from postmill.config.kinds import Kind, ListOf, SetOf
+from postmill.api.kinds import Kind, ListOf, SetOf
+from postmill.api.settings import Section, is_key
 from postmill.config.origins import DEFAULT, Origin
 from postmill.config.positions import Path
-from postmill.config.settings import MilterSettings, Section, Settings, is_key
+from postmill.config.settings import MilterSettings, Settings
 from postmill.errors import ConfigError
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"

@@ -7,15 +7,13 @@ show`` and ``describe`` and the reference page all derive from these fields. To 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
-from postmill.config.kinds import (
+from postmill.api.kinds import (
     Choice,
     Count,
     Duration,
     Flag,
-    Kind,
     ListOf,
     Macros,
     Mode,
@@ -24,38 +22,11 @@ from postmill.config.kinds import (
     Socket,
     Text,
 )
+from postmill.api.settings import key, required, section
 from postmill.wire.endpoint import Endpoint
 
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
 _ACCOUNT = Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?|", 'the name or number of an account, or ""')
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The kind of a key that is a table with fields of its own."""
-
-    of: type[Any]
-
-
-def key(kind: Kind, default: Any, doc: str, *, when_absent: str = "") -> Any:
-    """Declare a key with its kind, its default as TOML would have it, and its meaning."""
-    metadata = {"kind": kind, "doc": doc, "when_absent": when_absent}
-    return field(default=kind.parse(default), metadata=metadata)
-
-
-def required(kind: Kind, doc: str) -> Any:
-    """Declare a key that must be given."""
-    return field(metadata={"kind": kind, "doc": doc, "when_absent": ""})
-
-
-def section(of: type[Any], doc: str) -> Any:
-    """Declare a table."""
-    return field(default_factory=of, metadata={"kind": Section(of), "doc": doc, "when_absent": ""})
-
-
-def is_key(declared: Field[Any]) -> bool:
-    """Tell whether a field of a settings class can be written in the file."""
-    return "kind" in declared.metadata
 
 
 @dataclass(frozen=True, slots=True)

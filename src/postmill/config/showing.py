@@ -7,8 +7,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from postmill.api.settings import Section, is_key
 from postmill.config.origins import Loaded
-from postmill.config.settings import Section, is_key
 
 _ORIGIN_COLUMN = 48
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postmill.config.kinds import (
+from postmill.api.kinds import (
     Choice,
     Count,
     Duration,

@@ -1,0 +1,33 @@
+"""The words that authors use, floor 4: nouns for what is known at each stage, conditions, settings, ports.
+
+Built-in conditions and filters are written with what stands here and nothing else; so are an administrator's
+own in ``/etc/postmill/policy.d/``. Nothing here does I/O: a port is what the daemon, or a test, hands in.
+"""
+
+from postmill.api.conditions import Applies, Apply, Condition, Skip, condition
+from postmill.api.nouns import Address, Client, Envelope, Greeting, Head, Header, Message, Recipient, Sender
+from postmill.api.ports import Clock, Load, Resolver, Verdicts
+from postmill.api.settings import key, required
+
+__all__ = [
+    "Address",
+    "Applies",
+    "Apply",
+    "Client",
+    "Clock",
+    "Condition",
+    "Envelope",
+    "Greeting",
+    "Head",
+    "Header",
+    "Load",
+    "Message",
+    "Recipient",
+    "Resolver",
+    "Sender",
+    "Skip",
+    "Verdicts",
+    "condition",
+    "key",
+    "required",
+]
