@@ -59,6 +59,7 @@ class Recorder:
         "_session",
         "_sink",
         "_started",
+        "_told",
     )
 
     def __init__(self, session: str, sink: Callable[[MessageRecord], None], now: Callable[[], float]) -> None:
@@ -69,6 +70,8 @@ class Recorder:
         self._name = self._address = self._helo = b""
         self._connection: list[Note] = []
         """What was said before there was a message; it belongs to every message of the connection."""
+        self._told = 0
+        """How many of these an earlier record has."""
         self._decision: tuple[int, Verdict] | None = None
         self._forget()
 
@@ -173,6 +176,9 @@ class Recorder:
             if child is None:
                 child = record.children[name] = ChildRecord(name, evaluated=evaluated)
             child.answers.append(_answer(stage, outcome))
+        for name, *_ in self._connection[: self._told]:
+            record.children[name].repeated += 1
+        self._told = len(self._connection)
         for name, edits in self._edits:
             counts = record.children[name].edits
             for letter, _ in edits:
