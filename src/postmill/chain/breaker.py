@@ -28,6 +28,11 @@ class Breaker:
         return self._failures >= self._threshold > 0
 
     @property
+    def until(self) -> float:
+        """When one session may try again, if it is open."""
+        return self._until
+
+    @property
     def troubled(self) -> bool:
         """Whether the last thing heard of the child was a failure."""
         return self._failures > 0

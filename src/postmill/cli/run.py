@@ -26,7 +26,7 @@ def command(config_file: str, user: str, group: str, pid_file: str) -> None:
 
     overrides = {"user": user, "group": group, "pid_file": pid_file}
     reading = partial(_load, config_file, {key: value for key, value in overrides.items() if value})
-    Parent(reading, reading().settings).run()
+    Parent(reading, reading()).run()
 
 
 def _load(path: str, overrides: dict[str, str]) -> Loaded:

@@ -6,13 +6,14 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from postmill.config.checks import check
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
-from postmill.config.reading import Reader, read_settings
+from postmill.config.reading import Reader, read_settings, read_table
+from postmill.config.settings import ControlSettings
 from postmill.errors import ConfigError
 
 DEFAULT_FILE = "/etc/postmill/postmill.toml"
@@ -33,6 +34,21 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     if settings is None or reader.problems:
         raise ConfigErrors(reader.problems)
     return Loaded(file, settings, reader.origins, tuple(warnings))
+
+
+def load_control(path: str | os.PathLike[str]) -> ControlSettings:
+    """Read only how to reach the daemon, so that mistakes elsewhere keep nobody from asking and stopping it.
+
+    Raises ConfigErrors when that cannot be told.
+    """
+    file = os.fspath(path)
+    text = _text(file)
+    document = _parse(file, text)
+    reader = Reader(file, key_lines(text))
+    control = read_table(reader, ControlSettings, ("control",), document.get("control", {}))
+    if control is None:
+        raise ConfigErrors(reader.problems)
+    return cast("ControlSettings", control)
 
 
 def _text(file: str) -> str:

@@ -60,7 +60,7 @@ def read_settings(reader: Reader, document: Mapping[str, Any]) -> Settings | Non
     """Read the whole document; None when something in it is wrong."""
     milters = document.get("milters", {})
     rest = {name: value for name, value in document.items() if name != "milters"}
-    settings = _section(reader, Settings, (), rest, also=("milters",))
+    settings = read_table(reader, Settings, (), rest, also=("milters",))
     children = _milters(reader, milters)
     if settings is None or children is None:
         return None
@@ -88,7 +88,7 @@ def _milter(reader: Reader, name: str, table: Any, place: int) -> MilterSettings
             path, "must be a table", hint if name not in _names(MilterSettings) else "write [milters.NAME]"
         )
         return None
-    child = _section(reader, MilterSettings, path, table, {"name": name})
+    child = read_table(reader, MilterSettings, path, table, {"name": name})
     if child is None or "order" in table:
         return cast("MilterSettings | None", child)
     return cast("MilterSettings", dataclasses.replace(child, order=place))
@@ -98,7 +98,7 @@ def _names(of: type[Any]) -> list[str]:
     return [declared.name for declared in dataclasses.fields(of) if is_key(declared)]
 
 
-def _section(
+def read_table(
     reader: Reader,
     of: type[Any],
     path: Path,
@@ -131,7 +131,7 @@ def _field(
 ) -> None:
     name, kind = declared.name, declared.metadata["kind"]
     if isinstance(kind, Section):
-        values[name] = _section(reader, kind.of, path, table.get(name, {}))
+        values[name] = read_table(reader, kind.of, path, table.get(name, {}))
         return
     if name in table:
         reader.came_from(path, is_given=True)

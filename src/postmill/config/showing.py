@@ -39,6 +39,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     """Go through the tables of the configuration: dotted name and settings value."""
     yield "manager", loaded.settings.manager
     yield "log", loaded.settings.log
+    yield "control", loaded.settings.control
     for milter in loaded.settings.milters:
         yield f"milters.{milter.name}", milter
 

@@ -97,8 +97,13 @@ def configure(settings: LogSettings) -> None:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(settings.level.upper())
+    set_level(settings.level)
     root.propagate = False
+
+
+def set_level(level: str) -> None:
+    """Set the least important lines still written, until the next ``configure``."""
+    logging.getLogger("postmill").setLevel(level.upper())
 
 
 def _syslog() -> logging.handlers.SysLogHandler:
@@ -115,7 +120,7 @@ def _listens(kind: socket.SocketKind) -> bool:
         return probe.connect_ex(SYSLOG) == 0
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return text without control characters: what clients and children say must not forge lines."""
     if text.isprintable():
         return text
@@ -126,7 +131,7 @@ def log_message(record: MessageRecord) -> None:
     """Write the line of one message, with a line for each child on level debug."""
     if not log.isEnabledFor(logging.INFO):
         return
-    log.info("%s", _one_line(describe(record)), extra={"mail": record})
+    log.info("%s", one_line(describe(record)), extra={"mail": record})
     details = log.isEnabledFor(logging.DEBUG)
     for child in record.children.values():
         if not details and not child.verdict.startswith("lost:"):
@@ -143,7 +148,7 @@ def log_message(record: MessageRecord) -> None:
                     answer.verdict,
                     answer.stage,
                     answer.ms,
-                    f": {_one_line(answer.text)}" if answer.text else "",
+                    f": {one_line(answer.text)}" if answer.text else "",
                 )
 
 

@@ -80,7 +80,7 @@ def _group_id(group: str) -> int:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         raise UnavailableError(
-            f"there is no group {group!r} for the socket; create it or change manager.socket_group"
+            f"there is no group {group!r} for the socket; create it or change its socket_group"
         ) from None
 
 

@@ -56,6 +56,7 @@ class Service:
         self._listeners: list[socket.socket] = []
         self._accepting = False
         self._drained: asyncio.Future[None] | None = None
+        self._hurried = False
         self._timer: asyncio.TimerHandle | None = None
 
     # -- accepting ------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class Service:
         for sock in self._listeners:
             sock.close()
         self._drained = self.loop.create_future()
-        if not self.connections:
+        if not self.connections or self._hurried:
             self._drained.set_result(None)
         await asyncio.wait([self._drained], timeout=patience)
         self._drained.cancel()
@@ -154,6 +155,7 @@ class Service:
         return len(rest)
 
     def hurry(self) -> None:
-        """End a drain under way: cut off what is left."""
+        """End a drain, under way or about to begin: cut off what is left."""
+        self._hurried = True
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
