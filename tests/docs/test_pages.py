@@ -11,9 +11,12 @@ import pytest
 
 from postmill.api.kinds import Choice, SetOf
 from postmill.cli import COMMANDS
+from postmill.conditions import shelf
 from postmill.config import ConfigErrors, load
 from postmill.config.describing import entries
 from postmill.config.settings import ManagerSettings
+from postmill.config.tables import names_of
+from postmill.testing.policy_cases import Case, CaseClient, CaseLoad, Expected, load_cases
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -50,7 +53,10 @@ def test_configurations_load(page: Path, tmp_path: Path) -> None:
     for block in blocks(page, "toml"):
         file = tmp_path / "postmill.toml"
         file.write_text(block)
-        load(file)
+        if block.startswith("[[case]]"):
+            assert load_cases(file)
+        else:
+            load(file, shelf())
 
 
 def test_the_example_of_an_error_is_what_is_printed(tmp_path: Path) -> None:
@@ -87,6 +93,7 @@ def test_make_targets_exist(page: Path) -> None:
 def test_settings_exist(page: Path) -> None:
     """Words in code that look like one of our assignments name keys that there are."""
     known = {part for entry in entries() for part in entry.key.split(".")}
+    known |= {"name", *(key for of in (Case, CaseClient, CaseLoad, Expected) for key in names_of(of))}
     assert set(re.findall(r"`([a-z_]+) = [\[{\"0-9tf]", page.read_text())) <= known
 
 
