@@ -15,6 +15,7 @@ from tests.interop.differential.plays import (
     CONTINUE,
     add_header,
     change_header,
+    insert_header,
     quarantine,
     replace_body,
     reply,
@@ -44,7 +45,7 @@ class Documented:
 
 def everything() -> Iterator[Documented]:
     """All of them."""
-    for make in (_quarantine, _lost_edits, _shutdown, _unknown, _reply_texts, _sloppy_packets):
+    for make in (_quarantine, _lost_edits, _shutdown, _unknown, _reply_texts, _sloppy_packets, _received):
         yield from make()
 
 
@@ -151,3 +152,11 @@ def _sloppy_packets() -> Iterator[Documented]:
     given = (_at("E", add_header("X-A", "one\r\n two"), CONTINUE), PLAIN)
     like = (_at("E", add_header("X-A", "one\n two"), CONTINUE), PLAIN)
     yield _pair("header-crlf", given, like, "line ends in header values become LF", MANY_HEADERS)
+
+
+def _received() -> Iterator[Documented]:
+    """The mail is the same; only what the second filter is shown is not."""
+    like_postfix_begins_its_own = insert_header(0, "Received", "from")
+    first = _at("E", like_postfix_begins_its_own, change_header(1, "Received", ""), CONTINUE)
+    reason = "Postfix takes a Received that is cut off like this for its own"
+    yield _pair("received", (first, PLAIN), (first, PLAIN), reason, MANY_HEADERS, only_outside=True)
