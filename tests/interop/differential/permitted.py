@@ -17,7 +17,7 @@ from tests.interop.differential.observation import ANSWER, Connection, Packet
 from tests.interop.differential.scenario import Child, Scenario, Step
 
 REFUSING = "rty4"
-ASKED_TOGETHER = "CHMTU"
+ASKED_TOGETHER = "CHMT"
 CONTENT_EDITS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
 ABORT: Packet = ("A", b"")
 
@@ -85,15 +85,19 @@ def normal_form(connection: Connection) -> tuple[Packet, ...]:
     return without_goodbye(aborts_where_they_matter(connection.packets))
 
 
-def as_if_never_in_bursts(connections: Sequence[Connection]) -> list[Connection]:
-    """What filters saw with ``pipeline`` on, without what a burst adds (design: a switch for each filter).
+def as_one_link(scenario: Scenario, connections: Sequence[Connection]) -> list[Connection]:
+    """What a filter saw, as if links were never given up: one CONNECT, HELO only where it is new.
 
-    A filter that is handed a message in one burst may read on behind its verdict, or its SKIP; that link is given up
-    then, and the next message comes on a new one with CONNECT and HELO told again.
+    ``pipeline``: a filter that is handed a message in one burst may read on behind its verdict, or its SKIP; that link
+    is given up then, and the next message comes on a new one.  ``ask``: so is the link of one that was asked in vain.
     """
+    if not (scenario.manager.pipeline or scenario.manager.ask == "parallel"):
+        return list(connections)
     joined: list[Packet] = []
     for connection in connections:
-        packets = _without_rest_of_bursts(connection.packets)
+        packets = list(connection.packets)
+        if scenario.manager.pipeline:
+            packets = _without_rest_of_bursts(packets)
         if joined:
             joined = [*without_goodbye(joined), ABORT]
             told = [packet for packet in joined if packet[0] == "H"][-1:]
