@@ -149,7 +149,7 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
     """
     others = [child for place, child in enumerate(case.scenario.children) if place != case.position]
     refused = any(_may_refuse_connection(child) for child in others)
-    failed = any(_may_fail(child) and child.on_error != "accept" for child in others)
+    failed = any(may_fail(child) and child.on_error != "accept" for child in others)
     if not refused and not (failed and _says_helo_again(case.scenario)):
         return False
     return case.direct[: len(case.behind)] == case.behind
@@ -246,7 +246,7 @@ def failed_filter_not_asked(
         untold = old or all(
             child.version < 3 or child.protocol & Protocol.NOUNKNOWN for child in scenario.children
         )
-    failing = any(map(_may_fail, scenario.children))
+    failing = any(map(may_fail, scenario.children))
     return untold and failing and (direct or b"")[:1] in (b"4", b"5")
 
 
@@ -284,7 +284,7 @@ def _discards(child: Child) -> bool:
     return any(step[:2] == ("reply", "d") for rule in child.rules for step in rule.do)
 
 
-def _may_fail(child: Child) -> bool:
+def may_fail(child: Child) -> bool:
     """Whether this filter may come into Postfix's failed state: by closing, or by what is no legal answer."""
     irregular = child.absent or child.negotiate is not None or bool(child.extra) or not child.fit
     legal = {("reply", letter) for letter in "cartdsyphim+-2eqb4"}
