@@ -166,12 +166,19 @@ def heard_by_the_mta(played: tuple[list[object], list[object]]) -> list[object]:
     return [[("c", b"")] if heard[0] == [("a", b"")] else heard[0], *heard[1:]]
 
 
+def without_leading_space(child: Script) -> Script:
+    """Who negotiates it changes how the MTA and all of us write headers, asked or not."""
+    answer = child.negotiate
+    return replace(child, negotiate=replace(answer, protocol=answer.protocol & ~Protocol.HDR_LEADSPC))
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(scripts(), min_size=2, max_size=3), st.integers(0, 2), st.sampled_from(NOUNS), st.booleans())
 def test_who_is_left_out_is_as_if_not_there(
     children: list[Script], position: int, noun: type, in_turn: bool
 ) -> None:
     position %= len(children)
+    children[position] = without_leading_space(children[position])
     specs = specs_for(children, pipeline=not in_turn)
     others = [spec for spec in specs if spec is not specs[position]]
     specs[position] = replace(specs[position], when=(always(noun, Skip("so")),))
