@@ -144,6 +144,14 @@ def test_at_once_is_as_in_turn(children: list[Script], on_error: str) -> None:
     assert fast == plain
 
 
+FAULTS = ANSWERS[-2:]
+
+
+def _speaks_at_the_end(rule: Rule) -> bool:
+    assert isinstance(rule.steps, tuple)
+    return rule.at == "E" and not any(step in FAULTS for step in rule.steps)
+
+
 NOUNS = (Client, Greeting, Sender, Envelope, Head, Message)
 
 
@@ -191,8 +199,8 @@ def test_who_is_left_out_is_as_if_not_there(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(scripts(), min_size=1, max_size=3), st.lists(st.sampled_from(NOUNS), min_size=3, max_size=3))
 def test_conditions_that_hold_change_nothing(children: list[Script], nouns: list[type]) -> None:
-    """As long as children speak at the end of the message only: who comes late cannot speak before."""
-    children = [replace(child, rules=tuple(r for r in child.rules if r.at == "E")) for child in children]
+    """As long as children speak at the end of the message only: who comes late cannot speak, or fail, before."""
+    children = [replace(child, rules=tuple(filter(_speaks_at_the_end, child.rules))) for child in children]
     specs = specs_for(children)
     applying = [
         replace(spec, when=(always(noun, Apply()),)) for spec, noun in zip(specs, nouns, strict=False)
