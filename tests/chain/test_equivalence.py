@@ -21,7 +21,7 @@ from postmill.api import (
 )
 from postmill.api.conditions import Use
 from postmill.chain.child import ChildSpec
-from postmill.testing.script import Negotiation, Rule, Script, Send
+from postmill.testing.script import Close, Negotiation, Rule, Script, Send
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.framing import frame
 from tests.chain.playbook import Shell, verdict
@@ -51,18 +51,18 @@ EDITS = [
     frame(ord("e"), b"<other@example.com>\0"),
     frame(ord("q"), b"held\0"),
 ]
+ANSWERS: list[Send | Close] = [*map(Send, VERDICTS), Send(frame(ord("Z"))), Close()]
 EDIT_FLAGS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    """One rule: a verdict somewhere, or edits at the end."""
+    """One rule: a verdict or a fault somewhere, or edits at the end."""
     message = draw(st.sampled_from([None, 1, 2]))
     if draw(st.booleans()):
         stage = draw(st.sampled_from("CHMRTLNBE"))
-        return Rule(
-            stage, (Send(draw(st.sampled_from(VERDICTS))),), message=None if stage in "CH" else message
-        )
+        step = draw(st.sampled_from(ANSWERS))
+        return Rule(stage, (step,), message=None if stage in "CH" else message)
     edits = [e for e in draw(st.lists(st.sampled_from(EDITS), min_size=1, max_size=4)) if e[4:5] != b"b"]
     if draw(st.booleans()):
         edits.append(EDITS[5])

@@ -139,7 +139,7 @@ async def _ask(ip: IPv4Address | IPv6Address, zone: str, settings: Settings, res
 
 
 def question(ip: IPv4Address | IPv6Address, zone: str) -> str:
-    """Return the name to look up: reversed bytes (RFC 5782 §2.1) or, of IPv6, nibbles (RFC 5782 §2.4)."""
+    """Return the name to look up: bytes or nibbles in reverse order (RFC 5782 §2.1; RFC 5782 §2.4)."""
     return f"{ip.reverse_pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{zone}"
 
 
