@@ -19,6 +19,7 @@ SLOW = (
     "bench/test_run.py",
     "daemon/",
     "demo/",
+    "docs/test_condition_examples.py",
     "net/",
     "testing/test_conversation_properties.py",
 )

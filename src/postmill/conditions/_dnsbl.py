@@ -107,7 +107,7 @@ class _Answer:
 
 async def look_up(client: Client, settings: Settings, resolver: Resolver) -> Finding:
     """Ask all zones at once; the first that lists the client ends the search."""
-    ip = client.plain_ip
+    ip = client.ip
     if ip is None:
         return Finding(False, "the client has no network address, so no list has it")
     tasks = [asyncio.ensure_future(_ask(ip, zone, settings, resolver)) for zone in settings.zones]
