@@ -23,6 +23,7 @@ from postmill.api.kinds import (
     Text,
 )
 from postmill.api.settings import key, required, section
+from postmill.config.conditions import Named, Use, When, Wish
 from postmill.wire.endpoint import Endpoint
 
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
@@ -111,6 +112,12 @@ class MilterSettings:
         "Where this milter stands in the row of milters, lowest first; among equals the one written first.",
         when_absent="its position in the file, from 1",
     )
+    when: tuple[Wish, ...] = key(
+        When(),
+        [],
+        "The conditions under which this milter is asked; all of them must hold. Each is decided as soon as "
+        "enough of the mail is known, and a milter left out by one is not connected to. Empty: always.",
+    )
     breaker: Breaker = section(Breaker, "When to stop trying this milter while it is down.")
     macros: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict,
@@ -121,6 +128,8 @@ class MilterSettings:
             "when_absent": "",
         },
     )
+    conditions: tuple[Use, ...] = ()
+    """What ``when`` means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +187,12 @@ class ManagerSettings:
     progress_interval: float = key(
         Duration(), "8s", "While milters are busy, how often the MTA is told so that it goes on waiting."
     )
+    condition_timeout: float = key(
+        Duration(),
+        "10s",
+        "How long conditions that have to wait, for DNS, may take for one decision; then they have failed, "
+        "and the milter's `on_error` decides.",
+    )
     drain_timeout: float = key(
         Duration(),
         "60s",
@@ -219,3 +234,5 @@ class Settings:
     manager: ManagerSettings = section(ManagerSettings, "Postmill itself.")
     log: LogSettings = section(LogSettings, "Logging.")
     milters: tuple[MilterSettings, ...] = ()
+    conditions: tuple[Named, ...] = ()
+    """Conditions that are used by name, or have a table."""
