@@ -72,6 +72,11 @@ def read(text: str) -> tuple[Statement, ...]:
     return _Reader(text, structured(found), comments).block(0, len(found))
 
 
+def read_value(text: str) -> Any:
+    """Read a text that is one value; ``UNKNOWN`` when it is anything else."""
+    return _value(tokens(text)[0])
+
+
 class _Reader:
     def __init__(self, text: str, program: Program, comments: dict[int, str]) -> None:
         self.text = text

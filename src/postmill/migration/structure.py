@@ -15,6 +15,7 @@ _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _LOOPS = ("while", "until", "for")
 _BEGINNINGS = ("class", "module", "begin", "case", "do", "def", "if", "unless", *_LOOPS)
 _MODIFIERS = ("if", "unless", "while", "until")
+_DEEPEST = 100
 _LEAVING = ("end", "self", "return", "break", "next", "redo", "retry", "super", "yield")
 
 
@@ -60,6 +61,8 @@ class _Matcher:
                 self.keyword(index, token)
             elif token.kind == "newline":
                 self.loop = -1
+            if len(self.open) > _DEEPEST:
+                raise _wrong("blocks are nested too deeply", token)
         if self.open:
             first = self.tokens[self.open[-1]]
             raise _wrong(f"`{first.text}` has no `{_closing(first)}`", first)
