@@ -6,13 +6,14 @@ awaits it, so a question that is called off leaves them behind to be swallowed, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from postmill.chain.child import Child, ChildSpec
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.session import Session
-from postmill.chain.state import Plan
+from postmill.chain.state import NO_PORTS, Plan, Ports
 from postmill.chain.steps import (
     Ask,
     Await,
@@ -21,6 +22,7 @@ from postmill.chain.steps import (
     Decide,
     Lost,
     Outcome,
+    Settle,
     Steps,
     Talk,
     Tell,
@@ -107,12 +109,21 @@ class Link:
         return lost
 
 
+async def _results(command: Settle) -> list[object]:
+    return list(await asyncio.gather(*command.jobs, return_exceptions=True))
+
+
 class Shell:
     """Plays one MTA connection: ``say`` a packet, look at ``answers``."""
 
     def __init__(
-        self, scripts: Sequence[Script], specs: Sequence[ChildSpec] | None = None, **plan: object
+        self,
+        scripts: Sequence[Script],
+        specs: Sequence[ChildSpec] | None = None,
+        ports: Ports = NO_PORTS,
+        **plan: object,
     ) -> None:
+        self.ports = ports
         names = [f"m{number}" for number in range(1, len(scripts) + 1)]
         self.specs = tuple(specs or (ChildSpec(name) for name in names))
         self.plan = Plan(self.specs, **plan)  # type: ignore[arg-type]
@@ -128,7 +139,8 @@ class Shell:
         self.session = self._new_session()
 
     def _new_session(self) -> Session:
-        return Session(self.plan, self.negotiations, Recorder("s", self.records.append, lambda: 0.0), Body)
+        recorder = Recorder("s", self.records.append, lambda: 0.0)
+        return Session(self.plan, self.negotiations, recorder, Body, self.ports)
 
     def reconnect(self) -> None:
         """Begin another session with the same memory of negotiations."""
@@ -178,6 +190,8 @@ class Shell:
         elif isinstance(command, CloseChild):
             self._write(command.child, command.farewell)
             command.child.link = None
+        elif isinstance(command, Settle):
+            command.results = asyncio.run(_results(command))
         elif isinstance(command, Decide):
             self.answers += FrameReader().feed(command.data)
         return None

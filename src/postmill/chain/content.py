@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postmill.chain.child import OUT_OF_MESSAGE, TAKING_PART, Child
+from postmill.chain.conditions import decide_content
 from postmill.chain.edits import changes_content, show_to_later
 from postmill.chain.judgement import ABORT, judge, sticky_at
 from postmill.chain.links import behind_content, catch_up
@@ -41,6 +42,8 @@ def run_content(state: State, message: Message) -> Chain[Verdict]:
 def _order(state: State) -> tuple[list[Child], Verdict | None]:
     waiting: list[Child] = []
     for child in state.children:
+        if child.skipped:
+            continue
         if child.state < OUT_OF_MESSAGE:
             waiting.append(child)
         elif (verdict := sticky_at(child, _STAGE)) is not None:
@@ -58,6 +61,8 @@ def _alone(state: State, child: Child) -> bool:
 
 def _batch(state: State, waiting: Sequence[Child]) -> Sequence[Child]:
     for position, child in enumerate(waiting):
+        if child.waits:  # its conditions look at what those before it say and do
+            return waiting[: position or 1]
         if _alone(state, child):
             return waiting[: position + 1]
     return waiting
@@ -99,10 +104,16 @@ def _run_batch(
 
 def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None]:
     """Start showing the message to one child."""
+    if child.waits:
+        yield from decide_content(state, child)
+        if child.skipped or child.state != TAKING_PART:
+            return sticky_at(child, _STAGE)
     if behind_content(state, child):
         verdict = yield from catch_up(state, child, None)
         if verdict is not None or child.state != TAKING_PART or not child.open:
             return verdict
+    if child.late_refusal is not None:
+        return child.late_refusal
     assert child.terms is not None
     windows = message.windows(child.terms, child.spec.pipeline)
     talk = ContentTalk(

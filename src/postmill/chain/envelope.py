@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postmill.chain.child import OUT_OF_MESSAGE, Child
+from postmill.chain.conditions import decide
 from postmill.chain.event import Event
 from postmill.chain.judgement import ABORT, QUIT, judge, sticky_at
 from postmill.chain.links import behind, catch_up, greet, greeted, mark, prepare, tell, wants
@@ -24,6 +25,8 @@ _NOBODY: Mapping[Child, NegotiateTalk] = {}
 
 def run_event(state: State, event: Event) -> Chain[Verdict]:
     """Ask the children about one event and return what the MTA is to be told."""
+    if state.conditional:
+        yield from decide(state, event)
     candidates, sticky = _candidates(state, event)
     if state.plan.in_turn or event.letter == Command.RCPT:
         verdict = yield from _ask_in_turn(state, candidates, event)
@@ -43,7 +46,7 @@ def _candidates(state: State, event: Event) -> tuple[list[Child], Verdict | None
     """Return the children that may be asked, and the sticky verdict that stands behind the last of them."""
     candidates: list[Child] = []
     for child in state.children:
-        if event.rejected and not wants(child, event):
+        if child.waits or (event.rejected and not wants(child, event)):
             continue
         if child.state < OUT_OF_MESSAGE:
             candidates.append(child)

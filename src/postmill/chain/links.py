@@ -82,13 +82,13 @@ def prepare(child: Child, event: Event) -> bytes | None:
     if letter in terms.too_new:
         return None
     if letter in terms.suppressed:
-        child.backlog.append(event.macro_packet(terms))
+        child.backlog.append(event.macro_packet(terms, child.given))
         return None
     if child.skip:
         if child.skip == letter:
             return None
         child.skip = 0
-    data = event.packets(terms)
+    data = event.packets(terms, child.given)
     if letter in terms.no_reply:
         child.backlog.append(data)
         return None
@@ -129,9 +129,12 @@ def catch_up(state: State, child: Child, event: Event | None) -> Chain[Verdict |
         yield from greeted(state, child, talk)
         if not child.open:
             return sticky_at(child, letter)
+    late = () if state.message is None else state.message.rcpts[: child.late]
     for earlier in _missing(state, child, letter):
         verdict = yield from tell(state, child, earlier)
         if earlier.letter == Command.RCPT and child.state == TAKING_PART:
+            if verdict is not None and earlier in late:
+                child.late_refusal = verdict  # the client was told that this recipient is welcome
             continue  # it may refuse again what it refused before; who stays was settled then
         if verdict is not None or child.state != TAKING_PART:
             return verdict
@@ -148,10 +151,15 @@ def _missing(state: State, child: Child, letter: int) -> list[Event]:
     message = state.message
     if message is not None and letter in _IN_MESSAGE and not child.in_message:
         missing += [message.mail] if message.mail is not None else []
-        missing += [rcpt for rcpt in message.rcpts if child.index <= rcpt.reached and wants(child, rcpt)]
+        missing += [rcpt for rcpt in message.rcpts if _is_for(child, rcpt)]
         if letter == Command.HEADER and message.data is not None and child.index <= message.data.reached:
             missing.append(message.data)
     return missing
+
+
+def _is_for(child: Child, rcpt: Event) -> bool:
+    """Tell whether a child hears of a recipient; one that comes late, of those only that are left."""
+    return child.index <= rcpt.reached and wants(child, rcpt) and not (rcpt.refused and child.late)
 
 
 def wants(child: Child, event: Event) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from postmill.api.conditions import Condition
+from postmill.api.conditions import Condition, Use
 from postmill.api.kinds import quoted
 from postmill.config.positions import Path
 from postmill.config.tables import Reader, read_table
@@ -43,19 +43,6 @@ class Named:
     name: str
     condition: Condition
     settings: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A condition as one milter uses it."""
-
-    name: str
-    condition: Condition
-    settings: Any
-    negated: bool = False
-
-    def __str__(self) -> str:
-        return f"not {self.name}" if self.negated else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +93,9 @@ def written(raw: Any) -> str:
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(raw, list):
         return "[" + ", ".join(map(written, raw)) + "]"
-    return (
-        quoted(raw)
-        if isinstance(raw, str)
-        else json.dumps(raw)
-        if not hasattr(raw, "isoformat")
-        else str(raw)
-    )
+    if isinstance(raw, str):
+        return quoted(raw)
+    return json.dumps(raw) if isinstance(raw, bool) else str(raw)  # dates and times print as they are written
 
 
 def _written_key(key: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from postmill.api.conditions import Use
 from postmill.api.kinds import (
     Choice,
     Count,
@@ -23,7 +24,7 @@ from postmill.api.kinds import (
     Text,
 )
 from postmill.api.settings import key, required, section
-from postmill.config.conditions import Named, Use, When, Wish
+from postmill.config.conditions import Named, When, Wish
 from postmill.wire.endpoint import Endpoint
 
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
