@@ -1,8 +1,8 @@
 """From what the predecessor's configuration declares to our tables.
 
-A value that somebody chose is carried over as it is. A default is carried over where it decides what becomes of
-mail (``fallback_status``); elsewhere Postmill's own default stands. A value is taken for a default when it has the
-predecessor's default and no line above it says where it was chosen.
+A value that somebody chose is carried over as it is. A default is carried over where it decides what becomes
+of mail (``fallback_status``); elsewhere Postmill's own default stands. A value is taken for a default when it
+has the predecessor's default and no line above it says where it was chosen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from postmill.config import LogSettings, ManagerSettings, MilterSettings
 from postmill.config.conditions import Shelf
 from postmill.migration import advice
-from postmill.migration.conditions import NAMES, ConditionTables, numbered
+from postmill.migration.conditions import NAMES, condition_tables, numbered
 from postmill.migration.document import Table
 from postmill.migration.equivalents import SETTINGS, Setting
 from postmill.migration.interpreting import Declared, OldMilter
@@ -34,7 +34,10 @@ TIMEOUTS = {
     "writing_timeout": (7.0, "timeouts.command"),
     "end_of_message_timeout": (297.0, "timeouts.content"),
 }
-_STARTS_SERVICES = re.compile(r".*/(systemctl|service|rcctl|start)|/(usr/|usr/local/|usr/pkg/)?(share/examples/|etc/)?(init|rc)\.d/.*")
+_STARTS_SERVICES = re.compile(
+    r".*/(systemctl|service|rcctl|start)|(/usr)?(/local|/pkg)?(/etc)?/(init|rc)\.d/.*"
+)
+_SHOW_CONFIG = "import what `milter-manager --show-config` prints: it has the milters that were detected"
 _ALWAYS_ASKED = "until then the milter is asked about all mail"
 
 
@@ -43,10 +46,13 @@ def is_chosen(given: Given, default: Any) -> bool:
     return given.value != default or re.search(r":\d+$", given.comment) is not None
 
 
-@dataclass(slots=True)
-class Carrier:
-    """Makes the tables."""
+def carry(declared: Declared, shelf: Shelf, remarks: Remarks) -> list[Table]:
+    """Give our tables, in the order of the file, for what was declared; the remarks say what has none."""
+    return _Carrier(declared, shelf, remarks).tables()
 
+
+@dataclass(slots=True)
+class _Carrier:
     declared: Declared
     shelf: Shelf
     remarks: Remarks
@@ -57,15 +63,15 @@ class Carrier:
         self.restrictions = Restrictions(self.declared.restrictions, self.shelf, self.remarks)
 
     def tables(self) -> list[Table]:
-        """Give all tables in the order of the file."""
         manager, log = Table("manager", ManagerSettings), Table("log", LogSettings)
         for setting in SETTINGS:
             if setting.theirs in self.declared.values:
                 table = log if setting.ours.startswith("log.") else manager
                 self.setting(setting, self.declared.values[setting.theirs], table)
+        self.detection(manager)
         milters = self.milters()
-        conditions = ConditionTables(self.declared.additions, frozenset(self.used), self.shelf, self.remarks)
-        return [manager, log, *conditions.tables(), *self.restrictions.tables.values(), *milters]
+        conditions = condition_tables(self.declared.additions, self.used, self.shelf, self.remarks)
+        return [manager, log, *conditions, *self.restrictions.tables.values(), *milters]
 
     def setting(self, setting: Setting, given: Given, table: Table) -> None:
         if not setting.ours:
@@ -77,6 +83,10 @@ class Carrier:
             reason = f": {error}" if str(error) else ""
             self.remarks.lost(given.place, f"{setting.theirs} = {given.value!r}{reason}")
             return
+        if raw is None and setting.ours == "manager.listen":
+            self.remarks.note(
+                given.place, f"{setting.theirs} is nil", "Postmill listens where manager.listen says"
+            )
         if raw is not None:
             table.put(setting.ours.partition(".")[2], raw, given.place, self.remarks)
 
@@ -88,12 +98,19 @@ class Carrier:
         else:
             self.remarks.note(given.place, f"{setting.theirs} is not needed", setting.why)
 
+    def detection(self, manager: Table) -> None:
+        place = self.declared.detection
+        if place is None:
+            return
+        self.remarks.lost(place, "the milters that milter-manager detects", _SHOW_CONFIG)
+
     # Milters
 
     def milters(self) -> list[Table]:
         found: dict[str, Table] = {}
         for milter in self.declared.milters.values():
-            table = Table(self.milter_name(milter, found), MilterSettings, is_needed=True)
+            name = self.milter_name(milter, found)
+            table = Table(name, MilterSettings, is_needed=True, place=milter.place)
             if self.milter(milter, table):
                 found[table.name] = table
         return list(found.values())
@@ -112,7 +129,7 @@ class Carrier:
             self.remarks.lost(
                 milter.place,
                 f"the milter {milter.name}, which has no connection_spec here",
-                "import what `milter-manager --show-config` prints: it has the milters that were detected",
+                _SHOW_CONFIG,
             )
             return False
         if not table.put("socket", socket.value, socket.place, self.remarks):
@@ -140,7 +157,9 @@ class Carrier:
         mode = "evaluate" if evaluates else "enforce"
         if not is_enabled and evaluates:
             place = milter.given["evaluation_mode"].place
-            self.remarks.note(place, f"{milter.name} is off", 'when it is wanted again, write mode = "evaluate"')
+            self.remarks.note(
+                place, f"{milter.name} is off", 'when it is wanted again, write mode = "evaluate"'
+            )
         table.put("mode", mode if is_enabled else "off", milter.place, self.remarks)
 
     def description(self, milter: OldMilter, table: Table) -> None:
@@ -149,11 +168,13 @@ class Carrier:
             table.put("description", " ".join(str(given.value).split()), given.place, self.remarks)
 
     def fallback(self, milter: OldMilter, table: Table) -> None:
-        """Carry the status over, the default as well: whether mail passes unfiltered is no matter of taste."""
+        """Carry the status over, the default as well: it says whether mail passes unfiltered."""
         given = milter.given.get("fallback_status", Given("accept", milter.place))
         word = str(given.value or "accept").lower().replace("_", "-")
         if word not in STATUSES:
-            self.remarks.lost(given.place, f"milter.fallback_status = {given.value!r}: there is no such status")
+            self.remarks.lost(
+                given.place, f"milter.fallback_status = {given.value!r}: there is no such status"
+            )
         table.put("on_error", STATUSES.get(word, "tempfail"), given.place, self.remarks)
 
     def timeouts(self, milter: OldMilter, table: Table) -> None:
@@ -163,7 +184,9 @@ class Carrier:
             if given is None or given.value is None or not is_chosen(given, default):
                 continue
             if not isinstance(given.value, int | float) or isinstance(given.value, bool):
-                self.remarks.lost(given.place, f"milter.{name} = {given.value!r}: must be a number of seconds")
+                self.remarks.lost(
+                    given.place, f"milter.{name} = {given.value!r}: must be a number of seconds"
+                )
             elif key not in chosen or chosen[key].value < given.value:
                 chosen[key] = given
         for key, given in chosen.items():

@@ -17,7 +17,7 @@ from postmill.conditions.remote_network import PRIVATE
 from postmill.config.conditions import Shelf
 from postmill.migration import regexps
 from postmill.migration.document import Table
-from postmill.migration.remarks import Given, Place, Remarks
+from postmill.migration.remarks import NOWHERE, Given, Place, Remarks
 from postmill.migration.tokens import Pattern
 
 NAMES = {
@@ -96,17 +96,21 @@ class Additions:
         self.given.pop(("trust", "file"), None)
 
 
-@dataclass(slots=True)
-class ConditionTables:
-    """Makes the ``[conditions.NAME]`` tables."""
+def condition_tables(
+    additions: Additions, used: Iterable[str], shelf: Shelf, remarks: Remarks
+) -> Iterable[Table]:
+    """Give the ``[conditions.NAME]`` tables of all conditions that are used or spoken of."""
+    return _Maker(additions, frozenset(used), shelf, remarks).tables()
 
+
+@dataclass(slots=True)
+class _Maker:
     additions: Additions
     used: frozenset[str]
     shelf: Shelf
     remarks: Remarks
 
     def tables(self) -> Iterable[Table]:
-        """Give the tables of all conditions that are used or spoken of."""
         makers: dict[str, Callable[[Table], None]] = {
             "s25r": self.s25r, "remote_network": self.remote_network, "trust": self.trust,
             "stress": self.stress, "dnsbl": self.dnsbl,
@@ -124,14 +128,16 @@ class ConditionTables:
     def given(self, owner: str, key: str) -> list[Given]:
         return self.additions.given.get((owner, key), [])
 
-    def put_list(self, table: Table, key: str, own: Iterable[str], entries: Iterable[tuple[str, Place]]) -> None:
+    def put_list(
+        self, table: Table, key: str, own: Iterable[str], entries: Iterable[tuple[str, Place]]
+    ) -> None:
         """Put a list, the predecessor's own entries first; an entry that our setting refuses is left out."""
         values = list(own)
         for entry, place in entries:
             if table.put(key, [entry], place, self.remarks):
                 values.append(entry)
         if values:
-            table.put(key, list(dict.fromkeys(values)), Place("", 0), self.remarks)
+            table.put(key, list(dict.fromkeys(values)), NOWHERE, self.remarks)
 
     def s25r(self, table: Table) -> None:
         for key, own in (("whitelist", OWN_SERVERS), ("blacklist", ())):
@@ -148,7 +154,7 @@ class ConditionTables:
         try:
             return found or [f"/{regexps.to_python(given.value)}/"]
         except ValueError as error:
-            self.refused(given, given.value, f"Postmill's regular expressions have no {error}")
+            self.refused(given, given.value, f"{error} does not mean the same to Postmill")
             return []
 
     def refused(self, given: Given, pattern: Pattern, why: str) -> None:
@@ -190,7 +196,9 @@ class ConditionTables:
         for one in self.given("stress", "sessions"):
             if one.value == 0:
                 self.remarks.lost(
-                    one.place, "a threshold of 0, which is never", "take no-stress and stress-notify out of `when`"
+                    one.place,
+                    "a threshold of 0, which is never",
+                    "take no-stress and stress-notify out of `when`",
                 )
             else:
                 table.put("sessions", one.value, one.place, self.remarks)
@@ -203,7 +211,7 @@ class ConditionTables:
             if table.put("zones", {zone: answers}, one.place, self.remarks):
                 known = zones.get(zone, answers)
                 zones[zone] = list(dict.fromkeys([*known, *answers])) if known and answers else []
-        table.put("zones", zones, Place("", 0), self.remarks)
+        table.put("zones", zones, NOWHERE, self.remarks)
         servers = [
             (server, one.place)
             for one in self.given("dnsbl", "servers")
@@ -230,7 +238,7 @@ def _short(network: Any) -> str:
 
 
 def _is_within(inner: Any, outer: Any) -> bool:
-    return inner.version == outer.version and inner != outer and inner.subnet_of(outer)
+    return bool(inner.version == outer.version and inner != outer and inner.subnet_of(outer))
 
 
 def table_name(name: str, taken: Iterable[str]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from postmill.api.kinds import quoted
 from postmill.api.settings import Section, is_key
-from postmill.migration.remarks import Place, Remarks
+from postmill.config.conditions import written
+from postmill.migration.remarks import NOWHERE, Place, Remarks
 
 
 @dataclass(slots=True)
@@ -21,6 +22,8 @@ class Table:
     shown: dict[str, str] = field(default_factory=dict)
     is_needed: bool = False
     """Whether its head is written even if every key has its default."""
+    place: Place = NOWHERE
+    """Where the predecessor's configuration speaks of it."""
     use: str = ""
     """For the table of a condition under a name of its own: which one it is."""
 
@@ -31,7 +34,7 @@ class Table:
         try:
             value = kind.parse(raw)
         except ValueError as error:
-            remarks.lost(place, f"{key} = {raw!r}: {error or f'must be {kind.allowed}'}")
+            remarks.lost(place, f"{key} = {written(raw)}: {str(error) or f'must be {kind.allowed}'}")
             return False
         if declared.default is dataclasses.MISSING or value != declared.default:
             self.shown[key] = kind.show(value)

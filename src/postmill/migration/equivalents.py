@@ -1,7 +1,6 @@
 """The predecessor's settings in the order in which it prints them, and what each of them is here.
 
-One table serves both directions. That of conditions is in ``conditions``, and what belongs to single milters in
-``milters``.
+One table serves both directions. That of conditions is in ``conditions``.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class Octal:
 class Setting:
     """One setting of the predecessor.
 
-    With ``ours`` it has an equivalent. ``to_ours`` gives what TOML would hold, None where our own default says
-    the same, ``ValueError`` where it cannot be said here; ``to_theirs`` turns our value around. Without
+    With ``ours`` it has an equivalent. ``to_ours`` gives what TOML would hold, None where our own default
+    says the same, ``ValueError`` where it cannot be said here; ``to_theirs`` turns our value around. Without
     ``ours``, ``why`` says why it is not needed or, when ``is_lost``, what to do instead.
     """
 

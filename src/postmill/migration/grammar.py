@@ -1,7 +1,7 @@
 """What a statement says, where it only declares: an assignment, a call with plain values, a block of such.
 
-Everything else is ``Foreign``: code, of which only place and beginning are kept. Values are Python's (text, number,
-truth, None, list) or ``Pattern``; symbols are text.
+Everything else is ``Foreign``: code, of which only place and beginning are kept. Values are Python's (text,
+number, truth, None, list) or ``Pattern``; symbols are text.
 """
 
 from __future__ import annotations

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postmill.config import ConfigErrors, parse
 from postmill.config.conditions import Shelf
-from postmill.migration.carrying import Carrier
+from postmill.errors import ConfigError
+from postmill.migration.carrying import carry
 from postmill.migration.document import Table
-from postmill.migration.interpreting import Interpreter
+from postmill.migration.interpreting import interpret
 from postmill.migration.remarks import Remark, Remarks
 
 
@@ -32,15 +33,10 @@ def import_texts(texts: Mapping[str, str], shelf: Shelf) -> Imported:
     Raises ConfigError, with line and column, for a text that is not whole.
     """
     remarks = Remarks()
-    declared = Interpreter(texts, remarks).run()
-    tables = Carrier(declared, shelf, remarks).tables()
-    places = {table.name: milter.place for table, milter in _pairs(tables, declared.milters)}
+    tables = carry(interpret(texts, remarks), shelf, remarks)
     toml = _written(tables)
     while problems := _problems(toml, shelf):
-        for problem in problems:
-            name = ".".join(problem.key.split(".")[:2])
-            remarks.lost(places[name], f"{problem.key}: {problem.message}")
-            tables = [table for table in tables if table.name != name]
+        _leave_out(tables, problems, remarks)
         toml = _written(tables)
     order = {file: number for number, file in enumerate(texts)}
     found = sorted(remarks.found, key=lambda remark: (order[remark.place.file], remark.place.line))
@@ -52,9 +48,21 @@ def _written(tables: list[Table]) -> str:
     return "\n\n".join(blocks) + "\n" if blocks else ""
 
 
-def _problems(toml: str, shelf: Shelf):
+def _problems(toml: str, shelf: Shelf) -> Sequence[ConfigError]:
     try:
-        parse("imported.toml", toml, shelf)
+        parse("", toml, shelf)
     except ConfigErrors as errors:
         return errors.problems
     return ()
+
+
+def _leave_out(tables: list[Table], problems: Sequence[ConfigError], remarks: Remarks) -> None:
+    """Leave out the milters that our reader refuses: such a one contradicts something else."""
+    refused = {".".join(problem.key.split(".")[:2]): problem for problem in problems}
+    for table in tables:
+        if problem := refused.pop(table.name, None):
+            remarks.lost(table.place, f"{problem.key}: {problem.message}", problem.hint)
+            table.shown.clear()
+            table.is_needed = False
+    if refused:
+        raise ConfigErrors(list(refused.values()))

@@ -20,10 +20,13 @@ from postmill.migration.remarks import Given, Place, Remarks
 from postmill.migration.tokens import Pattern
 
 MILTER_SETTINGS = (
-    "connection_spec", "description", "enabled", "fallback_status", "evaluation_mode", "applicable_conditions",
-    "command", "command_options", "user_name", "connection_timeout", "writing_timeout", "reading_timeout",
-    "end_of_message_timeout",
+    "connection_spec", "description", "enabled", "fallback_status", "evaluation_mode",
+    "applicable_conditions", "command", "command_options", "user_name", "connection_timeout",
+    "writing_timeout", "reading_timeout", "end_of_message_timeout",
 )  # fmt: skip
+
+_SHOWN = 70
+"""How many characters of code are shown."""
 
 
 @dataclass(slots=True)
@@ -57,10 +60,16 @@ class Declared:
     """Where the predecessor was told to look for installed milters."""
 
 
-@dataclass(slots=True)
-class Interpreter:
-    """Goes through files; a file that another one loads is read there if it was given, too."""
+def interpret(texts: Mapping[str, str], remarks: Remarks) -> Declared:
+    """Go through the texts of files, by name; one that another one loads is read there if it is among them.
 
+    Raises ConfigError, with line and column, for a text that is not whole.
+    """
+    return _Interpreter(texts, remarks).run()
+
+
+@dataclass(slots=True)
+class _Interpreter:
     texts: Mapping[str, str]
     remarks: Remarks
     declared: Declared = field(default_factory=Declared)
@@ -68,7 +77,6 @@ class Interpreter:
     _file: str = ""
 
     def run(self) -> Declared:
-        """Read all files; raises ConfigError where one cannot be read."""
         for file in self.texts:
             self.read(file)
         return self.declared
@@ -109,7 +117,8 @@ class Interpreter:
     def foreign(self, statement: Foreign) -> None:
         lines = statement.last_line - statement.line
         more = f" … to line {statement.last_line}" if lines else ""
-        self.code(statement, f"{statement.text}{more}", statement.words)
+        text = statement.text if len(statement.text) <= _SHOWN else statement.text[:_SHOWN] + "…"
+        self.code(statement, f"{text}{more}", statement.words)
 
     def code(self, statement: Statement, text: str, words: Sequence[str]) -> None:
         self.remarks.lost(self.place(statement), text, advice.for_code(words))
@@ -155,7 +164,11 @@ class Interpreter:
         values = statement.values
         most = 2 if key == "zones" else 1
         kinds = (str, Pattern) if key in ("whitelist", "blacklist", "domains") else (str,)
-        if statement.options or not 1 <= len(values) <= most or not all(isinstance(one, kinds) for one in values):
+        if (
+            statement.options
+            or not 1 <= len(values) <= most
+            or not all(isinstance(one, kinds) for one in values)
+        ):
             self.code(statement, f"{statement.owner}.{statement.name}", (statement.owner,))
             return
         value = values if key == "zones" else values[0]
@@ -242,7 +255,9 @@ class Interpreter:
 
     def define_condition(self, block: Block) -> None:
         """A description alone, as it is printed, says nothing new of a condition that is known here."""
-        code = [one for one in block.statements if not (isinstance(one, Assignment) and one.name == "description")]
+        code = [
+            one for one in block.statements if not (isinstance(one, Assignment) and one.name == "description")
+        ]
         is_known = block.argument in conditions.NAMES or block.argument.startswith(conditions.LIST_IN_NAME)
         if code or not (is_known or block.argument in self.declared.restrictions):
             self.declared.foreign_conditions[block.argument] = self.place(block)
@@ -250,7 +265,9 @@ class Interpreter:
 
     def restrict(self, statement: Call) -> bool:
         milters = statement.options.get("milters", list(self.declared.milters))
-        name = statement.options.get("condition_name") or conditions.LIST_IN_NAME + str(list(statement.values))
+        name = statement.options.get("condition_name") or conditions.LIST_IN_NAME + str(
+            list(statement.values)
+        )
         known = set(statement.options) <= {"milters", "condition_name"}
         if not known or not isinstance(name, str) or not isinstance(milters, list) or not statement.values:
             return False

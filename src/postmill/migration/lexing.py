@@ -35,8 +35,9 @@ _MARK = re.compile(
 _DOT_BELOW = re.compile(r"\n(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t\r]*&?\.(?!\.)")
 
 _NO_NAMES = """
-    __ENCODING__ __FILE__ __LINE__ BEGIN END alias and begin break case class def defined? do else elsif end ensure
-    for if in module next not or redo rescue retry return self super then undef unless until when while yield
+    __ENCODING__ __FILE__ __LINE__ BEGIN END alias and begin break case class def defined? do else elsif end
+    ensure for if in module next not or redo rescue retry return self super then undef unless until when
+    while yield
 """
 KEYWORDS = frozenset(_NO_NAMES.split())
 _CONSTANTS = {"nil": None, "true": True, "false": False}

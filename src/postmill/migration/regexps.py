@@ -19,11 +19,19 @@ _AT_DOMAIN = re.compile(rf"@(?P<name>{_LITERAL}){_END}")
 _OUTSIDE = re.compile(
     r"\\(?P<escape>[\s\S])|(?P<group>\(\?(?:P?<\w+>|<?[=!]|[:>#]|i?:|i\))?)|(?P<class>\[\^?\]?)"
 )
-_INSIDE = re.compile(r"\\(?P<escape>[\s\S])|(?P<bad>\[|&&)|(?P<end>\])")
+_INSIDE = re.compile(r"\\(?P<escape>[\s\S])|\[:(?P<posix>\w+):\]|(?P<bad>\[|&&)|(?P<end>\])")
 _MARKS = r".\/-+*?()[]{}|^$#@_ ~!%&=:;,<>'\"`"
 _ESCAPES = frozenset(_MARKS + "bdDwWsSnrtfv")
 _ESCAPES_OUTSIDE = _ESCAPES | frozenset("AB123456789")
 _HEX_DIGITS = "0-9a-fA-F"
+_POSIX = {
+    "alpha": "a-zA-Z",
+    "digit": "0-9",
+    "alnum": "a-zA-Z0-9",
+    "lower": "a-z",
+    "upper": "A-Z",
+    "xdigit": _HEX_DIGITS,
+}
 
 
 def domains(pattern: Pattern) -> list[str] | None:
@@ -55,7 +63,7 @@ def _plain(text: str) -> str:
 def to_python(pattern: Pattern) -> str:
     """Translate; ``ValueError`` names what cannot be."""
     if set(pattern.flags) - set("ioun"):
-        raise ValueError(f"its flags {pattern.flags}")
+        raise ValueError(f"the flags {pattern.flags}")
     changed = {"z": r"\Z", "Z": r"\Z", "h": f"[{_HEX_DIGITS}]"}
     return _translated(pattern.source, changed, {"h": _HEX_DIGITS}, ("(?<", "(?P<"))
 
@@ -83,12 +91,14 @@ def _piece(found: re.Match[str], in_class: bool, changed: dict[str, str], names:
     if kind == "escape":
         letter = str(found["escape"])
         if letter not in changed and letter not in (_ESCAPES if in_class else _ESCAPES_OUTSIDE):
-            raise ValueError(f"{text} in it")
+            raise ValueError(text)
         return changed.get(letter, text)
-    if kind == "bad" or text == "(?":
-        raise ValueError(f"{text} in it")
+    if kind == "posix" and found["posix"] in _POSIX:
+        return _POSIX[found["posix"]]
+    if kind in ("bad", "posix") or text == "(?":
+        raise ValueError(text)
     if kind == "group" and text.endswith(">") and text != "(?>":
         if not text.startswith(names[0]):
-            raise ValueError(f"{text} in it")
+            raise ValueError(text)
         return text.replace(*names)
     return text

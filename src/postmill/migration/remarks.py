@@ -16,6 +16,9 @@ class Place:
     line: int
 
 
+NOWHERE = Place("", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A value of the predecessor and where it was given; ``comment`` is the line above it."""
@@ -27,7 +30,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """``warning``: something is lost until a person acts. ``note``: nothing is, but it looks different now."""
+    """``warning``: something is lost until a person acts. ``note``: nothing is, but it looks different."""
 
     severity: Literal["note", "warning"]
     place: Place
@@ -35,9 +38,10 @@ class Remark:
     hint: str = ""
 
     def __str__(self) -> str:
-        """``file:line: message (hint)``."""
+        """``file:line: message (hint)``, in one line that is safe to print."""
         where = self.place
-        return str(ConfigError(self.message, file=where.file, line=where.line, hint=self.hint))
+        text = str(ConfigError(self.message, file=where.file, line=where.line, hint=self.hint))
+        return "".join(char if char.isprintable() else "?" for char in text)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from postmill.migration.faults import Unreadable
 from postmill.migration.grammar import read_value
 from postmill.migration.interpreting import Restriction
 from postmill.migration.remarks import Given, Place, Remarks
-from postmill.migration.tokens import UNKNOWN, Pattern
+from postmill.migration.tokens import Pattern
 
 
 @dataclass(slots=True)
@@ -34,11 +34,11 @@ class Restrictions:
         """Give our name of a list, None if that name is of no list, or of one without a usable element."""
         if theirs in self.tables:
             return self.tables[theirs].name.removeprefix("conditions.")
-        given = self.declared[theirs].accounts if theirs in self.declared else self.in_name(theirs, place)
-        accounts = self.accounts(given) if given else []
+        given = self.declared[theirs].accounts if theirs in self.declared else self._in_name(theirs, place)
+        accounts = self._accounts(given) if given else []
         if not given or not accounts:
             return None
-        table = condition_table(self.new_name(theirs), self.shelf[RESTRICTION])
+        table = condition_table(self._new_name(theirs), self.shelf[RESTRICTION])
         if not table.put("accounts", accounts, given.place, self.remarks):
             return None
         table.put("match", "all", given.place, self.remarks)
@@ -47,24 +47,24 @@ class Restrictions:
         self.tables[theirs] = table
         return table.name.removeprefix("conditions.")
 
-    def new_name(self, theirs: str) -> str:
+    def _new_name(self, theirs: str) -> str:
         taken = {table.name.removeprefix("conditions.") for table in self.tables.values()}
         if theirs.startswith(LIST_IN_NAME):
             return numbered(RESTRICTION, taken)
         return table_name(theirs, taken | (set(self.shelf) - {RESTRICTION}))
 
     @staticmethod
-    def in_name(theirs: str, place: Place) -> Given | None:
+    def _in_name(theirs: str, place: Place) -> Given | None:
         """Read the list that a name made by the predecessor ends with."""
         if not theirs.startswith(LIST_IN_NAME):
             return None
         try:
-            found = read_value(theirs.removeprefix(LIST_IN_NAME))
+            found: Any = read_value(theirs.removeprefix(LIST_IN_NAME))
         except Unreadable:
             return None
-        return Given(found, place) if isinstance(found, list) and found is not UNKNOWN else None
+        return Given(found, place) if isinstance(found, list) else None
 
-    def accounts(self, given: Given) -> list[str]:
+    def _accounts(self, given: Given) -> list[str]:
         found: list[str] = []
         for one in given.value:
             names = regexps.accounts(one) if isinstance(one, Pattern) else [one]
@@ -72,8 +72,8 @@ class Restrictions:
                 shown = f"/{one.source}/{one.flags}"
                 self.remarks.lost(given.place, f"{shown}: accounts are addresses, local parts and domains")
             found += [str(name) for name in names or ()]
-        return self.usable(found, given)
+        return self._usable(found, given)
 
-    def usable(self, names: list[str], given: Given) -> list[str]:
+    def _usable(self, names: list[str], given: Given) -> list[str]:
         trial: Any = condition_table(RESTRICTION, self.shelf[RESTRICTION])
         return [name for name in names if trial.put("accounts", [name], given.place, self.remarks)]
