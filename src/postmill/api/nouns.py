@@ -60,6 +60,12 @@ class Client:
     macros: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def plain_ip(self) -> IPAddress | None:
+        """Its address; an IPv4 one that came mapped into IPv6 (RFC 4291 §2.5.5.2) as IPv4."""
+        mapped = self.ip.ipv4_mapped if isinstance(self.ip, IPv6Address) else None
+        return mapped or self.ip
+
+    @property
     def has_name(self) -> bool:
         """Whether the MTA found a name that leads back to the address."""
         return bool(self.name) and self.name != "unknown" and not self.name.startswith("[")
@@ -115,6 +121,11 @@ class Recipient:
     address: Address
     arguments: tuple[str, ...] = ()
     macros: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the MTA has refused it already and only shows it to milters (protocol §6.5)."""
+        return self.macros.get("rcpt_mailer") == "error"
 
     @property
     def client(self) -> Client:

@@ -9,9 +9,10 @@ import click
 
 from postmill.cli import report
 from postmill.cli.options import config_file
-from postmill.config import Loaded, load
+from postmill.config import Loaded
 from postmill.config.describing import Entry, entries, find
 from postmill.config.showing import as_toml, as_values
+from postmill.daemon.configuration import load_configuration
 from postmill.migration.printing import as_milter_manager
 
 _FORMS: dict[str, Callable[[Loaded], str]] = {
@@ -35,7 +36,7 @@ def check(config_file: str, file: str | None) -> None:
 
     Exit status 0 when Postmill would start with it, 78 when it would not. Warnings do not change the status.
     """
-    loaded = load(file or config_file)
+    loaded = load_configuration(file or config_file)
     _warn(loaded)
     names = ", ".join(milter.name for milter in loaded.settings.milters if milter.mode != "off")
     click.echo(f"{loaded.file}: ok; milters: {names or 'none'}")
@@ -55,7 +56,7 @@ def check(config_file: str, file: str | None) -> None:
 @_file
 def show(config_file: str, form: str, file: str | None) -> None:
     """Print the effective configuration of FILE and where each value came from."""
-    loaded = load(file or config_file)
+    loaded = load_configuration(file or config_file)
     _warn(loaded)
     click.echo(_FORMS[form](loaded))
 

@@ -112,7 +112,7 @@ def _positive(number: Any) -> Any:
 _STDERR = "Postmill writes to the standard error output, the journal or syslog: see log.to"
 _INTERNAL = "it is about the inside of milter-manager"
 _SOCKETS = "a socket left over is replaced at every start and removed at every stop"
-_DATABASE = "conditions in Python can ask a database themselves: see postmill.policy"
+_DATABASE = "conditions in Python can ask a database themselves"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("package.platform", (...,), why=_INTERNAL),

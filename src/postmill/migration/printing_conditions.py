@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from postmill.api.conditions import Use
 from postmill.api.settings import is_key
 from postmill.config import Loaded
-from postmill.config.conditions import Named, Use
+from postmill.config.conditions import Named
 from postmill.migration import regexps
 from postmill.migration.conditions import FAMILIES, RESTRICTION
 from postmill.migration.ruby import literal
