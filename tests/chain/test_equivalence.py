@@ -144,6 +144,14 @@ def test_at_once_is_as_in_turn(children: list[Script], on_error: str) -> None:
     assert fast == plain
 
 
+FAULTS = ANSWERS[-2:]
+
+
+def _speaks_at_the_end(rule: Rule) -> bool:
+    assert isinstance(rule.steps, tuple)
+    return rule.at == "E" and not any(step in FAULTS for step in rule.steps)
+
+
 NOUNS = (Client, Greeting, Sender, Envelope, Head, Message)
 
 
@@ -166,12 +174,19 @@ def heard_by_the_mta(played: tuple[list[object], list[object]]) -> list[object]:
     return [[("c", b"")] if heard[0] == [("a", b"")] else heard[0], *heard[1:]]
 
 
+def without_leading_space(child: Script) -> Script:
+    """Who negotiates it changes how the MTA and all of us write headers, asked or not."""
+    answer = child.negotiate
+    return replace(child, negotiate=replace(answer, protocol=answer.protocol & ~Protocol.HDR_LEADSPC))
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(scripts(), min_size=2, max_size=3), st.integers(0, 2), st.sampled_from(NOUNS), st.booleans())
 def test_who_is_left_out_is_as_if_not_there(
     children: list[Script], position: int, noun: type, in_turn: bool
 ) -> None:
     position %= len(children)
+    children[position] = without_leading_space(children[position])
     specs = specs_for(children, pipeline=not in_turn)
     others = [spec for spec in specs if spec is not specs[position]]
     specs[position] = replace(specs[position], when=(always(noun, Skip("so")),))
@@ -184,8 +199,8 @@ def test_who_is_left_out_is_as_if_not_there(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(scripts(), min_size=1, max_size=3), st.lists(st.sampled_from(NOUNS), min_size=3, max_size=3))
 def test_conditions_that_hold_change_nothing(children: list[Script], nouns: list[type]) -> None:
-    """As long as children speak at the end of the message only: who comes late cannot speak before."""
-    children = [replace(child, rules=tuple(r for r in child.rules if r.at == "E")) for child in children]
+    """As long as children speak at the end of the message only: who comes late cannot speak, or fail, before."""
+    children = [replace(child, rules=tuple(filter(_speaks_at_the_end, child.rules))) for child in children]
     specs = specs_for(children)
     applying = [
         replace(spec, when=(always(noun, Apply()),)) for spec, noun in zip(specs, nouns, strict=False)

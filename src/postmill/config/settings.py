@@ -69,6 +69,11 @@ class MilterSettings:
 
     name: str
     socket: Endpoint = required(Socket(), "Where the milter listens.")
+    description: str = key(
+        Text(r"[^\x00-\x1f\x7f]*", "a string without line ends and control characters"),
+        "",
+        "What the milter is for, in your words.",
+    )
     mode: str = key(
         Choice(("enforce", "evaluate", "off")),
         "enforce",
