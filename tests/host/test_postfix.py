@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,9 @@ needs_postconf = pytest.mark.skipif(postfix_program("postconf") is None, reason=
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    (tmp_path / "main.cf").write_text(MAIN)
-    (tmp_path / "master.cf").write_text(MASTER)
+    for name, text in (("main.cf", MAIN), ("master.cf", MASTER)):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (0, 0))  # Postfix waits for seconds until a file is no longer new
     return tmp_path
 
 
@@ -127,6 +129,7 @@ def test_services(directory: Path) -> None:
 @needs_postconf
 def test_chroot_by_default_before_postfix_3(directory: Path) -> None:
     (directory / "main.cf").write_text("compatibility_level = 0\ndefault_process_limit = 7\n")
+    os.utime(directory / "main.cf", (0, 0))
     postfix = read(str(directory))
     assert postfix.smtpd_services[1].chroot
     assert postfix.smtpd_services[0].process_limit == 7
