@@ -1,7 +1,7 @@
 """The logical lines of main.cf and master.cf in their text: where each begins, goes on and ends.
 
-A line that begins with white space goes on with the logical line before it. Comments and empty lines belong to
-none and end none: `#` between two continuation lines is common. postconf(5), "DESCRIPTION".
+A line that begins with white space goes on with the logical line before it. Comments and empty lines belong
+to none and end none: `#` between two continuation lines is common. postconf(5), "DESCRIPTION".
 """
 
 from __future__ import annotations

@@ -78,6 +78,8 @@ class Service:
     """The program without its arguments, such as ``smtpd``."""
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Parameters it sets for itself with ``-o``, ``$name`` expanded."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """The same with ``$name`` as it is written."""
 
     @property
     def key(self) -> str:
@@ -107,8 +109,11 @@ class Postfix:
 
     def smtpd_milters(self, service: Service | None = None) -> tuple[ListedMilter, ...]:
         """Return the milters for SMTP mail; none for a service that has switched them off."""
-        switched_off = "no_milters" in re.split(r"[\s,]+", self.value("receive_override_options", service))
-        return () if switched_off else parse_milters(self.value("smtpd_milters", service))
+        return () if self.asks_no_milters(service) else parse_milters(self.value("smtpd_milters", service))
+
+    def asks_no_milters(self, service: Service | None = None) -> bool:
+        """Tell whether ``receive_override_options`` switches milters off."""
+        return "no_milters" in split_list(self.value("receive_override_options", service))
 
     def non_smtpd_milters(self, service: Service | None = None) -> tuple[ListedMilter, ...]:
         """Return the milters for mail of sendmail(1) and the like; it is ``cleanup`` that asks them."""
@@ -158,18 +163,24 @@ def read(directory: str = DEFAULT_DIRECTORY) -> Postfix:
     parameters, warnings = _postconf(directory, "-x")
     columns, _ = _postconf(directory, "-F")
     overrides, _ = _postconf(directory, "-x", "-P")
-    return parse(directory, parameters, columns, overrides, warnings)
+    as_written, _ = _postconf(directory, "-P")
+    return parse(directory, parameters, columns, overrides, as_written, warnings)
 
 
 def parse(
-    directory: str, parameters: str, columns: str = "", overrides: str = "", warnings: str = ""
+    directory: str,
+    parameters: str,
+    columns: str = "",
+    overrides: str = "",
+    as_written: str = "",
+    warnings: str = "",
 ) -> Postfix:
-    """Make the value from the output of ``postconf -x``, ``-F`` and ``-x -P``."""
+    """Make the value from the output of ``postconf -x``, ``-F``, ``-x -P`` and ``-P``."""
     values = dict(_pairs(parameters))
     return Postfix(
         directory,
         values,
-        tuple(_services(values, columns, overrides)),
+        tuple(_services(values, columns, _by_service(overrides), _by_service(as_written))),
         tuple(dict.fromkeys(line.partition("warning: ")[2] for line in warnings.splitlines())),
     )
 
@@ -181,16 +192,22 @@ def _pairs(output: str) -> Iterator[tuple[str, str]]:
             yield name, value.strip()
 
 
-def _services(parameters: Mapping[str, str], columns: str, overrides: str) -> Iterator[Service]:
-    fields: dict[str, dict[str, str]] = {}
-    options: dict[str, dict[str, str]] = {}
-    for key, value in _pairs(columns):
-        service, _, column = key.rpartition("/")
-        fields.setdefault(service, {})[column] = value
-    for key, value in _pairs(overrides):
+def _by_service(output: str) -> dict[str, dict[str, str]]:
+    """Sort lines such as ``smtp/inet/chroot = y`` by ``smtp/inet``."""
+    found: dict[str, dict[str, str]] = {}
+    for key, value in _pairs(output):
         service, _, name = key.rpartition("/")
-        options.setdefault(service, {})[name] = value
-    for key, row in fields.items():
+        found.setdefault(service, {})[name] = value
+    return found
+
+
+def _services(
+    parameters: Mapping[str, str],
+    columns: str,
+    overrides: Mapping[str, Mapping[str, str]],
+    as_written: Mapping[str, Mapping[str, str]],
+) -> Iterator[Service]:
+    for key, row in _by_service(columns).items():
         limit = row["process_limit"]
         yield Service(
             row["service"],
@@ -198,7 +215,8 @@ def _services(parameters: Mapping[str, str], columns: str, overrides: str) -> It
             _chrooted(row["chroot"], parameters),
             int(parameters.get("default_process_limit", "100") if limit == "-" else limit),
             row["command"].split()[0],
-            options.get(key, {}),
+            overrides.get(key, {}),
+            as_written.get(key, {}),
         )
 
 
