@@ -61,7 +61,7 @@ def named(found: Mapping[str, Adoption], taken: Collection[str]) -> dict[str, Ad
     for adoption in found.values():
         if place(adoption.socket) not in by_place:
             name = adoption.name or _name(adoption.socket)
-            free = next(each for each in _numbered(name) if each not in names)
+            free = next(each for each in numbered(name) if each not in names)
             names.add(free)
             by_place[place(adoption.socket)] = replace(adoption, name=free)
     return {text: by_place[place(adoption.socket)] for text, adoption in found.items()}
@@ -75,7 +75,8 @@ def _name(endpoint: Endpoint) -> str:
     return next((word for word in bare if word and word not in _NAMELESS), f"milter-{endpoint.port or 1}")
 
 
-def _numbered(name: str) -> Iterator[str]:
+def numbered(name: str) -> Iterator[str]:
+    """Count on from a name: ``name``, ``name-2``, ``name-3`` …"""
     yield name
     for number in itertools.count(2):
         yield f"{name}-{number}"

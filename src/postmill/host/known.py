@@ -37,3 +37,17 @@ def milter_at(endpoints: Iterable[Endpoint], settings: Settings) -> MilterSettin
     """Return the milter that listens at one of the sockets, if Postmill has it in its configuration."""
     places = {place(endpoint) for endpoint in endpoints}
     return next((milter for milter in settings.milters if place(milter.socket) in places), None)
+
+
+def counts(child: MilterSettings | None) -> bool:
+    """Tell whether Postmill asks a milter and does what it says, so that the MTA must not ask it, too."""
+    return child is not None and child.mode == "enforce"
+
+
+def why_kept(child: MilterSettings | None, readable: bool) -> str:
+    """Say why a milter stays in the MTA's configuration."""
+    if child is not None:
+        return f"Postmill has it as {child.name} with mode = {child.mode}, so its word counts only here"
+    if readable:
+        return "Postmill does not know it; --adopt takes it over"
+    return "Postmill does not know it and cannot read its address"

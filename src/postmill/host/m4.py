@@ -7,7 +7,7 @@ Nothing is expanded: a call inside quotes is an argument's text, as it is in m4.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|#[^\n]*|.", re.DOTALL)
@@ -78,3 +78,22 @@ def _arguments(text: str, at: int) -> tuple[list[str], int]:
                 return [*arguments, current], at
             current += "" if not current and word.isspace() else word
     return [*arguments, current], at
+
+
+def line_of(text: str, call: Call) -> tuple[int, int]:
+    """Return where the line of a call begins and ends, if the call and a ``dnl`` are all it has.
+
+    Otherwise that of the call alone.
+    """
+    start = text.rfind("\n", 0, call.start) + 1
+    rest = re.compile(r"[ \t]*(dnl\b[^\n]*)?(\n|\Z)").match(text, call.end)
+    if text[start : call.start].strip() or not rest:
+        return call.start, call.end
+    return start, rest.end()
+
+
+def edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """Put new text in the place of pieces of an old one, given by where they begin and end."""
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text

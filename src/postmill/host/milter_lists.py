@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from postmill.config import MilterSettings, Settings
-from postmill.host.known import is_ours, milter_at
+from postmill.host.known import counts, is_ours, milter_at
 from postmill.host.postfix import ListedMilter, parse_milters, split_list
 from postmill.wire.endpoint import Endpoint
 
@@ -38,7 +38,7 @@ class Sorter:
         if is_ours(readings, self.settings):
             return "ours"
         child = self.child(milter)
-        if milter.text in self.adopted or (child is not None and child.mode == "enforce"):
+        if milter.text in self.adopted or counts(child):
             return "child"
         return "stranger"
 

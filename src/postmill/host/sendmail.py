@@ -20,6 +20,9 @@ from postmill.wire.endpoint import Endpoint, parse_endpoint
 DEFAULT_CF = "/etc/mail/sendmail.cf"
 DEFAULT_MC = "/etc/mail/sendmail.mc"
 
+LIST = "confINPUT_MAIL_FILTERS"
+"""The m4 name of the list of filters that are asked."""
+
 MACRO_NAMES: dict[str, str] = {
     "connect": "CONNECT",
     "helo": "HELO",
@@ -115,11 +118,17 @@ class Sendmail:
 
     def asked_by(self, daemon: Mapping[str, str]) -> tuple[Filter, ...]:
         """Return the filters that one listener asks; its own list replaces the general one."""
-        own = next((daemon[key] for key in daemon if key[:1] in {"I", "i"}), None)
+        own = own_list(daemon)
         if own is None:
             return self.asked
         known = {each.name: each for each in self.filters}
-        return tuple(known[name] for name in names(own) if name in known)
+        return tuple(known[name] for name in own if name in known)
+
+
+def own_list(daemon: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return the names of the filters that one listener asks by a list of its own, if it has one."""
+    written = next((daemon[key] for key in daemon if key[:1] in {"I", "i"}), None)
+    return None if written is None else names(written)
 
 
 def read(file: str) -> Sendmail:
@@ -153,31 +162,43 @@ def parse_mc(text: str, file: str = DEFAULT_MC) -> Sendmail:
     """Read a sendmail.mc; what it includes is not seen."""
     filters, daemons, definitions = [], [], dict[str, str]()
     for call in calls(text):
+        name, value = two_arguments(call)
         if call.name in {"MAIL_FILTER", "INPUT_MAIL_FILTER"}:
-            name, rest = _two(call)
-            filters.append(Filter(name, equates(rest)))
+            filters.append(Filter(name, equates(value)))
             if call.name == "INPUT_MAIL_FILTER":
-                before = definitions.get("confINPUT_MAIL_FILTERS", "")
-                definitions["confINPUT_MAIL_FILTERS"] = f"{before}, {name}" if before else name
+                definitions[LIST] = f"{definitions.get(LIST, '')}, {name}"
         elif call.name == "DAEMON_OPTIONS":
-            daemons.append(equates(_two(call)[0]))
+            daemons.append(equates(name))
         elif call.name == "define":
-            name, value = _two(call)
-            definitions[name] = value.strip("`'")
+            # a list may be made longer by naming itself in its new value
+            definitions[name] = re.sub("[`']", "", value).replace(
+                name, definitions.get(name) or _default(name)
+            )
         elif call.name == "undefine":
-            definitions.pop(_two(call)[0], None)
+            definitions.pop(name, None)
     macros = {stage: _macros(definitions, stage) for stage in MACRO_NAMES}
-    asked = names(definitions.get("confINPUT_MAIL_FILTERS", ""))
+    asked = names(definitions.get(LIST, ""))
     return Sendmail(file, tuple(filters), asked, tuple(daemons), macros)
 
 
-def _two(call: Call) -> tuple[str, str]:
+def two_arguments(call: Call) -> tuple[str, str]:
+    """Return the first two arguments of a call, "" for one that is not there."""
     first, second = (*call.arguments, "", "")[:2]
     return first.strip(), second.strip()
 
 
+def macro_definition(stage: str) -> str:
+    """Return the m4 name of the list of macros for a stage."""
+    return f"confMILTER_MACROS_{MACRO_NAMES[stage]}"
+
+
+def _default(name: str) -> str:
+    stages = [stage for stage in MACRO_NAMES if macro_definition(stage) == name]
+    return ", ".join(DEFAULT_MACROS[stages[0]]) if stages else ""
+
+
 def _macros(definitions: Mapping[str, str], stage: str) -> tuple[str, ...]:
-    written = definitions.get(f"confMILTER_MACROS_{MACRO_NAMES[stage]}")
+    written = definitions.get(macro_definition(stage))
     return DEFAULT_MACROS[stage] if written is None else names(written)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from postmill.config import Loaded
 from postmill.host import main_cf
 from postmill.host.adoption import Adoption, adopt, named
-from postmill.host.known import is_ours
+from postmill.host.known import is_ours, why_kept
 from postmill.host.master_cf import edit_overrides
 from postmill.host.milter_lists import REFERENCES, Sorter, same_elements
 from postmill.host.plan import Change, Plan, changed
@@ -115,7 +115,9 @@ class _Decision:
             ),
             adopted=tuple((adoption.written, adoption.name) for adoption in new_children),
             kept=tuple(
-                (text, self._why_kept(milter)) for text, (fate, milter) in fates.items() if fate == "stranger"
+                (text, why_kept(self.sorter.child(milter), bool(self.sorter.readings(milter))))
+                for text, (fate, milter) in fates.items()
+                if fate == "stranger"
             ),
             notes=tuple(self._notes()),
             warnings=tuple(self._warnings()),
@@ -247,14 +249,6 @@ class _Decision:
         return values
 
     # --- what to say about it ----------------------------------------------------------------------------
-
-    def _why_kept(self, milter: ListedMilter) -> str:
-        child = self.sorter.child(milter)
-        if child is not None:
-            return f"Postmill has it as {child.name} with mode = {child.mode}, so its word counts only here"
-        if any(self.sorter.readings(milter)):
-            return "Postmill does not know it; --adopt takes it over"
-        return "Postmill does not know it and cannot read its address"
 
     def _notes(self) -> Iterator[str]:
         yield from self._about_default_action()
