@@ -34,12 +34,9 @@ def change(file: Path, after: str | None) -> Change:
 
 
 def undo(directory: Path, force: bool = False) -> tuple[Change, ...]:
-    layers = backup.layers(str(directory))
-    now = {saved.path: look(saved.path) for layer in layers for saved in layer.files}
-    undoing = unwind(layers, now)
+    undoing = backup.undoing(str(directory))
     if force or not undoing.conflicts:
-        backup.restore(undoing.states)
-        backup.forget(undoing.layers, str(directory))
+        backup.take_back(undoing, str(directory))
     return undoing.conflicts
 
 
@@ -50,9 +47,9 @@ def identity(file: Path) -> tuple[bytes, int, int, int]:
 
 def test_change_and_back(main: Path) -> None:
     before = identity(main)
-    place = backup.apply([change(main, "new\n")], str(main.parent))
+    layer = backup.apply([change(main, "new\n")], str(main.parent))
     assert identity(main) == (b"new\n", *before[1:])
-    assert identity(Path(place) / "main.cf") == before
+    assert identity(main.parent / "postmill-backup" / layer / "main.cf") == before
     main.chmod(0o600)
     assert undo(main.parent) == ()
     assert identity(main) == before
@@ -98,6 +95,15 @@ def test_files_of_the_same_name_and_new_files(main: Path) -> None:
     assert (main.read_bytes(), other.read_text(), new.exists()) == (ODD, "other\n", False)
 
 
+def test_a_file_that_is_changed_later_in_the_same_setup(main: Path) -> None:
+    other = main.parent / "other.cf"
+    layer = backup.apply([change(main, "new\n")], str(main.parent))
+    other.write_text("made\n")
+    backup.extend(layer, [Saved(str(other), None, "made\n")], str(main.parent))
+    undo(main.parent)
+    assert (main.read_bytes(), other.exists()) == (ODD, False)
+
+
 def test_a_symbolic_link_stays_one(main: Path) -> None:
     link = main.parent / "link.cf"
     link.symlink_to("main.cf")
@@ -135,8 +141,8 @@ def test_a_file_that_changed_meanwhile_is_left_alone(main: Path) -> None:
 
 
 def test_a_broken_record_is_named(main: Path) -> None:
-    place = backup.apply([change(main, "new\n")], str(main.parent))
-    (Path(place) / "record.json").write_text("{}")
+    layer = backup.apply([change(main, "new\n")], str(main.parent))
+    (main.parent / "postmill-backup" / layer / "record.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"record\.json: is no record of a setup"):
         backup.layers(str(main.parent))
 

@@ -44,10 +44,10 @@ def test_a_value_over_several_lines_becomes_one_and_its_comments_stay() -> None:
         == """\
 # the head
 smtpd_milters = unix:p
-milter_protocol = 6
 # between
 
   # indented comment
+milter_protocol = 6
 biff = no
 myhostname=mx.example.org
 biff = yes # not a comment

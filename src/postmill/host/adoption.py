@@ -6,6 +6,7 @@ What the administrator wrote there stays as it is. ``check`` reads the result as
 from __future__ import annotations
 
 import itertools
+import os
 import posixpath
 import re
 import tempfile
@@ -82,31 +83,27 @@ def numbered(name: str) -> Iterator[str]:
         yield f"{name}-{number}"
 
 
-def check(loaded: Loaded, text: str, adoptions: Iterable[Adoption]) -> None:
+def check(loaded: Loaded, text: str, names: Collection[str]) -> None:
     """Read the new text as Postmill will; ConfigError when it is not the old one and the new milters."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".toml") as trial:
+    directory = os.path.dirname(loaded.file)  # a path in it may be meant from here
+    place = directory if os.access(directory or ".", os.W_OK) else None
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".toml", dir=place) as trial:
         trial.write(text)
         trial.flush()
         try:
             settings = load(trial.name).settings
         except ConfigErrors as error:
-            raise _refused(loaded, adoptions, str(error).replace(trial.name, "line")) from error
-    added = {adoption.name: adoption.socket for adoption in adoptions}
-    rest = tuple(milter for milter in settings.milters if milter.name not in added)
-    found = {milter.name: milter.socket for milter in settings.milters if milter.name in added}
-    same = (settings.manager, settings.log, rest) == (
-        loaded.settings.manager,
-        loaded.settings.log,
-        loaded.settings.milters,
-    )
-    if not same or found != added:
-        raise _refused(loaded, adoptions, "it would not be read as meant")
+            raise _refused(loaded, names, str(error).replace(f"{trial.name}:", "line ")) from error
+    others = tuple(milter for milter in settings.milters if milter.name not in names)
+    added = {milter.name for milter in settings.milters} - {milter.name for milter in others}
+    if replace(settings, milters=others) != loaded.settings or added != set(names):
+        raise _refused(loaded, names, "it would not be read as meant")
 
 
-def _refused(loaded: Loaded, adoptions: Iterable[Adoption], reason: str) -> ConfigError:
-    names = ", ".join(f"[milters.{adoption.name}]" for adoption in adoptions)
+def _refused(loaded: Loaded, names: Collection[str], reason: str) -> ConfigError:
+    tables = ", ".join(f"[milters.{name}]" for name in names)
     return ConfigError(
-        f"{names} cannot be put at the end of this file: {reason}",
+        f"{tables} cannot be put at the end of this file: {reason}",
         file=loaded.file,
         hint="write the milters into it by hand and leave out --adopt",
     )

@@ -11,19 +11,18 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from postmill.errors import ConfigError
 from postmill.host.files import FileState, look, put, trying
 from postmill.host.plan import Change
-from postmill.host.undoing import Layer, Saved
+from postmill.host.undoing import Layer, Saved, Undoing, unwind
 
 NAME = "postmill-backup"
 _RECORD = "record.json"
 
 
 def apply(changes: Iterable[Change], directory: str) -> str:
-    """Carry changes out and remember them in ``directory``/postmill-backup; return the backup's directory.
+    """Carry changes out and remember them in ``directory``/postmill-backup; return the layer's name.
 
     Either all files are changed or none. ConfigError when one is no longer as it was when this was planned.
     """
@@ -43,7 +42,7 @@ def apply(changes: Iterable[Change], directory: str) -> str:
         restore(before)
         forget([layer], directory)
         raise
-    return os.path.join(directory, NAME, layer)
+    return layer
 
 
 def _like(before: FileState | None, text: str | None) -> FileState | None:
@@ -69,17 +68,27 @@ def save(files: Iterable[Saved], directory: str) -> str:
         building = os.path.join(root, f".{name}")
         shutil.rmtree(building, ignore_errors=True)
         os.mkdir(building, mode=0o700)
-        record = [_save(saved, place, building) for place, saved in enumerate(files)]
-        text = json.dumps({"files": record}, indent=2) + "\n"
-        put(os.path.join(building, _RECORD), _private(text))
+        _add([], files, building)
         os.rename(building, os.path.join(root, name))
     return name
 
 
-def _save(saved: Saved, place: int, directory: str) -> dict[str, Any]:
+def extend(name: str, files: Iterable[Saved], directory: str) -> None:
+    """Remember more files as changed by a setup that is remembered already."""
+    place = os.path.join(directory, NAME, name)
+    with trying(f"keep a backup in {place}"):
+        _add(_record(place), files, place)
+
+
+def _add(record: list[dict[str, str]], files: Iterable[Saved], directory: str) -> None:
+    record = [*record, *(_save(saved, len(record) + number, directory) for number, saved in enumerate(files))]
+    put(os.path.join(directory, _RECORD), _private(json.dumps({"files": record}, indent=2) + "\n"))
+
+
+def _save(saved: Saved, number: int, directory: str) -> dict[str, str]:
     name = os.path.basename(saved.path)
     if os.path.exists(os.path.join(directory, name)):
-        name = f"{place}-{name}"
+        name = f"{number}-{name}"
     if saved.before is not None:
         put(os.path.join(directory, name), saved.before)
     if saved.after is not None:
@@ -105,11 +114,16 @@ def layers(directory: str) -> list[Layer]:
 
 
 def _layer(directory: str, name: str) -> Layer:
+    files = _record(directory)
+    return Layer(name, tuple(_saved(directory, each["path"], each["name"]) for each in files))
+
+
+def _record(directory: str) -> list[dict[str, str]]:
     file = os.path.join(directory, _RECORD)
     state = look(file)
     try:
         record = json.loads(state.text if state else "")
-        return Layer(name, tuple(_saved(directory, each["path"], each["name"]) for each in record["files"]))
+        return [{"path": str(each["path"]), "name": str(each["name"])} for each in record["files"]]
     except (ValueError, LookupError, TypeError) as error:
         hint = f"copy the files in {directory} back by hand"
         raise ConfigError("is no record of a setup", file=file, hint=hint) from error
@@ -118,6 +132,18 @@ def _layer(directory: str, name: str) -> Layer:
 def _saved(directory: str, path: str, name: str) -> Saved:
     written = look(os.path.join(directory, f"{name}.written"))
     return Saved(path, look(os.path.join(directory, name)), written.text if written else None)
+
+
+def undoing(directory: str, *, newest_only: bool = False) -> Undoing:
+    """Tell what taking back what is remembered comes to, as the files are now."""
+    found = layers(directory)[: 1 if newest_only else None]
+    return unwind(found, {saved.path: look(saved.path) for layer in found for saved in layer.files})
+
+
+def take_back(undoing: Undoing, directory: str) -> None:
+    """Make the files be as they were, and forget the setups that are undone by it."""
+    restore(undoing.states)
+    forget(undoing.layers, directory)
 
 
 def forget(names: Iterable[str], directory: str) -> None:

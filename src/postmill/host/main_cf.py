@@ -54,7 +54,7 @@ def _assignments(lines: list[str]) -> Iterator[tuple[str, str, LogicalLine]]:
 
 
 def _put(lines: list[str], old: str, place: LogicalLine, new: str) -> int:
-    """Write one line in the place of a logical one, if it says something else; return its last line."""
+    """Write one line in the place of a logical one, if it says something else; return where that ended."""
     if new.partition(" = ")[2] == old:
         return place.numbers[-1]
     first, *others = place.numbers
@@ -62,8 +62,8 @@ def _put(lines: list[str], old: str, place: LogicalLine, new: str) -> int:
     lines[first] = new + ending
     for number in others:
         lines[number] = ""
-    return first
+    return place.numbers[-1]
 
 
 def _ended(line: str) -> str:
-    return line if line.endswith("\n") else line + "\n"
+    return line if line.endswith("\n") or not line else line + "\n"

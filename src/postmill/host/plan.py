@@ -44,6 +44,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     """What was decided and why, and what else one should know."""
     warnings: tuple[str, ...] = ()
+    heard: bool = True
+    """Whether somebody listens at the address at this moment."""
 
 
 def changed(*changes: Change) -> tuple[Change, ...]:

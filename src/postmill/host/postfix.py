@@ -259,6 +259,24 @@ def split_list(value: str) -> list[str]:
     return elements if start is None else [*elements, value[start:].rstrip()]
 
 
+def reload_command(directory: str) -> list[str]:
+    """Return the words of the command that makes a running Postfix read its configuration again."""
+    where = [] if directory == DEFAULT_DIRECTORY else ["-c", directory]
+    return ["postfix", *where, "reload"]
+
+
+def reload(directory: str) -> None:
+    """Make a running Postfix read its configuration again; UnavailableError when it does not."""
+    program = postfix_program("postfix")
+    if program is None:
+        raise UnavailableError("there is no postfix(1) in PATH nor in /usr/sbin; is Postfix installed?")
+    words = [program, *reload_command(directory)[1:]]
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise UnavailableError(f"Postfix was not reloaded: {said[-1] if said else done.returncode}")
+
+
 def postfix_program(name: str) -> str | None:
     """Find ``postconf`` or ``postfix``, also where the caller's PATH has no sbin."""
     return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *_SBIN)))

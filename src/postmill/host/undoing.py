@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from postmill.host.files import FileState
-from postmill.host.plan import Change
+from postmill.host.plan import Change, changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Undoing:
     """The names of the layers that are taken back by this."""
     conflicts: tuple[Change, ...]
     """Files that somebody changed since, from what was written to what they are now."""
+    changes: tuple[Change, ...]
+    """What taking back changes, from what the files are now to what they were."""
 
 
 def unwind(layers: Iterable[Layer], now: Mapping[str, FileState | None]) -> Undoing:
@@ -59,7 +61,8 @@ def unwind(layers: Iterable[Layer], now: Mapping[str, FileState | None]) -> Undo
         conflicts = found
         if conflicts:
             break
-    return Undoing(states, tuple(names), conflicts)
+    changes = (Change(path, _text(now[path]), _text(state)) for path, state in states.items())
+    return Undoing(states, tuple(names), conflicts, changed(*changes))
 
 
 def _conflicts(layer: Layer, now: Mapping[str, FileState | None]) -> Iterable[Change]:
