@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import click
 
 from postmill.cli import report
 from postmill.cli.options import config_file
-from postmill.config import Loaded, load
+from postmill.config import Loaded
 from postmill.config.describing import Entry, entries, find
 from postmill.config.showing import as_toml, as_values
+from postmill.daemon.configuration import load_configuration
+from postmill.migration.printing import as_milter_manager
 
+_FORMS: dict[str, Callable[[Loaded], str]] = {
+    "toml": as_toml,
+    "json": lambda loaded: json.dumps(as_values(loaded), indent=2, ensure_ascii=False),
+    "milter-manager": as_milter_manager,
+}
 _file = click.argument("file", required=False, type=click.Path(dir_okay=False))
 
 
@@ -28,7 +36,7 @@ def check(config_file: str, file: str | None) -> None:
 
     Exit status 0 when Postmill would start with it, 78 when it would not. Warnings do not change the status.
     """
-    loaded = load(file or config_file)
+    loaded = load_configuration(file or config_file)
     _warn(loaded)
     names = ", ".join(milter.name for milter in loaded.settings.milters if milter.mode != "off")
     click.echo(f"{loaded.file}: ok; milters: {names or 'none'}")
@@ -36,13 +44,21 @@ def check(config_file: str, file: str | None) -> None:
 
 @command.command()
 @config_file
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*_FORMS]),
+    default="toml",
+    show_default=True,
+    help="TOML, JSON, or what milter-manager's --show-config would print.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @_file
-def show(config_file: str, as_json: bool, file: str | None) -> None:
+def show(config_file: str, form: str, file: str | None) -> None:
     """Print the effective configuration of FILE and where each value came from."""
-    loaded = load(file or config_file)
+    loaded = load_configuration(file or config_file)
     _warn(loaded)
-    click.echo(json.dumps(as_values(loaded), indent=2, ensure_ascii=False) if as_json else as_toml(loaded))
+    click.echo(_FORMS[form](loaded))
 
 
 @command.command()

@@ -12,7 +12,7 @@ from postmill.cli import setup_output as output
 from postmill.cli.options import config_file
 from postmill.cli.reload import command as reload_postmill
 from postmill.cli.sections import Decorator, together
-from postmill.config import load
+from postmill.daemon.configuration import load_configuration
 from postmill.errors import ConfigError, UnavailableError
 from postmill.host import backup, building, postfix, prepare
 from postmill.host.plan import Change, Plan
@@ -113,7 +113,10 @@ def setup_postfix(
     else:
         wishes = Wishes(non_smtpd, adopt)
         report = _set_up(
-            lambda: prepare.for_postfix(directory, load(config_file), wishes), directory, mode, reload
+            lambda: prepare.for_postfix(directory, load_configuration(config_file), wishes),
+            directory,
+            mode,
+            reload,
         )
         report.commands = [*_if_toml(report), reload_postfix]
     while reload and report.commands and not mode.dry_run:
@@ -151,7 +154,10 @@ def setup_sendmail(mc: str, config_file: str, adopt: bool, build: bool, **flags:
         report.commands = [*commands, RESTART_SENDMAIL, *_if_toml(report)]
     else:
         report = _set_up(
-            lambda: prepare.for_sendmail(mc, load(config_file), adopting=adopt), directory, mode, False
+            lambda: prepare.for_sendmail(mc, load_configuration(config_file), adopting=adopt),
+            directory,
+            mode,
+            False,
         )
         report.commands = [*_if_toml(report), building.command(mc), RESTART_SENDMAIL]
         if build and not mode.dry_run:

@@ -6,15 +6,14 @@ What the administrator wrote there stays as it is. ``check`` reads the result as
 from __future__ import annotations
 
 import itertools
-import os
 import posixpath
 import re
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from postmill.api.kinds import Duration, quoted
-from postmill.config import ConfigErrors, Loaded, load
+from postmill.config import ConfigErrors, Loaded
+from postmill.daemon.configuration import parse_configuration
 from postmill.errors import ConfigError
 from postmill.host.known import Place, place
 from postmill.wire.endpoint import Endpoint
@@ -85,15 +84,10 @@ def numbered(name: str) -> Iterator[str]:
 
 def check(loaded: Loaded, text: str, names: Collection[str]) -> None:
     """Read the new text as Postmill will; ConfigError when it is not the old one and the new milters."""
-    directory = os.path.dirname(loaded.file)  # a path in it may be meant from here
-    place = directory if os.access(directory or ".", os.W_OK) else None
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".toml", dir=place) as trial:
-        trial.write(text)
-        trial.flush()
-        try:
-            settings = load(trial.name).settings
-        except ConfigErrors as error:
-            raise _refused(loaded, names, str(error).replace(f"{trial.name}:", "line ")) from error
+    try:
+        settings = parse_configuration(loaded.file, text).settings
+    except ConfigErrors as error:
+        raise _refused(loaded, names, str(error).replace(f"{loaded.file}:", "line ")) from error
     others = tuple(milter for milter in settings.milters if milter.name not in names)
     added = {milter.name for milter in settings.milters} - {milter.name for milter in others}
     if replace(settings, milters=others) != loaded.settings or added != set(names):

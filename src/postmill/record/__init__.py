@@ -5,6 +5,6 @@ counts anything. What becomes of a finished record is decided by whoever hands i
 """
 
 from postmill.record.recorder import Recorder
-from postmill.record.value import Answer, ChildRecord, MessageRecord, Recipient
+from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
-__all__ = ["Answer", "ChildRecord", "MessageRecord", "Recipient", "Recorder"]
+__all__ = ["Answer", "ChildRecord", "Decision", "MessageRecord", "Recipient", "Recorder"]
