@@ -134,7 +134,7 @@ MODE = 'must be permission bits in octal between quotes, such as "0660"'
 STAGES = "connect, helo, mail, rcpt, data, eoh, eom, unknown"
 MILTER_KEYS = (
     "breaker, content, macros, max_sessions, mode, on_error, order, pipeline, pool, pool_idle, pool_size, "
-    "socket, timeouts"
+    "socket, timeouts, when"
 )
 
 BAD: dict[str, tuple[str | bytes, list[str]]] = {
@@ -156,8 +156,8 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         ["p.toml:2: log.zzz: unknown key (known here: format, level, to)"],
     ),
     "key that is to come": (
-        M + 'when = ["remote-network"]\n',
-        [f"p.toml:3: milters.a.when: unknown key (known here: {MILTER_KEYS})"],
+        M + "greylist = true\n",
+        [f"p.toml:3: milters.a.greylist: unknown key (known here: {MILTER_KEYS})"],
     ),
     "key that needs quotes": (
         '[log]\n"le vel" = 1\n',
@@ -165,7 +165,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "key at the top": (
         'listen = ["unix:/a"]\n',
-        ["p.toml:1: listen: unknown key (known here: control, log, manager, milters)"],
+        ["p.toml:1: listen: unknown key (known here: conditions, control, log, manager, milters)"],
     ),
     "misspelt key in an inline table": (
         M + 'timeouts = { connect = "5s",\tcomand = "5s" }\n',

@@ -358,6 +358,18 @@ def test_a_socket_in_use_is_left_to_who_has_it(daemon: Daemon) -> None:
     assert daemon.ask("status")["pid"] == daemon.pid, "nor is it taken away at the end"
 
 
+@as_root
+def test_a_group_that_is_missing_is_named(daemon: Daemon) -> None:
+    daemon.control["socket_group"] = "no-such-group"
+    daemon.start()
+    assert (
+        "there is no group 'no-such-group' for the socket; create it or change control.socket_group"
+        in daemon.log
+    )
+    assert serves(daemon)
+    assert [path.name for path in daemon.directory.iterdir() if path.is_socket()] == ["mta.sock"]
+
+
 def test_what_is_no_socket_is_left_alone(daemon: Daemon) -> None:
     file = daemon.directory / "control.sock"
     file.write_text("precious")

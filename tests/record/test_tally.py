@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from postmill.record import Answer, ChildRecord, MessageRecord, Tally, percentile
+from postmill.record import Answer, ChildRecord, Decision, MessageRecord, Tally, percentile
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Mail, SessionPlan
 from postmill.testing.script import Close, Rule, Script
@@ -44,6 +44,14 @@ def test_a_child_is_counted_by_its_last_word_and_by_each_fault() -> None:
         "mail": 2,
         "end-of-message": 1,
     }, "a fault is no answer, and has no time"
+
+
+def test_a_child_that_was_left_out_was_not_asked() -> None:
+    skipped = ChildRecord("spam", conditions={"trust": Decision("trust", False, "trusted domain")})
+    tally = Tally()
+    tally.add(record("accept", skipped), 5.0)
+    child = tally.children["spam"]
+    assert (child.asked, child.verdicts, child.heard) == (0, {"skipped": 1}, 0.0)
 
 
 def test_what_a_connection_repeats_for_each_message_is_counted_once() -> None:

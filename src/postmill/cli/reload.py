@@ -13,7 +13,9 @@ import click
 
 from postmill.cli import report
 from postmill.cli.controlling import Control, controlling
-from postmill.config import Loaded, load
+from postmill.cli.rehearsing import rehearsed
+from postmill.config import Loaded
+from postmill.daemon.configuration import load_configuration
 from postmill.errors import ConfigError, RequestError, UnavailableError
 
 
@@ -32,12 +34,13 @@ from postmill.errors import ConfigError, RequestError, UnavailableError
 def command(control: Control, reset: bool, pid: int | None, pid_file: str, wait: float) -> None:
     """Make the daemon take its changed configuration.
 
-    The configuration is checked first; with an error in it the daemon is left alone. Sessions under way
-    finish on the old one. A daemon that cannot be reached over its control socket is sent SIGHUP, if its
-    process id is in `manager.pid_file`. Exit status 0 once the new configuration is in force, 78 when it
-    was refused, 77 when you may not do this, 69 when the daemon cannot be found or does not answer.
+    The configuration is checked first, and its cases (`postmill policy test`) are played; with an error the
+    daemon is left alone. Sessions under way finish on the old one. A daemon that cannot be reached over its
+    control socket is sent SIGHUP, if its process id is in `manager.pid_file`. Exit status 0 once the new
+    configuration is in force, 78 when it was refused, 77 when you may not do this, 69 when the daemon cannot
+    be found or does not answer.
     """
-    loaded = load(control.config_file)
+    loaded = rehearsed(load_configuration(control.config_file))
     for warning in loaded.warnings:
         report("postmill", "warning", str(warning))
     text = None if pid or pid_file else _over_socket(control, reset, wait, bool(_pid_file(loaded)))

@@ -7,7 +7,7 @@ exists on this machine is not asked here: the daemon finds that out when it star
 
 from __future__ import annotations
 
-from postmill.config.loading import DEFAULT_FILE, load, load_control
+from postmill.config.loading import DEFAULT_FILE, load, load_control, parse
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import (
@@ -35,4 +35,5 @@ __all__ = [
     "Timeouts",
     "load",
     "load_control",
+    "parse",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postmill.config.reading import Reader
 from postmill.config.settings import MilterSettings, Settings
+from postmill.config.tables import Reader
 from postmill.errors import ConfigError
 
 POSTFIX_PATIENCE = 30.0

@@ -9,27 +9,33 @@ from pathlib import Path
 from typing import Any, cast
 
 from postmill.config.checks import check
+from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
-from postmill.config.reading import Reader, read_settings, read_table
+from postmill.config.reading import read_settings
 from postmill.config.settings import ControlSettings
+from postmill.config.tables import Reader, read_table
 from postmill.errors import ConfigError
 
 DEFAULT_FILE = "/etc/postmill/postmill.toml"
 
 
-def load(path: str | os.PathLike[str]) -> Loaded:
-    """Read and check a configuration file.
+def load(path: str | os.PathLike[str], conditions: Shelf = NO_CONDITIONS) -> Loaded:
+    """Read and check a configuration file that may name these ``conditions``.
 
     Raises ConfigErrors, which lists every problem: a file that cannot be read, faulty TOML, an unknown key, a
     value of the wrong kind, settings that contradict each other.
     """
     file = os.fspath(path)
-    text = _text(file)
+    return parse(file, _text(file), conditions)
+
+
+def parse(file: str, text: str, conditions: Shelf = NO_CONDITIONS) -> Loaded:
+    """Read and check the text of a configuration; ``file`` names it in problems. Raises ConfigErrors."""
     document = _parse(file, text)
     reader = Reader(file, key_lines(text))
-    settings = read_settings(reader, document)
+    settings = read_settings(reader, document, conditions)
     warnings = check(settings, reader) if settings is not None else ()
     if settings is None or reader.problems:
         raise ConfigErrors(reader.problems)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from postmill.config.settings import Settings
 from postmill.errors import ConfigError
+
+if TYPE_CHECKING:
+    from postmill.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

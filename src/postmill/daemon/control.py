@@ -83,7 +83,9 @@ class ControlSocket:
             return
         self._settings = settings
         try:
-            self._sock = listener.bind(settings.socket, settings.socket_mode, settings.socket_group)
+            self._sock = listener.bind(
+                settings.socket, settings.socket_mode, settings.socket_group, "control"
+            )
             self._inode = os.lstat(settings.socket.path).st_ino
         except (PostmillError, OSError) as error:
             log.error("no control socket, `postmill status` and its like will not work: %s", error)

@@ -15,10 +15,12 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from postmill.config.settings import Settings
 from postmill.daemon import logs, worker
 from postmill.daemon.lines import LineReader, Message, decode, encode
+from postmill.daemon.mail_load import LoadMeter, SessionCounts
 from postmill.errors import PostmillError, RequestError, UnavailableError
 
 log = logging.getLogger("postmill.parent")
@@ -75,9 +77,12 @@ class Crew:
     selector: selectors.BaseSelector
     abandon: Callable[[], None]
     hear: Callable[[Worker, Message], None]
+    process_limit: int = 0
+    """How many processes the MTA may run, for conditions that look at the load."""
     serving: dict[int, Worker] = field(default_factory=dict)
     retired: dict[int, Worker] = field(default_factory=dict)
     _lifeline: tuple[int, int] = (-1, -1)
+    _counts: SessionCounts = field(default_factory=SessionCounts)
 
     @property
     def all(self) -> list[Worker]:
@@ -96,7 +101,7 @@ class Crew:
         problem = "a worker process did not come up; the log says why"
         try:
             for _ in range(count):
-                started.append(self._fork(settings, sockets))
+                started.append(self._fork(settings, sockets, started))
         except OSError as error:
             problem = f"cannot start a worker process: {error.strerror}"
         ready = [one for one in started if _is_ready(one.ready)]
@@ -125,21 +130,24 @@ class Crew:
         else:
             self.serving[one.pid] = one
 
-    def _fork(self, settings: Settings, sockets: Sequence[socket.socket]) -> Worker:
+    def _fork(self, settings: Settings, sockets: Sequence[socket.socket], others: Sequence[Worker]) -> Worker:
         if self._lifeline == (-1, -1):
             self._lifeline = os.pipe()
         ready, ready_write = os.pipe()
         channel, its_channel = socket.socketpair()
+        place = self._counts.take_place()
         try:
             pid = os.fork()
         except OSError:
             for descriptor in (ready, ready_write, channel.detach(), its_channel.detach()):
                 os.close(descriptor)
+            self._counts.give_back(0)
             raise
         if pid:
             os.close(ready_write)
             its_channel.close()
             channel.setblocking(False)
+            self._counts.belongs_to(place, pid)
             one = Worker(pid, ready, channel, time.time())
             self.selector.register(channel, selectors.EVENT_READ, lambda: self._listen(one))
             return one
@@ -147,9 +155,12 @@ class Crew:
         try:
             os.close(ready)
             channel.close()
-            self._disinherit()
+            self._disinherit([*self.all, *others])
             logs.configure(settings.log)
-            worker.serve(settings, sockets, ready_write, self._lifeline[0], its_channel)
+            surroundings = worker.Surroundings(
+                partial(self._counts.write, place), LoadMeter(self._counts, self.process_limit)
+            )
+            worker.serve(settings, sockets, ready_write, self._lifeline[0], its_channel, surroundings)
             status = 0
         except BaseException:
             log.exception("worker failed")
@@ -157,10 +168,10 @@ class Crew:
             logging.shutdown()
             os._exit(status)
 
-    def _disinherit(self) -> None:
+    def _disinherit(self, others: Sequence[Worker]) -> None:
         """Close in a new worker what is its parent's."""
         os.close(self._lifeline[1])
-        for one in self.all:
+        for one in others:
             one.channel.close()
             os.close(one.ready)
         self.abandon()
@@ -196,6 +207,7 @@ class Crew:
             if pid in self.serving:
                 log.error("worker %d ended with status %d; starting another", pid, status)
                 lost.append(pid)
+            self._counts.give_back(pid)
             one = self.serving.pop(pid, None) or self.retired.pop(pid, None)
             if one is not None:
                 self._forget(one)

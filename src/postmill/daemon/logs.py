@@ -170,5 +170,8 @@ def describe(record: MessageRecord) -> str:
     for child in record.children.values():
         edits = "".join(f" {kind}:{count}" for kind, count in child.edits.items())
         mark = "(evaluated)" if child.evaluated else ""
-        parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{edits}")
+        if child.verdict == "skipped" and child.skipped is not None:
+            parts.append(f"{child.name}=skipped({child.skipped.name}: {child.skipped.because})")
+        else:
+            parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{edits}")
     return " ".join(parts)

@@ -27,6 +27,7 @@ from postmill.daemon import logs, outcome, privileges
 from postmill.daemon.control import ControlSocket
 from postmill.daemon.crew import Crew, Worker
 from postmill.daemon.lines import Message
+from postmill.daemon.mail_load import process_limit
 from postmill.daemon.notify import activated_sockets, notify, notify_reloading
 from postmill.daemon.operations import Operations
 from postmill.daemon.overrides import Overrides
@@ -110,6 +111,7 @@ class Parent:
             self._write_pid_file(manager.pid_file)
             self.control.open(self.settings.control)
             privileges.drop(manager.user, manager.group)
+            self.crew.process_limit = process_limit(manager.mta_processes)
             self.crew.take_over(self._start_workers(self.settings, self._listening))
             notify("READY=1", f"MAINPID={os.getpid()}", f"STATUS={self._status()}")
             log.info("serving: %s", self._status())
@@ -225,6 +227,7 @@ class Parent:
         has_control = self.control.is_open
         try:
             loaded = self.load()
+            self.crew.process_limit = process_limit(loaded.settings.manager.mta_processes)
             self._swap(loaded, Overrides() if reset else self.overrides.still_over(loaded.settings))
         except (PostmillError, OSError) as error:
             log.error("reload refused, the old configuration stays in force: %s", error)

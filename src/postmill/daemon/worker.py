@@ -15,13 +15,16 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import uvloop
 
+from postmill.api.ports import Load
 from postmill.config.settings import Settings
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
 from postmill.daemon.lines import LineReader, Message, decode, encode
+from postmill.daemon.ports import system_ports
 from postmill.daemon.report import report
 from postmill.record import MessageRecord, Tally
 
@@ -31,12 +34,21 @@ READY = b"R"
 _FAREWELL_WITHIN = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker shares with the others: where it counts its sessions, and the load of all."""
+
+    counted: Callable[[int], None]
+    load: Callable[[], Load]
+
+
 def serve(
     settings: Settings,
     listeners: Sequence[socket.socket],
     ready: int,
     lifeline: int,
     channel: socket.socket,
+    surroundings: Surroundings,
 ) -> None:
     """Serve until SIGTERM (finish within the drain time-out) or SIGUSR1 (finish at leisure).
 
@@ -45,7 +57,7 @@ def serve(
     left.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listeners, ready, lifeline, channel))
+        runner.run(_serve(settings, listeners, ready, lifeline, channel, surroundings))
 
 
 def _calm_collector() -> None:
@@ -58,9 +70,12 @@ def _calm_collector() -> None:
 class _Duty:
     """A worker's service with what it has counted, and when it is to end."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, surroundings: Surroundings
+    ) -> None:
         self.tally = Tally()
-        self.service = build_service(settings, loop, self._sink)
+        ports = system_ports(surroundings.load)
+        self.service = build_service(settings, loop, self._sink, ports, surroundings.counted)
         self.end: asyncio.Future[float | None] = loop.create_future()
         """How long sessions may take from then on; None: as long as they like."""
 
@@ -92,9 +107,10 @@ async def _serve(
     ready: int,
     lifeline: int,
     channel: socket.socket,
+    surroundings: Surroundings,
 ) -> None:
     loop = asyncio.get_running_loop()
-    duty = _Duty(settings, loop)
+    duty = _Duty(settings, loop, surroundings)
     patience = settings.manager.drain_timeout
     loop.add_signal_handler(signal.SIGTERM, duty.finish, patience)
     loop.add_signal_handler(signal.SIGUSR1, duty.finish, None)

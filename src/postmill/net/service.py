@@ -12,7 +12,7 @@ from time import monotonic
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
 from postmill.chain.session import Session
-from postmill.chain.state import Plan
+from postmill.chain.state import NO_PORTS, Plan, Ports
 from postmill.mail.body import Body
 from postmill.net.children import ChildService
 from postmill.net.link import ChildLink
@@ -37,6 +37,9 @@ class Service:
         *,
         new_observer: Callable[[], Observer],
         new_body: Callable[[], Body],
+        ports: Ports = NO_PORTS,
+        counted: Callable[[int], None] = lambda sessions: None,
+        condition_timeout: float = 10.0,
         progress_interval: float = 8.0,
         max_connections: int = 4096,
     ) -> None:
@@ -51,6 +54,9 @@ class Service:
         self.connections: set[MtaConnection] = set()
         self._new_observer = new_observer
         self._new_body = new_body
+        self.condition_timeout = condition_timeout
+        self._ports = ports
+        self._counted = counted
         self._progress_interval = progress_interval
         self._max_connections = max_connections
         self._listeners: list[socket.socket] = []
@@ -93,7 +99,7 @@ class Service:
                 self.loop.call_later(_LISTEN_AGAIN, self._listen_again)
                 return
             sock.setblocking(False)
-            session = Session(self.plan, self.negotiations, self._new_observer(), self._new_body)
+            session = Session(self.plan, self.negotiations, self._new_observer(), self._new_body, self._ports)
             self.connections.add(MtaConnection(self, sock, session))
 
     def _listen_again(self) -> None:
@@ -118,9 +124,10 @@ class Service:
     def _tick(self) -> None:
         """Look after deadlines, signs of life and idle links."""
         now = self.now()
-        if self.waiting:
-            for link in [link for link in self.waiting if link.deadline <= now]:
-                link.timed_out()
+        self._counted(len(self.connections))
+        for link in [link for link in self.waiting if link.deadline <= now]:
+            link.timed_out()
+        if self.waiting or self.plan.conditional:
             for connection in self.connections:
                 connection.sign_of_life(now, self._progress_interval)
         for child in self.children.values():

@@ -7,12 +7,13 @@ whoever hands in the sink.
 
 from postmill.record.recorder import Recorder
 from postmill.record.tally import ChildTally, Tally, percentile
-from postmill.record.value import Answer, ChildRecord, MessageRecord, Recipient
+from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
 __all__ = [
     "Answer",
     "ChildRecord",
     "ChildTally",
+    "Decision",
     "MessageRecord",
     "Recipient",
     "Recorder",

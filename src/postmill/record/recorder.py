@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postmill.chain.macros import bare, parse_pairs
-from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict
-from postmill.record.value import STAGE_NAMES, VERDICT_NAMES, Answer, ChildRecord, MessageRecord, Recipient
+from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
+from postmill.record.value import STAGE_NAMES, Answer, ChildRecord, Decision, MessageRecord, Recipient
 from postmill.wire.codes import Command, Reply
 
 _EDIT_NAMES = {
@@ -29,13 +29,6 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _verdict_name(letter: int, text: bytes) -> str:
-    name = VERDICT_NAMES.get(chr(letter), chr(letter))
-    if name != "reply":
-        return name
-    return "shutdown" if text.startswith(b"421") else "reject" if text.startswith(b"5") else "tempfail"
-
-
 class Recorder:
     """Implements ``chain.notes.Observer``; hands each finished record to ``sink``.
 
@@ -46,7 +39,9 @@ class Recorder:
     __slots__ = (
         "_address",
         "_connection",
+        "_connection_decisions",
         "_decision",
+        "_decisions",
         "_edits",
         "_held",
         "_helo",
@@ -72,12 +67,14 @@ class Recorder:
         """What was said before there was a message; it belongs to every message of the connection."""
         self._told = 0
         """How many of these an earlier record has."""
+        self._connection_decisions: list[tuple[str, Decision]] = []
         self._decision: tuple[int, Verdict] | None = None
         self._forget()
 
     def _forget(self) -> None:
         self._mail: bytes | None = None
         self._notes: list[Note] = []
+        self._decisions: list[tuple[str, Decision]] = []
         self._recipients: list[tuple[bytes, Verdict]] = []
         self._edits: list[tuple[str, tuple[Edit, ...]]] = []
         self._held = b""
@@ -113,6 +110,11 @@ class Recorder:
         """A child answered, or was lost."""
         notes = self._connection if self._mail is None else self._notes
         notes.append((child, stage, outcome, evaluated))
+
+    def condition(self, child: str, name: str, applies: bool, because: str) -> None:
+        """A condition was decided."""
+        decisions = self._connection_decisions if self._mail is None else self._decisions
+        decisions.append((child, Decision(name, applies, because)))
 
     def edited(self, child: str, edits: tuple[Edit, ...]) -> None:
         """A child's edits take effect."""
@@ -156,9 +158,9 @@ class Recorder:
             client_address=_text(self._address),
             helo=_text(self._helo),
             sender=None if self._mail is None else _text(self._mail),
-            recipients=[Recipient(_text(to), _verdict_name(v.letter, v.text)) for to, v in self._recipients],
+            recipients=[Recipient(_text(to), word_for(v.letter, v.text)) for to, v in self._recipients],
             stage=STAGE_NAMES.get(chr(stage), ""),
-            verdict=_verdict_name(verdict.letter, verdict.text),
+            verdict=word_for(verdict.letter, verdict.text),
             by=verdict.by,
             reply=_text(verdict.text),
             held=_text(self._held),
@@ -171,10 +173,14 @@ class Recorder:
         return record
 
     def _add_children(self, record: MessageRecord) -> None:
+        for name, decision in (*self._connection_decisions, *self._decisions):
+            decided = record.children.setdefault(name, ChildRecord(name))
+            decided.conditions[decision.name] = decision
         for name, stage, outcome, evaluated in (*self._connection, *self._notes):
             child = record.children.get(name)
             if child is None:
-                child = record.children[name] = ChildRecord(name, evaluated=evaluated)
+                child = record.children[name] = ChildRecord(name)
+            child.evaluated = evaluated
             child.answers.append(_answer(stage, outcome))
         for name, *_ in self._connection[: self._told]:
             record.children[name].repeated += 1
@@ -200,6 +206,6 @@ def _answer(stage: int, outcome: Outcome) -> Answer:
         return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
-    verdict = "quarantine" if outcome.hold is not None else _verdict_name(outcome.letter, outcome.text)
+    verdict = "quarantine" if outcome.hold is not None else word_for(outcome.letter, outcome.text)
     text = _text(outcome.text or outcome.hold or b"")
     return Answer(name, verdict, ms, text)

@@ -44,9 +44,10 @@ class ChildTally:
 
     def add(self, record: ChildRecord, now: float) -> None:
         """Count what a child had to do with a message that ended at ``now``."""
-        self.asked += 1
         verdict = record.verdict
         answers = record.answers[record.repeated :] if record.repeated else record.answers
+        if record.answers:
+            self.asked += 1
         times = self.times
         for stage, said, ms, _ in answers:
             if said.startswith(_LOST):
@@ -60,7 +61,7 @@ class ChildTally:
             histogram[place] = histogram.get(place, 0) + 1
         if verdict.startswith(_LOST):
             verdict = "lost"
-        else:
+        elif answers:
             self.heard = now
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
 

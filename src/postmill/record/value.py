@@ -5,17 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-VERDICT_NAMES = {
-    "c": "continue",
-    "a": "accept",
-    "r": "reject",
-    "t": "tempfail",
-    "d": "discard",
-    "y": "reply",
-    "s": "skip",
-    "4": "shutdown",
-    "q": "quarantine",
-}
 STAGE_NAMES = {
     "O": "negotiate",
     "C": "connect",
@@ -40,6 +29,14 @@ class Answer(NamedTuple):
     text: str = ""
 
 
+class Decision(NamedTuple):
+    """What a condition of a child said: its name as `when` has it, whether it holds, and why."""
+
+    name: str
+    applies: bool
+    because: str
+
+
 @dataclass(slots=True)
 class ChildRecord:
     """All that one child had to do with a message."""
@@ -52,6 +49,13 @@ class ChildRecord:
     """Its verdicts and edits were recorded, not applied."""
     repeated: int = 0
     """How many of the answers, the first ones, stand in an earlier record of the same connection, too."""
+    conditions: dict[str, Decision] = field(default_factory=dict)
+    """What was decided about asking it, by the condition's name."""
+
+    @property
+    def skipped(self) -> Decision | None:
+        """Return the decision that left it out, None where it was not left out."""
+        return next((decision for decision in self.conditions.values() if not decision.applies), None)
 
     @property
     def ms(self) -> float:
@@ -64,6 +68,8 @@ class ChildRecord:
         for answer in reversed(self.answers):
             if answer.verdict not in ("continue", "skip"):
                 return answer.verdict
+        if self.skipped is not None:
+            return "skipped"
         return "continue" if self.answers else "not-asked"
 
 
@@ -107,6 +113,7 @@ class MessageRecord:
             {
                 **asdict(child),
                 "answers": [answer._asdict() for answer in child.answers],
+                "conditions": [decision._asdict() for decision in child.conditions.values()],
                 "verdict": child.verdict,
                 "ms": round(child.ms, 3),
             }
