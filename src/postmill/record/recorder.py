@@ -22,6 +22,8 @@ _EDIT_NAMES = {
 _MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
 _ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
 _STAGES = {ord(letter): name for letter, name in STAGE_NAMES.items()}
+_VERDICTS = {ord(letter): name for letter, name in VERDICT_NAMES.items()}
+_CONTINUE = int(Reply.CONTINUE)
 Note = tuple[str, int, Outcome, bool]
 
 
@@ -30,9 +32,9 @@ def _text(data: bytes) -> str:
 
 
 def _verdict_name(letter: int, text: bytes) -> str:
-    name = VERDICT_NAMES.get(chr(letter), chr(letter))
+    name = _VERDICTS.get(letter)
     if name != "reply":
-        return name
+        return name or chr(letter)
     return "shutdown" if text.startswith(b"421") else "reject" if text.startswith(b"5") else "tempfail"
 
 
@@ -154,7 +156,7 @@ class Recorder:
             helo=_text(self._helo),
             sender=None if self._mail is None else _text(self._mail),
             recipients=[Recipient(_text(to), _verdict_name(v.letter, v.text)) for to, v in self._recipients],
-            stage=STAGE_NAMES.get(chr(stage), ""),
+            stage=_STAGES.get(stage, ""),
             verdict=_verdict_name(verdict.letter, verdict.text),
             by=verdict.by,
             reply=_text(verdict.text),
@@ -189,8 +191,8 @@ class Recorder:
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
     name = _STAGES.get(outcome.stage or stage, "")
-    ms = round(outcome.elapsed * 1000, 3)
-    if type(outcome) is Answered and outcome.letter == Reply.CONTINUE and outcome.hold is None:
+    ms = outcome.elapsed * 1000
+    if type(outcome) is Answered and outcome.letter == _CONTINUE and outcome.hold is None:
         return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 VERDICT_NAMES = {
@@ -39,6 +41,13 @@ class Answer(NamedTuple):
     ms: float
     text: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**self._asdict(), "ms": round(self.ms, 3)}
+
+
+_MS: Callable[[Answer], float] = attrgetter("ms")
+
 
 @dataclass(slots=True)
 class ChildRecord:
@@ -54,7 +63,7 @@ class ChildRecord:
     @property
     def ms(self) -> float:
         """Milliseconds it was waited for, all stages together."""
-        return sum(answer.ms for answer in self.answers)
+        return sum(map(_MS, self.answers))
 
     @property
     def verdict(self) -> str:
@@ -104,7 +113,7 @@ class MessageRecord:
         data["children"] = [
             {
                 **asdict(child),
-                "answers": [answer._asdict() for answer in child.answers],
+                "answers": [answer.as_dict() for answer in child.answers],
                 "verdict": child.verdict,
                 "ms": round(child.ms, 3),
             }
