@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from postmill.chain.macros import MacroFilter
 from postmill.chain.steps import Verdict
@@ -120,7 +121,7 @@ class Child:
         """The last thing it did leaves the link fit for a pool (protocol §6.8)."""
         self.backlog: list[bytes] = []
         """Packets without answer, kept for the next write."""
-        self.link: object | None = None
+        self.link: Any = None
         """The shell's own: what carries this child's conversations."""
 
     @property

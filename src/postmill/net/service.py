@@ -47,7 +47,8 @@ class Service:
         self.now: Callable[[], float] = monotonic
         self.negotiations = Negotiations()
         self.children: Mapping[str, ChildService] = {}
-        self.waiting: set[ChildLink] = set()
+        self.links: set[ChildLink] = set()
+        """All that have not ended, kept ones included."""
         self.connections: set[MtaConnection] = set()
         self._new_observer = new_observer
         self._new_body = new_body
@@ -117,11 +118,10 @@ class Service:
     def _tick(self) -> None:
         """Look after deadlines, signs of life and idle links."""
         now = self.now()
-        if self.waiting:
-            for link in [link for link in self.waiting if link.deadline <= now]:
-                link.timed_out()
-            for connection in self.connections:
-                connection.sign_of_life(now, self._progress_interval)
+        for link in [link for link in self.links if link.deadline <= now]:
+            link.timed_out()
+        for connection in self.connections:
+            connection.sign_of_life(now, self._progress_interval)
         for child in self.children.values():
             if child.pool is not None:
                 child.pool.sweep()
