@@ -110,7 +110,7 @@ class _Carrier:
         found: dict[str, Table] = {}
         for milter in self.declared.milters.values():
             name = self.milter_name(milter, found)
-            table = Table(name, MilterSettings, is_needed=True, place=milter.place)
+            table = Table(name, MilterSettings, is_needed=True, milter=milter.name)
             if self.milter(milter, table):
                 found[table.name] = table
         return list(found.values())

@@ -66,6 +66,7 @@ class _Lexer:
         self.spaced = False
         self.depth = 0
         self.heredocs: list[re.Pattern[str]] = []
+        self.no_heredocs: set[str] = set()  # what is not the end of one from here on
         self.line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
         self.ways = (self.word, self.operator_name, self.literal, self.variable_or_mark)
 
@@ -291,7 +292,9 @@ class _Lexer:
             return False
         indent, word = r"[ \t]*" if found[1] else "", found[3] or found[4]
         terminator = re.compile(rf"^{indent}{re.escape(word)}\r?$", re.MULTILINE)
-        if not terminator.search(self.text, self.end_of_line(start) + 1):
+        is_known = terminator.pattern in self.no_heredocs
+        if is_known or not terminator.search(self.text, self.end_of_line(start) + 1):
+            self.no_heredocs.add(terminator.pattern)
             if self.tokens and self.tokens[-1].kind != "mark":
                 return False  # `list <<Item`, `class <<self`
             raise self.unreadable(f"the here-document {word} has no end", start)
