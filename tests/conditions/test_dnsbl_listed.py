@@ -72,12 +72,11 @@ def test_listed_nowhere() -> None:
     assert ask({}) == Skip("192.0.2.5 is not listed in bl.example, zen.example")
 
 
-def test_ipv6_is_asked_by_nibbles_and_mapped_ipv4_as_ipv4() -> None:
+def test_ipv6_is_asked_by_nibbles() -> None:
     assert question(ip_address(V6), "bl.example") == f"{V6_NAME}.bl.example"
     assert ask({f"{V6_NAME}.bl.example": ["127.0.0.2"]}, V6) == Apply(
         f"{V6} is listed in bl.example (127.0.0.2)"
     )
-    assert isinstance(ask({"5.2.0.192.bl.example": ["127.0.0.2"]}, "::ffff:192.0.2.5"), Apply)
 
 
 def test_a_submission_on_the_host_is_asked_about_nowhere() -> None:

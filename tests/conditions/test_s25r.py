@@ -167,7 +167,6 @@ def test_ipv6_is_left_out_by_default() -> None:
             "2001:db8::1 is an IPv6 address, and only IPv4 is looked at (ipv4_only)"
         )
         assert isinstance(decide(s25r, client("2001:db8::1", name), ipv4_only=False), Apply)
-        assert isinstance(decide(s25r, client("::ffff:192.0.2.5", name)), Apply)
 
 
 def test_a_submission_on_the_host_is_left_out() -> None:

@@ -43,14 +43,15 @@ class Entry:
 def entries(within: str = "") -> tuple[Entry, ...]:
     """Every key of the schema in the order of the schema, or those below one of ``TABLES``."""
     chosen = [(name, of) for name, of, _ in TABLES if within in {"", name}]
-    return tuple(entry for name, of in chosen for entry in _entries(name, of))
+    return tuple(entry for name, of in chosen for entry in entries_of(of, f"{name}."))
 
 
-def _entries(prefix: str, of: type[Any]) -> Iterator[Entry]:
+def entries_of(of: type[Any], prefix: str = "") -> Iterator[Entry]:
+    """Every key that a class of settings declares, such as that of a condition."""
     for declared in filter(is_key, dataclasses.fields(of)):
-        kind, name = declared.metadata["kind"], f"{prefix}.{declared.name}"
+        kind, name = declared.metadata["kind"], f"{prefix}{declared.name}"
         if isinstance(kind, Section):
-            yield from _entries(name, kind.of)
+            yield from entries_of(kind.of, f"{name}.")
         else:
             yield Entry(name, kind.allowed, _default(declared), declared.metadata["doc"])
 

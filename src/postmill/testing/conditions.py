@@ -11,11 +11,18 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from postmill.api.conditions import Answer, Condition
 from postmill.api.nouns import Noun
 from postmill.api.settings import is_key
+from postmill.daemon.policies import load_policies
+
+
+def policies(directory: str | Path) -> Mapping[str, Condition]:
+    """Return the conditions of a ``policy.d``, by name, as the daemon loads them; raises ConfigError."""
+    return load_policies(Path(directory), {})
 
 
 def settings_of(condition: Condition, /, **written: Any) -> Any:

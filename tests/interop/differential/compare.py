@@ -68,10 +68,10 @@ def _child(
     scenario: Scenario, position: int, direct: tuple[Connection, ...], behind: tuple[Connection, ...]
 ) -> Iterator[Difference | str]:
     """Differences and excuses of one child, connection by connection."""
-    if scenario.manager.pipeline:
-        direct, behind = map(tuple, map(permitted.as_if_never_in_bursts, (direct, behind)))
-    ones = [permitted.normal_form(connection) for connection in direct]
-    others = [permitted.normal_form(connection) for connection in behind]
+    ones, others = (
+        [permitted.normal_form(connection) for connection in permitted.as_one_link(scenario, side)]
+        for side in (direct, behind)
+    )
     if len(others) != len(ones):
         ones, others = _used(ones), _used(others)
     for number, (one, other) in enumerate(zip_longest(ones, others, fillvalue=()), 1):

@@ -17,7 +17,7 @@ from tests.interop.differential.observation import ANSWER, Connection, Packet
 from tests.interop.differential.scenario import Child, Scenario, Step
 
 REFUSING = "rty4"
-ASKED_TOGETHER = "CHMTU"
+ASKED_TOGETHER = "CHMT"
 CONTENT_EDITS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
 ABORT: Packet = ("A", b"")
 
@@ -85,15 +85,19 @@ def normal_form(connection: Connection) -> tuple[Packet, ...]:
     return without_goodbye(aborts_where_they_matter(connection.packets))
 
 
-def as_if_never_in_bursts(connections: Sequence[Connection]) -> list[Connection]:
-    """What filters saw with ``pipeline`` on, without what a burst adds (design: a switch for each filter).
+def as_one_link(scenario: Scenario, connections: Sequence[Connection]) -> list[Connection]:
+    """What a filter saw, as if links were never given up: one CONNECT, HELO only where it is new.
 
-    A filter that is handed a message in one burst may read on behind its verdict, or its SKIP; that link is given up
-    then, and the next message comes on a new one with CONNECT and HELO told again.
+    ``pipeline``: a filter that is handed a message in one burst may read on behind its verdict, or its SKIP; that link
+    is given up then, and the next message comes on a new one.  ``ask``: so is the link of one that was asked in vain.
     """
+    if not (scenario.manager.pipeline or scenario.manager.ask == "parallel"):
+        return list(connections)
     joined: list[Packet] = []
     for connection in connections:
-        packets = _without_rest_of_bursts(connection.packets)
+        packets = list(connection.packets)
+        if scenario.manager.pipeline:
+            packets = _without_rest_of_bursts(packets)
         if joined:
             joined = [*without_goodbye(joined), ABORT]
             told = [packet for packet in joined if packet[0] == "H"][-1:]
@@ -145,7 +149,7 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
     """
     others = [child for place, child in enumerate(case.scenario.children) if place != case.position]
     refused = any(_may_refuse_connection(child) for child in others)
-    failed = any(_may_fail(child) and child.on_error != "accept" for child in others)
+    failed = any(may_fail(child) and child.on_error != "accept" for child in others)
     if not refused and not (failed and _says_helo_again(case.scenario)):
         return False
     return case.direct[: len(case.behind)] == case.behind
@@ -242,7 +246,7 @@ def failed_filter_not_asked(
         untold = old or all(
             child.version < 3 or child.protocol & Protocol.NOUNKNOWN for child in scenario.children
         )
-    failing = any(map(_may_fail, scenario.children))
+    failing = any(map(may_fail, scenario.children))
     return untold and failing and (direct or b"")[:1] in (b"4", b"5")
 
 
@@ -280,7 +284,7 @@ def _discards(child: Child) -> bool:
     return any(step[:2] == ("reply", "d") for rule in child.rules for step in rule.do)
 
 
-def _may_fail(child: Child) -> bool:
+def may_fail(child: Child) -> bool:
     """Whether this filter may come into Postfix's failed state: by closing, or by what is no legal answer."""
     irregular = child.absent or child.negotiate is not None or bool(child.extra) or not child.fit
     legal = {("reply", letter) for letter in "cartdsyphim+-2eqb4"}
