@@ -27,6 +27,8 @@ _SYMBOL = re.compile(
 )
 _PERCENT = re.compile(r"%([qQwWiIrsx]?)([^\w\s\u0080-\U0010FFFF])", re.ASCII)
 _HEREDOC = re.compile(r"<<([~-]?)(?:([\"'`])([^\n]+?)\2|([A-Za-z_]\w*))")
+_SPECIAL = r"[0-9~*$?!@/\\;,.=:<>\"&`'+]"
+"""What may stand behind ``$`` in the name of a variable, beside letters."""
 _CHARACTER = re.compile(r"\?(?:\\[\s\S]|[^\s\\])(?!\w)")
 _MARK = re.compile(
     r"\*\*=|<=>|===|\.\.\.|<<=|>>=|&&=|\|\|=|&\.|::|\.\.|\*\*|==|=~|!=|!~|<=|>=|<<|>>|&&|\|\||=>|->"
@@ -344,5 +346,5 @@ class _Lexer:
 @cache
 def _special(opener: str, closer: str, interpolates: bool) -> re.Pattern[str]:
     """What matters between two delimiters: escapes, the delimiters themselves, interpolation."""
-    inner = r"#(?:\{|[$@]{1,2}(?=[A-Za-z_]))|" if interpolates else ""
+    inner = f"#{{|#@{{1,2}}(?=[{_LETTER}])|#\\$(?:(?=[{_LETTER}])|-\\w|{_SPECIAL})|" if interpolates else ""
     return re.compile(rf"\\[\s\S]|{inner}{re.escape(closer)}|{re.escape(opener)}")
