@@ -119,6 +119,7 @@ SERVERS = """
     0  mta.21cn.com
     0  mail.2ndlaw.example
     0  ns1234.ip.example.net
+    0  xmail2.example.com
     0  localhost
     0  host.
     0  xn--bcher-kva.example

@@ -12,7 +12,7 @@ from postmill.cli.options import config_file
 from postmill.config import Loaded
 from postmill.config.describing import Entry, entries, find
 from postmill.config.showing import as_toml, as_values
-from postmill.daemon.configuration import load_configuration
+from postmill.daemon.configuration import conditions_for, load_configuration
 from postmill.migration.printing import as_milter_manager
 
 _FORMS: dict[str, Callable[[Loaded], str]] = {
@@ -62,17 +62,20 @@ def show(config_file: str, form: str, file: str | None) -> None:
 
 
 @command.command()
+@config_file
 @click.argument("key", required=False)
-def describe(key: str | None) -> None:
+def describe(config_file: str, key: str | None) -> None:
     """Explain KEY, or list every key there is.
 
-    KEY may be a whole key (manager.listen), a table (manager, milters) or a last part (on_error).
+    KEY may be a whole key (manager.listen), a table (manager, milters), a condition (percentage) or a last
+    part (on_error).
     """
+    shelf = conditions_for(config_file)
     if key is None:
-        for entry in entries():
+        for entry in entries(shelf=shelf):
             click.echo(f"{entry.key} = {entry.default or '(required)'}")
         return
-    click.echo("\n\n".join(_description(entry) for entry in find(key)))
+    click.echo("\n\n".join(_description(entry) for entry in find(key, shelf)))
 
 
 def _description(entry: Entry) -> str:

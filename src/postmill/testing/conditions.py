@@ -70,7 +70,10 @@ class FixedClock:
 
 @dataclass(slots=True)
 class FixedResolver:
-    """The port ``Resolver`` with the answers of a mapping; an answer that is an OSError is raised."""
+    """The port ``Resolver`` with the answers of a mapping; one that is an OSError is raised.
+
+    Other names do not exist.
+    """
 
     answers: Mapping[str, Sequence[str] | OSError]
     asked: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
@@ -79,7 +82,8 @@ class FixedResolver:
     async def addresses(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """See ``Resolver``."""
         self.asked.append((name, tuple(servers), within))
-        answer = self.answers.get(name, ())
+        wanted = _plain(name)
+        answer = next((found for known, found in self.answers.items() if _plain(known) == wanted), ())
         if isinstance(answer, OSError):
             raise answer
         return tuple(answer)
@@ -87,3 +91,7 @@ class FixedResolver:
     async def texts(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """See ``Resolver``."""
         return await self.addresses(name, servers, within)
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()

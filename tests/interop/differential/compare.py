@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from tests.interop.differential import permitted
+from tests.interop.differential import normal, permitted
 from tests.interop.differential.observation import Connection, Observation, Packet
 from tests.interop.differential.scenario import Scenario
 
@@ -68,10 +68,7 @@ def _child(
     scenario: Scenario, position: int, direct: tuple[Connection, ...], behind: tuple[Connection, ...]
 ) -> Iterator[Difference | str]:
     """Differences and excuses of one child, connection by connection."""
-    ones, others = (
-        [permitted.normal_form(connection) for connection in permitted.as_one_link(scenario, side)]
-        for side in (direct, behind)
-    )
+    ones, others = normal.sessions(scenario, direct), normal.sessions(scenario, behind)
     if len(others) != len(ones):
         ones, others = _used(ones), _used(others)
     for number, (one, other) in enumerate(zip_longest(ones, others, fillvalue=()), 1):

@@ -12,17 +12,26 @@ from itertools import chain
 
 import pytest
 
-from tests.interop.differential import edits, families, generate, matrix
+from tests.interop.differential import clients, edits, families, generate, matrix
 from tests.interop.differential.campaign import by_profile, load_kept
 from tests.interop.differential.compare import compare
 from tests.interop.differential.documented import Documented, everything
 from tests.interop.differential.lane import Lane
 from tests.interop.differential.scenario import Scenario
+from tests.interop.differential.secured import missing, playable
 
 SEED = int(os.environ.get("POSTMILL_DIFFERENTIAL_SEED", "20261123"))
 COUNT = int(os.environ.get("POSTMILL_DIFFERENTIAL_COUNT", "300"))
 
-SHELVES = by_profile(chain(families.comparable(), matrix.scenarios(), matrix.bursts(), edits.scenarios()))
+SHELVES = by_profile(
+    chain(
+        families.comparable(),
+        matrix.scenarios(),
+        matrix.bursts(),
+        edits.scenarios(),
+        clients.scenarios(),
+    )
+)
 KEPT = load_kept()
 RANDOM = by_profile(generate.scenarios(SEED, COUNT))
 DOCUMENTED = list(everything())
@@ -32,7 +41,7 @@ DOCUMENTED = list(everything())
 def lane() -> Iterator[Lane]:
     """Postfix with its filters, and Postfix with Postmill."""
     pairs = [scenario for each in DOCUMENTED for scenario in (each.given, each.like)]
-    with Lane([*SHELVES, *KEPT, *RANDOM, *pairs]) as lane:
+    with Lane([*filter(playable, SHELVES), *KEPT, *RANDOM, *pairs]) as lane:
         yield lane
 
 
@@ -43,6 +52,8 @@ def name_of(value: Scenario | Documented) -> str:
 
 def check(lane: Lane, scenario: Scenario) -> None:
     """Play, and fail with both sides and the scenario itself."""
+    if not playable(scenario):
+        pytest.skip(missing())
     outcome = lane.run(scenario)
     assert outcome.same, f"{outcome.report()}\n{scenario.to_json()}"
 
