@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from postmill.chain.child import ChildSpec
+from postmill.testing.playbook import OFFER
 from postmill.testing.script import Negotiation, Rule, Script, Send
 from postmill.wire.codes import Protocol
 from postmill.wire.framing import frame
 from postmill.wire.packets import encode
-from tests.chain.playbook import OFFER, Shell, verdict
+from tests.chain.playbook import Shell, verdict
 
 C = [("c", b"")]
 PASS = Script()

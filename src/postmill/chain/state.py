@@ -118,11 +118,12 @@ class State:
             self.mta = "sendmail"
 
     def all_out(self, of_connection: bool) -> bool:
-        """Tell whether no child takes part in the message, or connection, any more, and no mail is held."""
+        """Tell whether no child takes part in the message, or connection, any more, and no mail is held.
+
+        Who is left out of a connection by a condition may be asked after all once the client has started TLS.
+        """
         held = self.hold_always is not None or (self.message is not None and self.message.hold is not None)
         least = OUT_OF_CONNECTION if of_connection else OUT_OF_MESSAGE
-        return (
-            bool(self.children)
-            and not held
-            and all(least <= child.state and child.sticky is None for child in self.children)
-        )
+        counted = [child for child in self.children if of_connection or not child.skipped]
+        out = all(least <= child.state and child.sticky is None for child in counted)
+        return bool(counted) and not held and out

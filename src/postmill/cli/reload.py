@@ -10,7 +10,8 @@ import click
 
 from postmill.cli import report
 from postmill.cli.options import config_file
-from postmill.config import load
+from postmill.cli.rehearsing import rehearsed
+from postmill.daemon.configuration import load_configuration
 from postmill.errors import ConfigError, UnavailableError
 
 
@@ -26,13 +27,14 @@ from postmill.errors import ConfigError, UnavailableError
 def command(config_file: str, pid: int | None, pid_file: str, wait: float) -> None:
     """Make the daemon take its changed configuration.
 
-    The configuration is checked first; with an error in it the daemon is left alone. Sessions under way
+    The configuration is checked first, and its cases (`postmill policy test`) are played; with an error the
+    daemon is left alone. Sessions under way
     finish on the old one. Exit status 0 once the new one is in force, 78 when it was refused, 69 when the
     daemon cannot be found or does not answer.
     """
     from postmill.daemon.outcome import Listener  # noqa: PLC0415 - wanted by this command only
 
-    loaded = load(config_file)
+    loaded = rehearsed(load_configuration(config_file))
     for warning in loaded.warnings:
         report("postmill", "warning", str(warning))
     pid = pid or _read_pid(pid_file or loaded.settings.manager.pid_file)

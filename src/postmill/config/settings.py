@@ -7,7 +7,7 @@ show`` and ``describe`` and the reference page all derive from these fields. To 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from postmill.api.conditions import Use
 from postmill.api.kinds import (
@@ -69,6 +69,11 @@ class MilterSettings:
 
     name: str
     socket: Endpoint = required(Socket(), "Where the milter listens.")
+    description: str = key(
+        Text(r"[^\x00-\x1f\x7f]*", "a string without line ends and control characters"),
+        "",
+        "What the milter is for, in your words.",
+    )
     mode: str = key(
         Choice(("enforce", "evaluate", "off")),
         "enforce",
@@ -120,14 +125,11 @@ class MilterSettings:
         "enough of the mail is known, and a milter left out by one is not connected to. Empty: always.",
     )
     breaker: Breaker = section(Breaker, "When to stop trying this milter while it is down.")
-    macros: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict,
-        metadata={
-            "kind": Macros(),
-            "doc": "Macros this milter gets besides those of the MTA, for each stage; they replace the MTA's "
-            "of the same name.",
-            "when_absent": "",
-        },
+    macros: Mapping[str, Mapping[str, str]] = key(
+        Macros(),
+        {},
+        "Macros this milter gets besides those of the MTA, for each stage; they replace those of the same "
+        "name.",
     )
     conditions: tuple[Use, ...] = ()
     """What ``when`` means."""
@@ -171,6 +173,12 @@ class ManagerSettings:
         "The MTA's dialect: how header positions are counted and when progress may be reported. `auto` "
         "tells it by the macros.",
     )
+    mta_processes: int = key(
+        Count(0),
+        0,
+        "SMTP server processes that the MTA may run at most, for the conditions that go by its load. 0: what "
+        "Postfix's own configuration says, when Postmill starts or reloads.",
+    )
     max_connections: int = key(
         Count(1), 4096, "Connections from the MTA at the same time, for each worker process; more wait."
     )
@@ -200,14 +208,11 @@ class ManagerSettings:
         "At a stop, how long sessions under way may take to finish before they are cut.",
     )
     pid_file: str = key(_PATH, "", "Where to write the process id of the parent process. Empty: nowhere.")
-    same_as_postfix: frozenset[str] = field(
-        default=frozenset(),
-        metadata={
-            "kind": SetOf(Choice(("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text"))),
-            "doc": "Where to do exactly as Postfix does with its own milters although Postmill has a safer "
-            "way; see `docs/differences.md`.",
-            "when_absent": "",
-        },
+    same_as_postfix: frozenset[str] = key(
+        SetOf(Choice(("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text"))),
+        [],
+        "Where to do exactly as Postfix does with its own milters although Postmill has a safer way; see "
+        "`docs/differences.md`.",
     )
 
 

@@ -16,11 +16,13 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 
 from postmill.config import Loaded
 from postmill.config.settings import ManagerSettings, Settings
 from postmill.daemon import logs, outcome, privileges, worker
+from postmill.daemon.mail_load import LoadMeter, SessionCounts, process_limit
 from postmill.daemon.notify import activated_sockets, notify, notify_reloading
 from postmill.errors import PostmillError, UnavailableError
 from postmill.net import listener
@@ -59,6 +61,8 @@ class Parent:
     _wakeup: tuple[int, int] = (-1, -1)
     _pending: set[int] = field(default_factory=set)
     _pid_file: str = ""
+    _counts: SessionCounts = field(default_factory=SessionCounts)
+    _process_limit: int = 0
 
     # -- the life of a daemon -------------------------------------------------------------------------
 
@@ -144,6 +148,7 @@ class Parent:
 
     def _start_workers(self, settings: Settings, sockets: list[socket.socket]) -> dict[int, int]:
         """Start all workers of a configuration and wait until each of them serves."""
+        self._process_limit = process_limit(settings.manager.mta_processes)
         started: list[tuple[int, int]] = []
         problem = "a worker process did not come up; the log says why"
         try:
@@ -162,9 +167,14 @@ class Parent:
 
     def _fork(self, settings: Settings, sockets: list[socket.socket]) -> tuple[int, int]:
         ready_read, ready_write = os.pipe()
+        place = self._counts.take_place()
+        surroundings = worker.Surroundings(
+            partial(self._counts.write, place), LoadMeter(self._counts, self._process_limit)
+        )
         pid = os.fork()
         if pid:
             os.close(ready_write)
+            self._counts.belongs_to(place, pid)
             return pid, ready_read
         status = 1
         try:
@@ -173,7 +183,7 @@ class Parent:
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             logs.configure(settings.log)
-            worker.serve(settings, sockets, ready_write, self._lifeline[0])
+            worker.serve(settings, sockets, ready_write, self._lifeline[0], surroundings)
             status = 0
         except BaseException:
             log.exception("worker failed")
@@ -199,7 +209,11 @@ class Parent:
                 os.close(self._workers.pop(pid))
                 log.error("worker %d ended with status %d; starting another", pid, status)
                 self._replace_at = time.monotonic() + _RESTART_PAUSE
-            self._retired.discard(pid)
+            self._forget(pid)
+
+    def _forget(self, pid: int) -> None:
+        self._retired.discard(pid)
+        self._counts.give_back(pid)
 
     def _replace(self) -> None:
         """Start one worker for one that was lost; what goes wrong is tried again a little later."""
@@ -283,7 +297,7 @@ class Parent:
             except ChildProcessError:
                 done = pid
             if done:
-                self._retired.discard(pid)
+                self._forget(pid)
         if self._retired:
             time.sleep(0.02)
 

@@ -8,13 +8,16 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import uvloop
 
+from postmill.api.ports import Load
 from postmill.config.settings import Settings
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
+from postmill.daemon.ports import system_ports
 from postmill.net.service import Service
 
 log = logging.getLogger("postmill.worker")
@@ -22,14 +25,28 @@ log = logging.getLogger("postmill.worker")
 READY = b"R"
 
 
-def serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker shares with the others: where it counts its sessions, and the load of all."""
+
+    counted: Callable[[int], None]
+    load: Callable[[], Load]
+
+
+def serve(
+    settings: Settings,
+    listeners: Sequence[socket.socket],
+    ready: int,
+    lifeline: int,
+    surroundings: Surroundings,
+) -> None:
     """Serve until SIGTERM (finish within the drain time-out) or SIGUSR1 (finish at leisure).
 
     One byte is written to ``ready`` once MTAs are accepted, and it is closed when they are not any more;
     when ``lifeline`` closes, the parent is gone. A second SIGTERM cuts off the sessions that are left.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listeners, ready, lifeline))
+        runner.run(_serve(settings, listeners, ready, lifeline, surroundings))
 
 
 def _calm_collector() -> None:
@@ -39,9 +56,16 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
+async def _serve(
+    settings: Settings,
+    listeners: Sequence[socket.socket],
+    ready: int,
+    lifeline: int,
+    surroundings: Surroundings,
+) -> None:
     loop = asyncio.get_running_loop()
-    service = build_service(settings, loop, logs.log_message)
+    ports = system_ports(surroundings.load)
+    service = build_service(settings, loop, logs.log_message, ports, surroundings.counted)
     patience = settings.manager.drain_timeout
     finish: asyncio.Future[float | None] = loop.create_future()
 

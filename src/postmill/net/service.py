@@ -38,6 +38,7 @@ class Service:
         new_observer: Callable[[], Observer],
         new_body: Callable[[], Body],
         ports: Ports = NO_PORTS,
+        counted: Callable[[int], None] = lambda sessions: None,
         condition_timeout: float = 10.0,
         progress_interval: float = 8.0,
         max_connections: int = 4096,
@@ -49,12 +50,14 @@ class Service:
         self.now: Callable[[], float] = monotonic
         self.negotiations = Negotiations()
         self.children: Mapping[str, ChildService] = {}
-        self.waiting: set[ChildLink] = set()
+        self.links: set[ChildLink] = set()
+        """All that have not ended, kept ones included."""
         self.connections: set[MtaConnection] = set()
         self._new_observer = new_observer
         self._new_body = new_body
         self.condition_timeout = condition_timeout
         self._ports = ports
+        self._counted = counted
         self._progress_interval = progress_interval
         self._max_connections = max_connections
         self._listeners: list[socket.socket] = []
@@ -121,11 +124,11 @@ class Service:
     def _tick(self) -> None:
         """Look after deadlines, signs of life and idle links."""
         now = self.now()
-        for link in [link for link in self.waiting if link.deadline <= now]:
+        self._counted(len(self.connections))
+        for link in [link for link in self.links if link.deadline <= now]:
             link.timed_out()
-        if self.waiting or self.plan.conditional:
-            for connection in self.connections:
-                connection.sign_of_life(now, self._progress_interval)
+        for connection in self.connections:
+            connection.sign_of_life(now, self._progress_interval)
         for child in self.children.values():
             if child.pool is not None:
                 child.pool.sweep()
