@@ -17,6 +17,7 @@ from postmill.migration.equivalents import BY_NAME, GROUPS
 from postmill.migration.faults import Unreadable
 from postmill.migration.grammar import Assignment, Block, Call, Foreign, Statement, read
 from postmill.migration.remarks import Given, Place, Remarks
+from postmill.migration.ruby import literal
 from postmill.migration.tokens import Pattern
 
 MILTER_SETTINGS = (
@@ -275,9 +276,8 @@ class _Interpreter:
 
     def restrict(self, statement: Call) -> bool:
         milters = statement.options.get("milters", list(self.declared.milters))
-        name = statement.options.get("condition_name") or conditions.LIST_IN_NAME + str(
-            list(statement.values)
-        )
+        own_name = conditions.LIST_IN_NAME + literal(statement.values)
+        name = statement.options.get("condition_name") or own_name
         known = set(statement.options) <= {"milters", "condition_name"}
         if not known or not isinstance(name, str) or not isinstance(milters, list) or not statement.values:
             return False
