@@ -62,9 +62,10 @@ class TestEach:
         assert list(collect([module])) == [name]
 
     def test_says_what_it_is_for(self, name: str, one: Condition) -> None:
-        first = one.doc.partition("\n\n")[0]
+        first, _, rest = one.doc.partition("\n\n")
         assert first.endswith(".")
-        assert 20 < len(first.replace("\n", " ")) <= 120
+        assert "\n" not in first, "one line, for lists"
+        assert rest or not one.settings
         for declared in filter(is_key, dataclasses.fields(one.settings)) if one.settings else ():
             assert declared.metadata["doc"].endswith("."), declared.name
 
@@ -123,7 +124,7 @@ def imported(file: Path) -> set[str]:
 
 
 def test_what_was_promised_is_there() -> None:
-    assert PROMISED <= {name for name, _ in SHELF}
+    assert {name for name, _ in SHELF} >= PROMISED
 
 
 def test_every_file_on_the_shelf_is_a_condition_or_what_some_share() -> None:

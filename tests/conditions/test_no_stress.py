@@ -20,7 +20,7 @@ SETTINGS = test_stress_notify.SETTINGS
         (Load(75, 100), Skip("75 sessions; stress begins at 75 % of the MTA's limit of 100")),
         (
             Load(9999, 0),
-            Apply("the MTA's process limit is not known, so there is no stress; `sessions` would set one"),
+            Apply("the MTA's process limit is not known (mta_processes), so there is no stress"),
         ),
     ],
 )

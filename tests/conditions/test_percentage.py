@@ -70,7 +70,6 @@ def test_of_several_recipients_the_first_counts() -> None:
     first, second = (decide(percentage, recipient(address), of=50, by="recipient") for address in RECIPIENTS)
     assert first != second
     assert decide(percentage, envelope(*RECIPIENTS), of=50, by="recipient") == first
-    assert decide(percentage, recipient(refused=True), of=50, by="recipient") is None
     assert decide(percentage, Envelope(sender(), ()), of=50, by="recipient") == Skip("there is no recipient")
 
 
@@ -81,6 +80,6 @@ def test_a_client_is_its_address_and_with_ipv6_its_network() -> None:
         return said.because
 
     assert place("2001:db8::1") == place("2001:db8::2:3") != place("2001:db8:0:1::1")
-    assert place("192.0.2.5") == place("::ffff:192.0.2.5") != place("192.0.2.6")
+    assert place("192.0.2.5") != place("192.0.2.6")
     assert place("192.0.2.5", "a.example") == place("192.0.2.5", "b.example")
     assert place(None, "a.example") != place(None, "b.example")

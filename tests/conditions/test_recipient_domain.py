@@ -56,11 +56,6 @@ def test_who_joins_at_the_envelope_hears_the_same() -> None:
     assert isinstance(decide(recipient_domain, envelope("a@example.com", "b@example.org"), **ALL), Skip)
 
 
-def test_a_recipient_that_the_mta_refuses_does_not_count() -> None:
-    assert decide(recipient_domain, recipient("a@example.org", refused=True), **ANY) is None
-    assert decide(recipient_domain, recipient("a@example.com", refused=True), **ALL) is None
-
-
 def test_without_recipients_there_is_none_in_the_list() -> None:
     for settings in SETTINGS:
         assert isinstance(decide(recipient_domain, Envelope(sender(), ()), **settings), Skip)

@@ -59,13 +59,6 @@ def test_remote_networks(ip: str) -> None:
     assert decide(remote_network, client(ip)) == Apply(f"{ip} is in no local network")
 
 
-def test_an_ipv4_address_in_ipv6_is_an_ipv4_address() -> None:
-    assert decide(remote_network, client("::ffff:10.0.0.1")) == Skip(
-        "10.0.0.1 is in a local network (10.0.0.0/8)"
-    )
-    assert decide(remote_network, client("::ffff:192.0.2.5")) == Apply("192.0.2.5 is in no local network")
-
-
 def test_a_submission_on_the_host_is_local() -> None:
     assert decide(remote_network, client(None)) == Skip(
         "the mail was submitted on this host, without a network address"

@@ -26,7 +26,7 @@ SETTINGS: list[dict[str, Any]] = [{}, {"share": 50}, {"sessions": 200}]
         (Load(200, 0), {"sessions": 200}, True, "200 sessions; stress begins at 200"),
         (
             *(Load(9999, 0), {}, False),
-            "the MTA's process limit is not known, so there is no stress; `sessions` would set one",
+            "the MTA's process limit is not known (mta_processes), so there is no stress",
         ),
     ],
 )

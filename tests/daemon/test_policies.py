@@ -178,7 +178,8 @@ def test_a_daemon_with_policies() -> None:
             assert refused.returncode == 78
             assert "house.py:1: ZeroDivisionError" in refused.stderr
             wait_until(lambda: daemon.log.count('"sender"') >= 3, "the records")
-        records = [line["message"] for line in map(json.loads, daemon.log.splitlines()) if "message" in line]
+            lines = [json.loads(line) for line in daemon.log.splitlines()]
+    records = [line["message"] for line in lines if "message" in line]
     words = [record["children"][0]["verdict"] for record in records if record["sender"] is not None]
     assert words[:2] == ["continue", "skipped"]
     assert any(

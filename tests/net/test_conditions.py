@@ -73,7 +73,7 @@ def test_the_mta_is_told_to_go_on_waiting(place: Place) -> None:
         outcome = mta.mail(b"<0.9@example.com>")
         assert (outcome.word, outcome.progress >= 2) == ("continue", True)
         mta.quit()
-    assert "OCHM" in place.child.log.letters()
+    assert "OCHM" in place.child.letters()
 
 
 def test_what_takes_too_long_is_a_fault_of_the_milter(place: Place) -> None:

@@ -66,4 +66,6 @@ def value(setting: Any) -> str:
     if isinstance(setting, Mapping):
         inner = ", ".join(f"{json.dumps(key)} = {value(each)}" for key, each in setting.items())
         return f"{{ {inner} }}"
+    if isinstance(setting, list):
+        return f"[{', '.join(map(value, setting))}]"
     return json.dumps(setting)

@@ -53,17 +53,11 @@ class Client:
     name: str
     """Host name as the MTA verified it; ``unknown`` or ``[address]`` where it could not."""
     ip: IPAddress | None
-    """Its address; None for a local submission or a unix socket."""
+    """Its address, IPv4 where one came mapped into IPv6; None for a local submission or a unix socket."""
     port: int = 0
     mta: str = ""
     """``postfix`` or ``sendmail``; empty as long as it is not known."""
     macros: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def plain_ip(self) -> IPAddress | None:
-        """Its address; an IPv4 one that came mapped into IPv6 (RFC 4291 §2.5.5.2) as IPv4."""
-        mapped = self.ip.ipv4_mapped if isinstance(self.ip, IPv6Address) else None
-        return mapped or self.ip
 
     @property
     def has_name(self) -> bool:
@@ -115,17 +109,12 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """RCPT TO: one recipient."""
+    """RCPT TO: one recipient that the MTA takes."""
 
     sender: Sender
     address: Address
     arguments: tuple[str, ...] = ()
     macros: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the MTA has refused it already and only shows it to milters (protocol §6.5)."""
-        return self.macros.get("rcpt_mailer") == "error"
 
     @property
     def client(self) -> Client:

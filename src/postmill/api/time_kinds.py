@@ -19,7 +19,7 @@ MINUTES_OF_A_DAY = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Some days in a row; 0 is Monday, and ``last`` may be before ``first``: Saturday to Monday."""
+    """Some days in a row; 0 and 7 are Monday, and ``last`` may be before ``first``: Saturday to Monday."""
 
     first: int
     last: int

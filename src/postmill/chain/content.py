@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from postmill.chain.child import OUT_OF_MESSAGE, TAKING_PART, Child
 from postmill.chain.conditions import decide_content
 from postmill.chain.edits import changes_content, show_to_later
-from postmill.chain.judgement import ABORT, judge, sticky_at
-from postmill.chain.links import behind_content, catch_up
+from postmill.chain.judgement import judge, sticky_at
+from postmill.chain.links import behind_content, call_off, catch_up
 from postmill.chain.message import Message
 from postmill.chain.state import State
-from postmill.chain.steps import CONTINUE, Answered, Ask, Await, Cancel, Chain, Lost, Outcome, Tell, Verdict
+from postmill.chain.steps import CONTINUE, Answered, Ask, Await, Chain, Lost, Outcome, Tell, Verdict
 from postmill.chain.talks import ContentTalk
 from postmill.wire.codes import Command, Reply
 
@@ -86,7 +86,7 @@ def _run_batch(
         rest = asked[position + 1 :]
         final = yield from _take_in(state, message, child, outcome)
         if final is not None:
-            yield from _call_off(rest)
+            yield from call_off(rest)
             return final, 0
         edits = message.edits[-1][2] if message.edits and message.edits[-1][0] == child.name else ()
         if edits and (rest or later):
@@ -94,10 +94,10 @@ def _run_batch(
             try:
                 show_to_later(message, child.terms, edits, state.new_body)
             except OSError:  # no room for its new body: whoever comes now cannot be asked
-                yield from _call_off(rest)
+                yield from call_off(rest)
                 return Verdict(Reply.REPLYCODE, NO_ROOM, "postmill"), 0
             if rest and changes_content(edits) and not child.spec.independent:
-                yield from _call_off(rest)
+                yield from call_off(rest)
                 return None, batch.index(child) + 1
     return verdict, len(batch)
 
@@ -148,12 +148,3 @@ def _take_in(state: State, message: Message, child: Child, outcome: Outcome) -> 
 
 def _keeps_lost_edits(state: State, child: Child, lost: Lost) -> bool:
     return bool(lost.edits) and child.spec.on_error == "accept" and state.copies_postfix("lost-edits")
-
-
-def _call_off(children: Sequence[Child]) -> Chain[None]:
-    """Stop children that ran beside one whose word ended the message, or changed it."""
-    for child in children:
-        child.asked = False
-        yield Cancel(child)
-        yield Tell(child, ABORT)
-        child.forget_message()

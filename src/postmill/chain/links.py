@@ -6,13 +6,13 @@ message was cut short on its link although the MTA goes on with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from postmill.chain.child import TAKING_PART, Child
 from postmill.chain.event import Event
-from postmill.chain.judgement import judge, lose, sticky_at
+from postmill.chain.judgement import ABORT, QUIT, judge, lose, sticky_at
 from postmill.chain.state import State
-from postmill.chain.steps import Ask, Await, Chain, CloseChild, Lost, Verdict
+from postmill.chain.steps import Ask, Await, Cancel, Chain, CloseChild, Lost, Verdict
 from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.wire.codes import Command
 from postmill.wire.packets import OptNeg
@@ -178,3 +178,18 @@ def behind_content(state: State, child: Child) -> bool:
     """Tell whether a child has something to catch up on before it is shown the message."""
     told_mail = child.in_message or state.message is None or state.message.mail is None
     return not (child.open and child.greeted and told_mail)
+
+
+def call_off(children: Sequence[Child]) -> Chain[None]:
+    """Take back questions that need not have been put (protocol §9.2).
+
+    The links are given up, so that whatever a child makes of such a question, even breaking at it, has no
+    consequence. One that is lost already stays lost: whoever asks it next will find out.
+    """
+    for child in children:
+        child.asked = False
+        yield Cancel(child)
+        if not child.broken:
+            yield CloseChild(child, ABORT + QUIT if child.in_message else QUIT)
+            child.forget_link()
+        child.forget_message()

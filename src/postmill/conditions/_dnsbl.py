@@ -107,7 +107,7 @@ class _Answer:
 
 async def look_up(client: Client, settings: Settings, resolver: Resolver) -> Finding:
     """Ask all zones at once; the first that lists the client ends the search."""
-    ip = client.plain_ip
+    ip = client.ip
     if ip is None:
         return Finding(False, "the client has no network address, so no list has it")
     tasks = [asyncio.ensure_future(_ask(ip, zone, settings, resolver)) for zone in settings.zones]
@@ -139,7 +139,7 @@ async def _ask(ip: IPv4Address | IPv6Address, zone: str, settings: Settings, res
 
 
 def question(ip: IPv4Address | IPv6Address, zone: str) -> str:
-    """Return the name to look up: bytes, or nibbles for IPv6, in reverse order (RFC 5782 §2.1, §2.4)."""
+    """Return the name to look up: bytes or nibbles in reverse order (RFC 5782 §2.1; RFC 5782 §2.4)."""
     return f"{ip.reverse_pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{zone}"
 
 

@@ -21,9 +21,7 @@ class Settings:
         75,
         "Stress begins at this share, in percent, of the SMTP server processes the MTA may run.",
     )
-    sessions: int = key(
-        Count(0), 0, "Stress begins at this number of sessions instead; 0: at `share`. Sendmail has no limit."
-    )
+    sessions: int = key(Count(0), 0, "Stress begins at this number of sessions instead; 0: at `share`.")
 
 
 def stress(load: Load, settings: Settings) -> tuple[bool, str]:
@@ -31,7 +29,7 @@ def stress(load: Load, settings: Settings) -> tuple[bool, str]:
     if settings.sessions:
         return _compared(load.sessions, settings.sessions, f"stress begins at {settings.sessions}")
     if load.limit <= 0:
-        return False, "the MTA's process limit is not known, so there is no stress; `sessions` would set one"
+        return False, "the MTA's process limit is not known (mta_processes), so there is no stress"
     share = f"{settings.share:g} % of the MTA's limit of {load.limit}"
     return _compared(load.sessions, load.limit * settings.share / 100, f"stress begins at {share}")
 

@@ -70,7 +70,7 @@ def _key(noun: Client | Sender | Recipient | Envelope, by: str) -> str | None:
         return _client(noun if isinstance(noun, Client) else noun.client)
     if isinstance(noun, Sender) and by == "sender":
         return _address(noun.address)
-    if isinstance(noun, Recipient) and by == "recipient" and not noun.is_refused:
+    if isinstance(noun, Recipient) and by == "recipient":
         return _address(noun.address)
     if isinstance(noun, Envelope) and by == "sender":
         return _address(noun.sender.address)
@@ -80,7 +80,7 @@ def _key(noun: Client | Sender | Recipient | Envelope, by: str) -> str | None:
 
 
 def _client(client: Client) -> str:
-    ip = client.plain_ip
+    ip = client.ip
     if ip is None:
         return client.name
     return str(ip_network((ip, 64), strict=False)) if isinstance(ip, IPv6Address) else str(ip)

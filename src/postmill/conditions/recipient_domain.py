@@ -31,7 +31,7 @@ def recipient_domain(noun: Recipient | Envelope, settings: Settings) -> Applies 
     first of the list, with `match = "all"` the first of none. Recipients that the MTA refuses do not count.
     """
     if isinstance(noun, Recipient):
-        return None if noun.is_refused else _settle(noun, settings)
+        return _settle(noun, settings)
     for recipient in noun.recipients:
         if settled := _settle(recipient, settings):
             return settled

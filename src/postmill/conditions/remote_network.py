@@ -51,9 +51,9 @@ def remote_network(client: Client, settings: Settings) -> Applies:
     was submitted on this host without a network. The shared addresses between providers and their customers
     (100.64.0.0/10, RFC 6598) are remote: whoever shares them with you is not you. `local` adds networks,
     `remote` takes some out; where several hold an address, the smallest decides, and between equals
-    `remote`. IPv4 addresses that come mapped into IPv6 are taken as IPv4.
+    `remote`.
     """
-    ip = client.plain_ip
+    ip = client.ip
     if ip is None:
         return Skip("the mail was submitted on this host, without a network address")
     local = _smallest(ip, (*PRIVATE, *settings.local))

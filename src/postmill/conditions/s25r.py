@@ -55,8 +55,8 @@ def s25r(client: Client, settings: Settings) -> Applies:
     """
     if client.ip is None and not client.has_name:
         return Skip("the mail was submitted on this host, without a network address")
-    if settings.ipv4_only and isinstance(client.plain_ip, IPv6Address):
-        return Skip(f"{client.plain_ip} is an IPv6 address, and only IPv4 is looked at (ipv4_only)")
+    if settings.ipv4_only and isinstance(client.ip, IPv6Address):
+        return Skip(f"{client.ip} is an IPv6 address, and only IPv4 is looked at (ipv4_only)")
     if not client.has_name:
         return Apply(f"the client {client.ip} has no name that leads back to it (S25R rule 0)")
     name = ascii_domain(client.name)

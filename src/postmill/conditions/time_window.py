@@ -58,7 +58,7 @@ def _holds(now: datetime, days: Days, hours: Span) -> bool:
     if not hours.crosses_midnight:
         return today in days and hours.start <= minute < hours.end
     began_today = today in days and minute >= hours.start
-    began_yesterday = (today - 1) % 7 in days and minute < hours.end
+    began_yesterday = today - 1 in days and minute < hours.end
     return began_today or began_yesterday
 
 

@@ -6,7 +6,7 @@ exists on this machine is not asked here: the daemon finds that out when it star
 
 from __future__ import annotations
 
-from postmill.config.loading import DEFAULT_FILE, load
+from postmill.config.loading import DEFAULT_FILE, load, parse
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import (
@@ -31,4 +31,5 @@ __all__ = [
     "Settings",
     "Timeouts",
     "load",
+    "parse",
 ]

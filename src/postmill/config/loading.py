@@ -27,7 +27,11 @@ def load(path: str | os.PathLike[str], conditions: Shelf = NO_CONDITIONS) -> Loa
     value of the wrong kind, settings that contradict each other.
     """
     file = os.fspath(path)
-    text = _text(file)
+    return parse(file, _text(file), conditions)
+
+
+def parse(file: str, text: str, conditions: Shelf = NO_CONDITIONS) -> Loaded:
+    """Read and check the text of a configuration; ``file`` names it in problems. Raises ConfigErrors."""
     document = _parse(file, text)
     reader = Reader(file, key_lines(text))
     settings = read_settings(reader, document, conditions)

@@ -69,6 +69,11 @@ class MilterSettings:
 
     name: str
     socket: Endpoint = required(Socket(), "Where the milter listens.")
+    description: str = key(
+        Text(r"[^\x00-\x1f\x7f]*", "a string without line ends and control characters"),
+        "",
+        "What the milter is for, in your words.",
+    )
     mode: str = key(
         Choice(("enforce", "evaluate", "off")),
         "enforce",
@@ -158,9 +163,9 @@ class ManagerSettings:
     ask: str = key(
         Choice(("parallel", "in-turn")),
         "parallel",
-        "`parallel` asks all milters at once at connect, HELO, MAIL, DATA and unknown commands, and lets one "
-        "that cannot edit read the message beside the next. `in-turn` asks one after another at every stage, "
-        "as Postfix does. The MTA gets the same answers either way; RCPT always goes in turn.",
+        "`parallel` asks all milters at once at connect, HELO, MAIL and DATA, and lets one that cannot edit "
+        "read the message beside the next. `in-turn` asks one after another at every stage, as Postfix does. "
+        "The MTA gets the same answers either way; RCPT and unknown commands always go in turn.",
     )
     mta: str = key(
         Choice(("auto", "postfix", "sendmail")),

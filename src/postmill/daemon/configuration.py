@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from postmill.api.conditions import Condition
 from postmill.conditions import shelf
 from postmill.config import ConfigErrors, Loaded, load
+from postmill.config.loading import parse
 from postmill.daemon.policies import directory_of, load_policies
 from postmill.errors import ConfigError
 
@@ -15,6 +16,11 @@ from postmill.errors import ConfigError
 def load_configuration(path: str | os.PathLike[str]) -> Loaded:
     """Read and check a configuration file and the policies beside it; raises ConfigErrors."""
     return load(path, conditions_for(path))
+
+
+def parse_configuration(path: str | os.PathLike[str], text: str) -> Loaded:
+    """Check a text that is to become this configuration file; raises ConfigErrors."""
+    return parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path))
 
 
 def conditions_for(path: str | os.PathLike[str]) -> Mapping[str, Condition]:

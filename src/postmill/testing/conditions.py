@@ -11,11 +11,18 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from postmill.api.conditions import Answer, Condition
 from postmill.api.nouns import Noun
 from postmill.api.settings import is_key
+from postmill.daemon.policies import load_policies
+
+
+def policies(directory: str | Path) -> Mapping[str, Condition]:
+    """Return the conditions of a ``policy.d``, by name, as the daemon loads them; raises ConfigError."""
+    return load_policies(Path(directory), {})
 
 
 def settings_of(condition: Condition, /, **written: Any) -> Any:
@@ -63,7 +70,10 @@ class FixedClock:
 
 @dataclass(slots=True)
 class FixedResolver:
-    """The port ``Resolver`` with the answers of a mapping; an answer that is an OSError is raised."""
+    """The port ``Resolver`` with the answers of a mapping; one that is an OSError is raised.
+
+    Other names do not exist.
+    """
 
     answers: Mapping[str, Sequence[str] | OSError]
     asked: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
@@ -72,7 +82,8 @@ class FixedResolver:
     async def addresses(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """See ``Resolver``."""
         self.asked.append((name, tuple(servers), within))
-        answer = self.answers.get(name, ())
+        wanted = _plain(name)
+        answer = next((found for known, found in self.answers.items() if _plain(known) == wanted), ())
         if isinstance(answer, OSError):
             raise answer
         return tuple(answer)
@@ -80,3 +91,7 @@ class FixedResolver:
     async def texts(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """See ``Resolver``."""
         return await self.addresses(name, servers, within)
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()

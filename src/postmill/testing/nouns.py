@@ -15,7 +15,9 @@ def client(
     ip: str | None = "192.0.2.5", name: str = "mail.example.net", *, mta: str = "postfix", **macros: str
 ) -> Client:
     """Return a client; ``ip=None`` submits on the mail host itself, ``name="unknown"`` has no name."""
-    return Client(name, None if ip is None else ip_address(ip), 0 if ip is None else 40025, mta, macros)
+    if ip is None:
+        return Client(name, None, 0, mta, macros)
+    return Client(name, ip_address(ip), 40025, mta, macros)
 
 
 def greeting(name: str = "mail.example.net", *, of: Client | None = None, **macros: str) -> Greeting:
@@ -37,12 +39,9 @@ def sender(
     return Sender(before, Address.parse(address), arguments, {**login, **macros})
 
 
-def recipient(
-    address: str = "jane@example.org", *, of: Sender | None = None, refused: bool = False, **macros: str
-) -> Recipient:
-    """Return a recipient; ``refused`` is one that the MTA refuses and shows nevertheless."""
-    mailer = {"rcpt_mailer": "error"} if refused else {}
-    return Recipient(of or sender(), Address.parse(address), (), {**mailer, **macros})
+def recipient(address: str = "jane@example.org", *, of: Sender | None = None, **macros: str) -> Recipient:
+    """Return a recipient."""
+    return Recipient(of or sender(), Address.parse(address), (), macros)
 
 
 def envelope(*recipients: str, of: Sender | None = None) -> Envelope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from postmill.api.ports import Clock, Load, Resolver
 from postmill.chain.state import Plan, Ports
 from postmill.errors import ConfigError
 from postmill.record import MessageRecord
+from postmill.testing.conditions import FixedClock, FixedResolver
 from postmill.testing.plan import Client, Dialect, Mail, Recipient, SessionPlan, mail_from_bytes
 from postmill.testing.policy_cases import Case, Expected, Placed
 from postmill.testing.rehearsal import Rehearsal, rehearse
@@ -95,33 +96,11 @@ def _mail(placed: Placed) -> Mail:
     return mail_from_bytes(raw, **envelope) if raw else Mail(**envelope)
 
 
-class _Dns:
-    """Knows what a case says."""
-
-    def __init__(self, zone: Mapping[str, list[str]]) -> None:
-        self._zone = {name.rstrip(".").lower(): tuple(values) for name, values in zone.items()}
-
-    async def addresses(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
-        """See ``Resolver``."""
-        found = self._zone.get(name.rstrip(".").lower())
-        if found == ():
-            raise OSError(f"no answer about {name}")
-        return found or ()
-
-    texts = addresses
-
-
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    moment: datetime | None
-
-    def now(self) -> datetime:
-        """See ``Clock``."""
-        return self.moment or datetime.now().astimezone()
-
-
 def _ports(case: Case) -> Ports:
-    resolver, clock = _Dns(case.dns), _Clock(case.now)
+    resolver = FixedResolver(
+        {name: values or OSError(f"no answer about {name}") for name, values in case.dns.items()}
+    )
+    clock = FixedClock(case.now or datetime.now().astimezone())
     load = Load(case.load.sessions, case.load.limit)
     return {Resolver: lambda: resolver, Clock: lambda: clock, Load: lambda: load}
 
