@@ -68,6 +68,7 @@ def test_a_child_left_out_is_never_connected(noun: type[Any]) -> None:
     answers = play(shell)
     assert answers == [C, C, C, CONTENT]
     assert len(shell.seen["m1"]) == 1
+    assert list(shell.records[-1].children) == ["m1", "m2"]
     child = shell.records[-1].children["m1"]
     assert child.verdict == "skipped"
     assert child.skipped is not None
@@ -107,6 +108,17 @@ def test_the_opposite_of_a_condition() -> None:
         "not no": (True, "it is not"),
         "not yes": (False, "yes it is"),
     }
+
+
+def test_a_condition_used_twice_is_recorded_twice() -> None:
+    small, large = (
+        Use("size", of(Client, lambda it: Apply("a"))),
+        Use("size", of(Client, lambda it: Skip("b"))),
+    )
+    shell = Shell([PASS], [ChildSpec("m1", when=(small, large))])
+    play(shell)
+    decisions = shell.records[0].children["m1"].conditions
+    assert {name: one.because for name, one in decisions.items()} == {"size": "a", "size #2": "b"}
 
 
 def test_what_holds_for_a_message_is_asked_again_for_the_next() -> None:

@@ -133,7 +133,7 @@ FORMS = "write unix:/path, inet:port@host, inet6:port@host or inet:host:port"
 MODE = 'must be permission bits in octal between quotes, such as "0660"'
 STAGES = "connect, helo, mail, rcpt, data, eoh, eom, unknown"
 MILTER_KEYS = (
-    "breaker, content, macros, max_sessions, mode, on_error, order, pipeline, pool, pool_idle, pool_size, "
+    "breaker, content, description, macros, max_sessions, mode, on_error, order, pipeline, pool, pool_idle, pool_size, "
     "socket, timeouts, when"
 )
 

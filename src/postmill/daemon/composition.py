@@ -79,8 +79,10 @@ def build_service(
     numbers = itertools.count(1)
     prefix = f"{os.getpid():x}"
 
+    order = tuple(spec.name for spec in plan.children)
+
     def new_observer() -> Recorder:
-        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now)
+        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now, order)
 
     service = Service(
         loop,
@@ -108,7 +110,7 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
         spec,
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),
-        service.waiting,
+        service.links,
         forget=service.negotiations.forget,
         max_sessions=milter.max_sessions,
         pool=Pool(spec.name, milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,

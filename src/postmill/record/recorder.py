@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from postmill.chain.macros import bare, parse_pairs
 from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
@@ -22,6 +22,7 @@ _EDIT_NAMES = {
 _MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
 _ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
 _STAGES = {ord(letter): name for letter, name in STAGE_NAMES.items()}
+_CONTINUE = int(Reply.CONTINUE)
 Note = tuple[str, int, Outcome, bool]
 
 
@@ -49,6 +50,7 @@ class Recorder:
         "_name",
         "_notes",
         "_now",
+        "_order",
         "_queue_macros",
         "_recipients",
         "_session",
@@ -57,8 +59,15 @@ class Recorder:
         "_told",
     )
 
-    def __init__(self, session: str, sink: Callable[[MessageRecord], None], now: Callable[[], float]) -> None:
-        """Record the session called ``session``; ``now`` gives seconds."""
+    def __init__(
+        self,
+        session: str,
+        sink: Callable[[MessageRecord], None],
+        now: Callable[[], float],
+        order: Sequence[str] = (),
+    ) -> None:
+        """Record the session called ``session``; ``now`` gives seconds, ``order`` the children's row."""
+        self._order = order
         self._session = session
         self._sink = sink
         self._now = now
@@ -159,7 +168,7 @@ class Recorder:
             helo=_text(self._helo),
             sender=None if self._mail is None else _text(self._mail),
             recipients=[Recipient(_text(to), word_for(v.letter, v.text)) for to, v in self._recipients],
-            stage=STAGE_NAMES.get(chr(stage), ""),
+            stage=_STAGES.get(stage, ""),
             verdict=word_for(verdict.letter, verdict.text),
             by=verdict.by,
             reply=_text(verdict.text),
@@ -185,6 +194,9 @@ class Recorder:
         for name, *_ in self._connection[: self._told]:
             record.children[name].repeated += 1
         self._told = len(self._connection)
+        if self._decisions or self._connection_decisions:  # who was left out stands where it would have been
+            known = record.children
+            record.children = {name: known.pop(name) for name in self._order if name in known} | known
         for name, edits in self._edits:
             counts = record.children[name].edits
             for letter, _ in edits:
@@ -201,8 +213,8 @@ class Recorder:
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
     name = _STAGES.get(outcome.stage or stage, "")
-    ms = round(outcome.elapsed * 1000, 3)
-    if type(outcome) is Answered and outcome.letter == Reply.CONTINUE and outcome.hold is None:
+    ms = outcome.elapsed * 1000
+    if type(outcome) is Answered and outcome.letter == _CONTINUE and outcome.hold is None:
         return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
