@@ -6,6 +6,7 @@ exists on this machine is not asked here: the daemon finds that out when it star
 
 from __future__ import annotations
 
+from postmill.config.detected import Detect
 from postmill.config.loading import DEFAULT_FILE, load, parse
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_FILE",
     "Breaker",
     "ConfigErrors",
+    "Detect",
     "Loaded",
     "LogSettings",
     "ManagerSettings",

@@ -160,6 +160,13 @@ class ManagerSettings:
     workers: int = key(
         Count(0, 1024), 0, "Worker processes that share the listeners. 0: one for each processor core."
     )
+    detect: bool = key(
+        Flag(),
+        False,
+        "Find the milters installed on this machine and use those that it starts, at their sockets, in their "
+        "usual order and under their usual conditions. A table `[milters.NAME]` changes single keys of one "
+        'that was found; `mode = "off"` takes it out. `postmill detect` shows what is found.',
+    )
     ask: str = key(
         Choice(("parallel", "in-turn")),
         "parallel",
