@@ -153,6 +153,15 @@ def test_a_milter_that_is_defined_again_comes_last() -> None:
     assert list(document(text + "\nremove_milter('b')")["milters"]) == ["a", "c"]
 
 
+def test_what_the_predecessor_forgets_when_a_milter_is_defined_again_is_kept() -> None:
+    text = "define_milter('a') { |m| m.connection_spec = 'unix:/a'; m.fallback_status = 'reject' }\n"
+    again = text + "define_milter('a') { |m| m.enabled = true }\nrestrict_accounts_by_list('a@b.example')"
+    assert document(again)["milters"]["a"]["on_error"] == "reject"
+    forgotten = "milter.fallback_status of a is kept, which milter-manager forgets here"
+    assert notes(again) == [f"old.conf:2: {forgotten}", f"old.conf:3: {forgotten}"]
+    assert notes(text * 2) == []
+
+
 def test_names_of_milters() -> None:
     text = "\n".join(
         f"define_milter('{name}') {{ |m| m.connection_spec = 'unix:/{n}' }}"
