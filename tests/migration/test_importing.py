@@ -307,7 +307,7 @@ def test_conditions_with_nothing_but_a_description_are_those_we_have() -> None:
 
 _CONDITION = "write it in Python, as a file in policy.d, and name it in `when`"
 _CODE = "Ruby is not run here: say in TOML what it comes to"
-_SHOW = "import what `milter-manager --show-config` prints: it has the milters that were detected"
+_SHOW = "import what `milter-manager --show-config` prints, which has them, or let detect = true find them"
 
 
 @pytest.mark.parametrize(
