@@ -48,6 +48,7 @@ class Daemon:
         self.log_settings: dict[str, str] = {}
         self.arguments: Sequence[str] = ()
         self.prefix: Sequence[str] = ()
+        self.run: Sequence[str] = RUN
         self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -83,7 +84,7 @@ class Daemon:
         self.write()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *RUN, "-c", str(self.config), *self.arguments],
+                [*self.prefix, *self.run, "-c", str(self.config), *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
