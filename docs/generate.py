@@ -32,6 +32,7 @@ SYSEXITS = {
     70: "EX_SOFTWARE",
     74: "EX_IOERR",
     76: "EX_PROTOCOL",
+    77: "EX_NOPERM",
     78: "EX_CONFIG",
 }
 PROGRAMS = ("milter-test-server", "milter-test-client")

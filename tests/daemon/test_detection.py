@@ -37,7 +37,7 @@ class Mail:
             files[f"/usr/sbin/{name}"] = PROGRAM
             files[f"/etc/{name}.conf"] = f"Socket {child.endpoint}\n"
         on_disk(self.root, files)
-        self.daemon.run = (sys.executable, "-m", "tests.daemon.detecting", str(self.root), "run")
+        self.daemon.program = (sys.executable, "-m", "tests.daemon.detecting", str(self.root), "run")
         self.daemon.environment = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
 
     def enable(self) -> None:

@@ -153,6 +153,15 @@ def test_a_milter_that_is_defined_again_comes_last() -> None:
     assert list(document(text + "\nremove_milter('b')")["milters"]) == ["a", "c"]
 
 
+def test_what_the_predecessor_forgets_when_a_milter_is_defined_again_is_kept() -> None:
+    text = "define_milter('a') { |m| m.connection_spec = 'unix:/a'; m.fallback_status = 'reject' }\n"
+    again = text + "define_milter('a') { |m| m.enabled = true }\nrestrict_accounts_by_list('a@b.example')"
+    assert document(again)["milters"]["a"]["on_error"] == "reject"
+    forgotten = "milter.fallback_status of a is kept, which milter-manager forgets here"
+    assert notes(again) == [f"old.conf:2: {forgotten}", f"old.conf:3: {forgotten}"]
+    assert notes(text * 2) == []
+
+
 def test_names_of_milters() -> None:
     text = "\n".join(
         f"define_milter('{name}') {{ |m| m.connection_spec = 'unix:/{n}' }}"
@@ -271,6 +280,23 @@ def test_a_list_of_accounts_is_read_out_of_the_name_that_it_made() -> None:
     found = document(text)
     assert found["milters"]["a"]["when"] == ["s25r", "restrict-accounts"]
     assert found["conditions"]["restrict-accounts"] == {"accounts": ["joe@example.com"], "match": "all"}
+
+
+def test_the_list_of_a_condition_that_was_printed_is_found_in_another_file() -> None:
+    printed = """
+        define_applicable_condition("VIP") do |condition|
+          condition.description = "Some accounts"
+        end
+        define_milter("a") do |milter|
+          milter.connection_spec = "unix:/a"
+          milter.applicable_conditions = ["VIP"]
+        end
+    """
+    assert not imported(printed).is_complete
+    found = imported(printed, local='restrict_accounts_by_list("joe@example.com", condition_name: "VIP")')
+    assert found.remarks == ()
+    assert tomllib.loads(found.toml)["conditions"]["vip"]["accounts"] == ["joe@example.com"]
+    assert tomllib.loads(found.toml)["milters"]["a"]["when"] == ["vip"]
 
 
 def test_conditions_with_nothing_but_a_description_are_those_we_have() -> None:

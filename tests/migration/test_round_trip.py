@@ -39,6 +39,18 @@ def test_what_an_import_gives(file: Path) -> None:
     assert all(remark.severity == "note" for remark in import_texts({"x": file.read_text()}, SHELF).remarks)
 
 
+@pytest.mark.parametrize("file", sorted((DATA[0].parent / "local").iterdir()), ids=lambda file: file.stem)
+def test_what_was_printed_and_the_file_that_made_it_so_are_one_configuration(file: Path) -> None:
+    """The local file adds what is not printed; what is in both says the same twice."""
+    printed = file.parents[1] / file.name
+    both = import_texts({"printed": printed.read_text(), "local": file.read_text()}, SHELF)
+    assert both.toml == printed.with_suffix(".toml").read_text()
+    more = import_texts(
+        {"1": printed.read_text(), "2": file.read_text() + 's25r.add_whitelist("mx.a.example")'}, SHELF
+    )
+    assert '"mx.a.example"]' in more.toml
+
+
 def settings(text: str) -> dict[str, str]:
     """Settings by their whole name, with the values as they are written."""
     found, milter = {}, ""

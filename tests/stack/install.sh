@@ -17,7 +17,7 @@ set -euo pipefail
 
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
-  clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd dbconfig-no-thanks iproute2 procps
+  clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
   util-linux m4 ca-certificates systemd"
 TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
 OLD_RELEASE=bullseye
@@ -62,6 +62,7 @@ check_all() {
   check milter-greylist 'milter-greylist-4' "$MILTER_GREYLIST" -r
   # Sendmail prints its version, then waits for a qualified host name.
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
+  check ruby '^ruby [0-9]' ruby --version
   check m4 'GNU M4' m4 --version
   check systemctl '^systemd [0-9]' systemctl --version
   check ip 'iproute2-' ip -V

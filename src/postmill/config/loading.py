@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from postmill.config.checks import check
 from postmill.config.conditions import NO_CONDITIONS, Shelf
@@ -16,7 +16,8 @@ from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.reading import read_settings
-from postmill.config.tables import Reader
+from postmill.config.settings import ControlSettings
+from postmill.config.tables import Reader, read_table
 from postmill.errors import ConfigError
 
 DEFAULT_FILE = "/etc/postmill/postmill.toml"
@@ -50,6 +51,21 @@ def parse(file: str, text: str, conditions: Shelf = NO_CONDITIONS, detect: Detec
     if settings is None or reader.problems:
         raise ConfigErrors(reader.problems)
     return Loaded(file, settings, reader.origins, tuple(warnings))
+
+
+def load_control(path: str | os.PathLike[str]) -> ControlSettings:
+    """Read only how to reach the daemon, so that mistakes elsewhere keep nobody from asking and stopping it.
+
+    Raises ConfigErrors when that cannot be told.
+    """
+    file = os.fspath(path)
+    text = _text(file)
+    document = _parse(file, text)
+    reader = Reader(file, key_lines(text))
+    control = read_table(reader, ControlSettings, ("control",), document.get("control", {}))
+    if control is None:
+        raise ConfigErrors(reader.problems)
+    return cast("ControlSettings", control)
 
 
 def _text(file: str) -> str:

@@ -19,6 +19,7 @@ from tests.interop.differential.dialogues import (
     ehlo,
     transaction,
 )
+from tests.interop.differential.families import SHORT
 from tests.interop.differential.observation import Observation
 from tests.interop.differential.plays import (
     CONTINUE,
@@ -63,6 +64,8 @@ def everything() -> Iterator[Documented]:
         _sloppy_packets,
         _received,
         _failures,
+        _independent,
+        _byte_by_byte,
     ):
         yield from make()
 
@@ -230,3 +233,14 @@ def _independent() -> Iterator[Documented]:
         yield _pair(
             f"independent-{name}-both", both, both, order, MANY_HEADERS, only_outside=True, manager=manager
         )
+
+
+def _byte_by_byte() -> Iterator[Documented]:
+    """The time limit is for a whole answer; in Postfix each byte starts it anew (protocol §7.1)."""
+    for stage in "ME":
+        late = (_at(stage, ("trickle", "0000000163", "0.9")), PLAIN)
+        never = (_at(stage, ("mute",)), PLAIN)
+        pair = _pair(
+            f"bytewise-{stage}", late, never, "an answer in pieces has one time limit", only_outside=True
+        )
+        yield replace(pair, given=replace(pair.given, postfix=SHORT), like=replace(pair.like, postfix=SHORT))

@@ -34,8 +34,8 @@ def scenarios() -> Iterator[Scenario]:
 
 def parallel() -> Iterator[Scenario]:
     """Verdicts and faults in the content, envelope edits, and the families of several filters."""
-    for kind, manager in (("turn", PARALLEL), ("burst", PARALLEL_IN_BURSTS)):
-        for stage in "LNBE":
+    for kind, manager, stages in (("turn", PARALLEL, "LNBE"), ("burst", PARALLEL_IN_BURSTS, "LE")):
+        for stage in stages:
             for name, word in VERDICTS.items():
                 decider = Child((rule(stage, *(verdict(word) if word else (("close",),))),))
                 for count, place in ((2, 0), (2, 1), (3, 1)):
@@ -73,7 +73,7 @@ def pool() -> Iterator[Scenario]:
     """Every stage and verdict in the first of two sessions, or in both; links used three times over."""
     for stage in STAGES:
         for name in VERDICTS:
-            for place in (0, 1):
+            for place in (0, 1) if stage in "ME" else (0,):
                 if _compares(stage, name):
                     yield _again(cell(stage, name, 2, place), POOL)
     for scenario in families.comparable():

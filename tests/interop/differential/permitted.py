@@ -160,7 +160,12 @@ def excuse(case: Case) -> str | None:
 
 def edits_content(child: Child) -> bool:
     """Whether this filter edits what later ones see."""
-    return any(step[:1] == ("reply",) and step[1] in "himb" for rule in child.rules for step in rule.do)
+    return any(is_content_edit(step) for rule in child.rules for step in rule.do)
+
+
+def is_content_edit(step: Step) -> bool:
+    """Whether this answer edits headers or body."""
+    return step[0] == "reply" and step[1] in "himb"
 
 
 def _holds_early(child: Child) -> bool:
