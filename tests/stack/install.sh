@@ -9,7 +9,8 @@
 #
 # Two programs cannot be installed as packages and are unpacked under POSTMILL_PEERS (default
 # /opt/postmill-peers): Sendmail, whose package conflicts with Postfix, and milter-greylist, which Debian
-# dropped after Debian 11.
+# dropped after Debian 11. The packages whose files the tests of detection read are unpacked there, too, as
+# their maintainers made them, whatever has become of their configuration here.
 #
 # Exit status: 0 all peers are there, 1 one is missing or does not run, 3 neither root nor sudo.
 set -euo pipefail
@@ -17,7 +18,8 @@ set -euo pipefail
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
   clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
-  util-linux m4 ca-certificates"
+  util-linux m4 ca-certificates systemd"
+TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist
 SENDMAIL=$PEERS/sendmail/usr/libexec/sendmail/sendmail
@@ -62,11 +64,15 @@ check_all() {
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
   check ruby '^ruby [0-9]' ruby --version
   check m4 'GNU M4' m4 --version
+  check systemctl '^systemd [0-9]' systemctl --version
   check ip 'iproute2-' ip -V
   check unshare 'from util-linux' unshare --version
   check nsenter 'from util-linux' nsenter --version
   check setpriv 'from util-linux' setpriv --version
   [ -f "$PEERS/sendmail/usr/share/sendmail/cf/m4/cf.m4" ] || MISSING="${MISSING:+$MISSING }sendmail-cf"
+  for name in $TO_READ; do
+    [ -d "$PEERS/packages/$name" ] || MISSING="${MISSING:+$MISSING }packages/$name"
+  done
   [ -z "$MISSING" ]
 }
 
@@ -165,6 +171,18 @@ install_sendmail() {
   unpack "$PEERS/sendmail" "$WORK"/sendmail/*.deb
 }
 
+unpack_to_read() {
+  local name
+  mkdir -p "$PEERS/packages"
+  for name in $TO_READ; do
+    [ -d "$PEERS/packages/$name" ] && continue
+    say "$name, unpacked to $PEERS/packages"
+    mkdir -p "$WORK/$name"
+    (cd "$WORK/$name" && run_logged apt-get -o APT::Sandbox::User=root download -q "$name")
+    unpack "$PEERS/packages/$name" "$WORK/$name"/*.deb
+  done
+}
+
 install_all() {
   local wanted
   export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -184,6 +202,7 @@ install_all() {
   fi
   install_milter_greylist
   install_sendmail
+  unpack_to_read
 }
 
 # --- main --------------------------------------------------------------------------------------------------
