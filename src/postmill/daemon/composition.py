@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from postmill.chain.child import ChildSpec
 from postmill.chain.state import Plan
 from postmill.config.settings import MilterSettings, Settings
 from postmill.net.children import ChildService
+from postmill.net.poller import Loop
 from postmill.net.pool import Pool
 from postmill.net.service import Service
 from postmill.net.spool import BodyFactory
@@ -62,9 +62,7 @@ def plan_of(settings: Settings) -> Plan:
     )
 
 
-def build_service(
-    settings: Settings, loop: asyncio.AbstractEventLoop, sink: Callable[[MessageRecord], None]
-) -> Service:
+def build_service(settings: Settings, loop: Loop, sink: Callable[[MessageRecord], None]) -> Service:
     """Return a service that is ready to be given its listening sockets."""
     manager = settings.manager
     plan = plan_of(settings)
@@ -93,7 +91,6 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
     breaker = milter.breaker
     return ChildService(
         service.loop,
-        service.poller,
         spec,
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),

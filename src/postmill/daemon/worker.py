@@ -10,11 +10,10 @@ import signal
 import socket
 from collections.abc import Sequence
 
-import uvloop
-
 from postmill.config.settings import Settings
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
+from postmill.net.poller import Loop
 from postmill.net.service import Service
 
 log = logging.getLogger("postmill.worker")
@@ -28,7 +27,7 @@ def serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, li
     One byte is written to ``ready`` once MTAs are accepted, and it is closed when they are not any more;
     when ``lifeline`` closes, the parent is gone. A second SIGTERM cuts off the sessions that are left.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(settings, listeners, ready, lifeline))
 
 
@@ -41,6 +40,7 @@ def _calm_collector() -> None:
 
 async def _serve(settings: Settings, listeners: Sequence[socket.socket], ready: int, lifeline: int) -> None:
     loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
     service = build_service(settings, loop, logs.log_message)
     patience = settings.manager.drain_timeout
     finish: asyncio.Future[float | None] = loop.create_future()
