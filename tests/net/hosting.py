@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from postmill.config import load
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
+from postmill.daemon.configuration import load_configuration
 from postmill.net import listener
 from postmill.net.poller import Loop
 from postmill.record import MessageRecord
@@ -166,7 +166,7 @@ async def _serve(directory: Path, files: Sequence[str]) -> None:
             logs.log_message(record)
 
         for number, file in enumerate(files):
-            settings = load(file).settings
+            settings = load_configuration(file).settings
             if not number:
                 logs.configure(settings.log)
             service = build_service(settings, loop, sink)

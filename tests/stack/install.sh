@@ -15,8 +15,9 @@
 set -euo pipefail
 
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
-PACKAGES="postfix swaks spamassassin spamc spamd spamass-milter clamav-daemon clamav-milter opendkim
-  opendkim-tools opendmarc rspamd dbconfig-no-thanks iproute2 procps util-linux m4 ca-certificates"
+PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
+  clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
+  util-linux m4 ca-certificates"
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist
 SENDMAIL=$PEERS/sendmail/usr/libexec/sendmail/sendmail
@@ -42,7 +43,11 @@ check() {
 check_all() {
   MISSING=
   check postfix '^mail_version' postconf -d mail_version
+  check smtp-source 'usage:' smtp-source
+  check dovecot '^2\.' dovecot --version
+  check openssl '^OpenSSL' openssl version
   check swaks '^swaks version' swaks --version
+  check swaks-tls 'TLS supported' swaks --support
   check spamd 'SpamAssassin Server version' spamd --version
   check spamc 'SpamAssassin Client version' spamc -V
   check spamass-milter 'SpamAssassin Sendmail Milter' spamass-milter -h
@@ -55,6 +60,7 @@ check_all() {
   check milter-greylist 'milter-greylist-4' "$MILTER_GREYLIST" -r
   # Sendmail prints its version, then waits for a qualified host name.
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
+  check ruby '^ruby [0-9]' ruby --version
   check m4 'GNU M4' m4 --version
   check ip 'iproute2-' ip -V
   check unshare 'from util-linux' unshare --version

@@ -12,7 +12,7 @@ from time import monotonic
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
 from postmill.chain.session import Session
-from postmill.chain.state import Plan
+from postmill.chain.state import NO_PORTS, Plan, Ports
 from postmill.mail.body import Body
 from postmill.net.children import ChildService
 from postmill.net.link import ChildLink
@@ -37,6 +37,9 @@ class Service:
         *,
         new_observer: Callable[[], Observer],
         new_body: Callable[[], Body],
+        ports: Ports = NO_PORTS,
+        counted: Callable[[int], None] = lambda sessions: None,
+        condition_timeout: float = 10.0,
         progress_interval: float = 8.0,
         max_connections: int = 4096,
     ) -> None:
@@ -52,11 +55,15 @@ class Service:
         self.connections: set[MtaConnection] = set()
         self._new_observer = new_observer
         self._new_body = new_body
+        self.condition_timeout = condition_timeout
+        self._ports = ports
+        self._counted = counted
         self._progress_interval = progress_interval
         self._max_connections = max_connections
         self._listeners: list[socket.socket] = []
         self._accepting = False
         self._drained: asyncio.Future[None] | None = None
+        self._hurried = False
         self._timer: asyncio.TimerHandle | None = None
 
     # -- accepting ------------------------------------------------------------------------------------
@@ -93,7 +100,7 @@ class Service:
                 self.loop.call_later(_LISTEN_AGAIN, self._listen_again)
                 return
             sock.setblocking(False)
-            session = Session(self.plan, self.negotiations, self._new_observer(), self._new_body)
+            session = Session(self.plan, self.negotiations, self._new_observer(), self._new_body, self._ports)
             self.connections.add(MtaConnection(self, sock, session))
 
     def _listen_again(self) -> None:
@@ -121,6 +128,7 @@ class Service:
             if self._accepting:  # the one that was woken for a new connection may have been stopped since
                 self._accept(sock)
         now = self.now()
+        self._counted(len(self.connections))
         for link in [link for link in self.links if link.deadline <= now]:
             link.timed_out()
         for connection in self.connections:
@@ -141,7 +149,7 @@ class Service:
         for sock in self._listeners:
             sock.close()
         self._drained = self.loop.create_future()
-        if not self.connections:
+        if not self.connections or self._hurried:
             self._drained.set_result(None)
         await asyncio.wait([self._drained], timeout=patience)
         self._drained.cancel()
@@ -156,6 +164,7 @@ class Service:
         return len(rest)
 
     def hurry(self) -> None:
-        """End a drain under way: cut off what is left."""
+        """End a drain, under way or about to begin: cut off what is left."""
+        self._hurried = True
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)

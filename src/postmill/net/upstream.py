@@ -12,9 +12,22 @@ from typing import TYPE_CHECKING
 
 from postmill.chain.child import Child
 from postmill.chain.session import Session
-from postmill.chain.steps import Ask, Await, Cancel, CloseChild, Command, Decide, Outcome, Steps, Talk, Tell
+from postmill.chain.steps import (
+    Ask,
+    Await,
+    Cancel,
+    CloseChild,
+    Command,
+    Decide,
+    Outcome,
+    Settle,
+    Steps,
+    Talk,
+    Tell,
+)
 from postmill.errors import RemoteProtocolError
 from postmill.net.link import ChildLink
+from postmill.net.settling import Settling
 from postmill.net.stream import Stream
 from postmill.wire.codes import Command as Letter
 from postmill.wire.codes import Reply
@@ -41,6 +54,7 @@ class MtaConnection:
         "_packets",
         "_queued",
         "_reader",
+        "_settling",
         "_steps",
         "_stream",
         "last_sign",
@@ -57,6 +71,7 @@ class MtaConnection:
         self._queued = 0
         self._steps: Steps | None = None
         self._awaited: ChildLink | None = None
+        self._settling: Settling | None = None
         self.last_sign = 0.0
         """When the MTA last heard of us, or we of it, while it waits."""
         self._stream = Stream(service.poller, sock, self._data, self._ended)
@@ -144,15 +159,24 @@ class MtaConnection:
             self._awaited = None
             outcome = link.outcome
             link.outcome = None
-            try:
-                self._resume(outcome)
-            except Exception:
-                self._defect()
-            if self._steps is None and self._packets:
-                self._work()
-            elif self._steps is None and self._queued:
-                self._queued = 0
-                self._stream.resume()
+            self._go_on(outcome)
+
+    def settled(self) -> None:
+        """What conditions had to wait for is there."""
+        self._settling = None
+        self._go_on(None)
+
+    def _go_on(self, value: Outcome | None) -> None:
+        """Run the session's steps after a wait, then hand in what came meanwhile."""
+        try:
+            self._resume(value)
+        except Exception:
+            self._defect()
+        if self._steps is None and self._packets:
+            self._work()
+        elif self._steps is None and self._queued:
+            self._queued = 0
+            self._stream.resume()
 
     def _resume(self, value: Outcome | None) -> None:
         """Run the session's steps until one has to wait, or to their end."""
@@ -174,6 +198,9 @@ class MtaConnection:
                     value = None
                     if type(command) is Ask:
                         self._ask(command.child, command.talk)
+                    elif type(command) is Settle:
+                        self._settling = Settling(self.service, command, self.settled)
+                        return
                     else:
                         self._carry_out(command)
         except StopIteration:
@@ -208,6 +235,9 @@ class MtaConnection:
         if self._awaited is not None:
             self._awaited.waiter = None
             self._awaited = None
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
         steps, self._steps = self._steps, None
         if steps is not None:
             steps.close()
@@ -228,6 +258,7 @@ class MtaConnection:
 
     def sign_of_life(self, now: float, interval: float) -> None:
         """Send PROGRESS when the MTA has waited for ``interval`` seconds and takes it (protocol §7.4)."""
-        if self._awaited is not None and now - self.last_sign >= interval and self.session.may_progress:
+        waits = self._awaited is not None or self._settling is not None
+        if waits and now - self.last_sign >= interval and self.session.may_progress:
             self.last_sign = now
             self._stream.write(_PROGRESS)

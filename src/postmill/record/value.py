@@ -7,17 +7,6 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-VERDICT_NAMES = {
-    "c": "continue",
-    "a": "accept",
-    "r": "reject",
-    "t": "tempfail",
-    "d": "discard",
-    "y": "reply",
-    "s": "skip",
-    "4": "shutdown",
-    "q": "quarantine",
-}
 STAGE_NAMES = {
     "O": "negotiate",
     "C": "connect",
@@ -49,6 +38,14 @@ class Answer(NamedTuple):
 _MS: Callable[[Answer], float] = attrgetter("ms")
 
 
+class Decision(NamedTuple):
+    """What a condition of a child said: its name as `when` has it, whether it holds, and why."""
+
+    name: str
+    applies: bool
+    because: str
+
+
 @dataclass(slots=True)
 class ChildRecord:
     """All that one child had to do with a message."""
@@ -59,6 +56,15 @@ class ChildRecord:
     """Kind of edit to how many took effect."""
     evaluated: bool = False
     """Its verdicts and edits were recorded, not applied."""
+    repeated: int = 0
+    """How many of the answers, the first ones, stand in an earlier record of the same connection, too."""
+    conditions: dict[str, Decision] = field(default_factory=dict)
+    """What was decided about asking it, by the condition's name."""
+
+    @property
+    def skipped(self) -> Decision | None:
+        """Return the decision that left it out, None where it was not left out."""
+        return next((decision for decision in self.conditions.values() if not decision.applies), None)
 
     @property
     def ms(self) -> float:
@@ -71,6 +77,8 @@ class ChildRecord:
         for answer in reversed(self.answers):
             if answer.verdict not in ("continue", "skip"):
                 return answer.verdict
+        if self.skipped is not None:
+            return "skipped"
         return "continue" if self.answers else "not-asked"
 
 
@@ -114,6 +122,7 @@ class MessageRecord:
             {
                 **asdict(child),
                 "answers": [answer.as_dict() for answer in child.answers],
+                "conditions": [decision._asdict() for decision in child.conditions.values()],
                 "verdict": child.verdict,
                 "ms": round(child.ms, 3),
             }
