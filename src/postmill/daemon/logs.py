@@ -26,16 +26,19 @@ _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, loggin
 
 
 class HumanFormatter(logging.Formatter):
-    """``postmill[pid]: level: text``, with the time in front where nobody else adds one."""
+    """``level: text``, with what nobody else puts in front: ``postmill[pid]``, and the time before it."""
 
-    def __init__(self, timestamps: bool) -> None:
+    def __init__(self, to: str) -> None:
         super().__init__()
-        self._timestamps = timestamps
+        self._identifies = to != "journal"
+        self._timestamps = to == "stderr"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line (more with a traceback)."""
-        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        text = f"postmill[{record.process}]: {level}{record.getMessage()}"
+        text = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        text += record.getMessage()
+        if self._identifies:
+            text = f"postmill[{record.process}]: {text}"
         if self._timestamps:
             stamp = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
             text = f"{stamp} {text}"
@@ -80,7 +83,7 @@ class JournalFormatter(logging.Formatter):
 def configure(settings: LogSettings) -> None:
     """Send all of Postmill's lines where the settings say; raises UnavailableError."""
     formatter: logging.Formatter = (
-        JsonFormatter() if settings.format == "json" else HumanFormatter(timestamps=settings.to == "stderr")
+        JsonFormatter() if settings.format == "json" else HumanFormatter(settings.to)
     )
     handler: logging.Handler
     if settings.to == "syslog":
