@@ -17,7 +17,7 @@ from postmill.errors import ConfigError, UnavailableError
 @click.command("reload")
 @config_file
 @click.option(
-    "--pid", type=click.IntRange(1), help="Process id of the daemon, when it writes no manager.pid_file."
+    "--pid", type=click.IntRange(1), help="Process id of the daemon, which then reads its own file itself."
 )
 @click.option("--pid-file", default="", type=click.Path(dir_okay=False), help="Where the daemon wrote it.")
 @click.option(
@@ -26,16 +26,17 @@ from postmill.errors import ConfigError, UnavailableError
 def command(config_file: str, pid: int | None, pid_file: str, wait: float) -> None:
     """Make the daemon take its changed configuration.
 
-    The configuration is checked first; with an error in it the daemon is left alone. Sessions under way
-    finish on the old one. Exit status 0 once the new one is in force, 78 when it was refused, 69 when the
-    daemon cannot be found or does not answer.
+    The configuration is checked first; with an error in it the daemon is left alone, or refuses it by itself
+    where it is named with --pid. Sessions under way finish on the old one. Exit status 0 once the new one is
+    in force, 78 when it was refused, 69 when the daemon cannot be found or does not answer.
     """
     from postmill.daemon.outcome import Listener  # noqa: PLC0415 - wanted by this command only
 
-    loaded = load(config_file)
-    for warning in loaded.warnings:
-        report("postmill", "warning", str(warning))
-    pid = pid or _read_pid(pid_file or loaded.settings.manager.pid_file)
+    if not pid:
+        loaded = load(config_file)
+        for warning in loaded.warnings:
+            report("postmill", "warning", str(warning))
+        pid = _read_pid(pid_file or loaded.settings.manager.pid_file)
     _check_process(pid)
     with Listener(pid) as listener:
         try:
