@@ -21,7 +21,7 @@ from types import FrameType
 from postmill.config import Loaded
 from postmill.config.settings import ManagerSettings, Settings
 from postmill.daemon import logs, outcome, privileges, worker
-from postmill.daemon.notify import activated_sockets, notify, notify_reloading
+from postmill.daemon.notify import activated_sockets, notify, notify_reloading, notify_stopping
 from postmill.errors import PostmillError, UnavailableError
 from postmill.net import listener
 from postmill.wire.endpoint import Endpoint
@@ -30,6 +30,8 @@ log = logging.getLogger("postmill.parent")
 
 _READY_WITHIN = 20.0
 _RESTART_PAUSE = 1.0
+_KILL_AFTER = 5.0
+"""Seconds that a worker may take beyond the time in which its sessions have to end."""
 _DESCRIPTORS = 1 << 18
 _AT_START = ("socket_mode", "socket_group", "user", "group", "pid_file")
 """Settings of the manager that a reload cannot change: what they are about is done once, with all rights."""
@@ -256,13 +258,13 @@ class Parent:
 
     def _stop(self) -> None:
         """Take the sockets away, let workers finish, collect them."""
-        notify("STOPPING=1")
+        patience = self.settings.manager.drain_timeout + _KILL_AFTER
+        notify_stopping(patience + _KILL_AFTER)
         self._unlisten(self._listening)
-        patience = self.settings.manager.drain_timeout
         self._pending.clear()
         for pid in [*self._workers, *self._retired]:
             self._retire(pid, signal.SIGTERM)
-        deadline = time.monotonic() + patience + 5
+        deadline = time.monotonic() + patience
         while self._retired and time.monotonic() < deadline:
             self._collect_retired()
             if not self._pending.isdisjoint((signal.SIGTERM, signal.SIGINT)):  # told twice: no more patience
