@@ -14,7 +14,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-SLOW = ("bench/test_run.py", "daemon/", "demo/", "net/", "testing/test_conversation_properties.py")
+SLOW = (
+    "bench/test_run.py",
+    "daemon/",
+    "demo/",
+    "net/",
+    "packaging/",
+    "testing/test_conversation_properties.py",
+)
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 
 REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
