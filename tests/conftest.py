@@ -24,6 +24,7 @@ SLOW = (
     "docs/test_condition_examples.py",
     "docs/test_detector_example.py",
     "net/",
+    "packaging/",
     "testing/test_conversation_properties.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""

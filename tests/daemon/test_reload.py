@@ -89,6 +89,18 @@ def test_a_typo_changes_nothing(old: ScriptedChild) -> None:
         assert daemon.workers == workers
 
 
+def test_the_daemon_itself_refuses_when_it_is_named(old: ScriptedChild) -> None:
+    """So its status tells it, too: a service manager asks in this way."""
+    with Daemon({"milter": milter(old)}) as daemon:
+        daemon.milters["milter"] = {**milter(old), "on_eror": "accept"}
+        result = daemon.reload("--pid", str(daemon.pid))
+        assert result.returncode == 78
+        assert "refused, the old configuration stays in force" in result.stderr
+        assert f"{daemon.config}:" in result.stderr
+        daemon.wait_log("reload refused, the old configuration stays in force")
+        assert answer(daemon.endpoint) == "550 5.7.1 old"
+
+
 def test_what_takes_a_restart_is_named(old: ScriptedChild) -> None:
     with Daemon({"milter": milter(old)}) as daemon:
         daemon.manager |= {"socket_mode": "0600", "workers": 2}

@@ -24,7 +24,7 @@ from postmill.testing.policy_cases import Case, load_cases
 from tests.detectors.examples import whole_machine
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "packaging").glob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -86,7 +86,7 @@ def test_the_example_of_an_error_is_what_is_printed(tmp_path: Path) -> None:
     page = ROOT / "docs" / "start.md"
     printed = re.findall(r"^postmill: error: (.*)$", page.read_text(), re.MULTILINE)
     file = tmp_path / "postmill.toml"
-    file.write_text(blocks(page, "toml")[0].replace("socket_group", "socket-group"))
+    file.write_text(blocks(page, "toml")[0].replace("on_error", "on_eror"))
     with pytest.raises(ConfigErrors) as caught:
         load(file)
     assert printed == [str(caught.value).replace(str(tmp_path), "/etc/postmill")]

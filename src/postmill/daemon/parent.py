@@ -28,7 +28,7 @@ from postmill.daemon.control import ControlSocket
 from postmill.daemon.crew import Crew, Worker
 from postmill.daemon.lines import Message
 from postmill.daemon.mail_load import process_limit
-from postmill.daemon.notify import activated_sockets, notify, notify_reloading
+from postmill.daemon.notify import activated_sockets, notify, notify_reloading, notify_stopping
 from postmill.daemon.operations import Operations
 from postmill.daemon.overrides import Overrides
 from postmill.daemon.survey import Survey
@@ -289,14 +289,13 @@ class Parent:
             self._unlisten(self._listening)
         if how == "drain":
             self.ending, patience = "draining", math.inf
-            notify(
-                "STATUS=draining: no new sessions"
-            )  # STOPPING=1 would begin the service manager's time-out
+            notify("STATUS=draining: no new sessions")  # STOPPING=1 would begin the manager's time-out
         else:
             self.ending, patience = "stopping", _KILL_AFTER
-            notify("STOPPING=1")
         if how == "stop":
             patience += self.settings.manager.drain_timeout
+        if how != "drain":
+            notify_stopping(patience + _KILL_AFTER)
         self._deadline = min(self._deadline, time.monotonic() + patience)
         self.crew.retire(self.crew.all, signal.SIGUSR1 if how == "drain" else signal.SIGTERM)
         if how == "now":
