@@ -19,7 +19,7 @@ import click
 from postmill import __version__
 from postmill.errors import PostmillError
 
-COMMANDS = ("run", "reload", "config", "policy", "setup", "import", "send", "milter", "demo")
+COMMANDS = ("run", "reload", "config", "policy", "setup", "doctor", "import", "send", "milter", "demo")
 """The commands in the order of ``postmill --help``."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it

@@ -1,7 +1,8 @@
 """Accounts of this machine, and whether one of them gets through to a socket.
 
 A process may connect to a unix socket when it may search every directory on the way (x) and write the socket
-(w), unix(7). Root may always.
+(w), unix(7); root may always. Only owner, group and permission bits are looked at, not access control lists
+nor what SELinux or AppArmor say. What to do about an obstacle is told by `remedies`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pwd
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Account:
 
     name: str
     uid: int
+    gid: int
+    """Its own group."""
     groups: frozenset[int]
 
 
@@ -32,14 +36,9 @@ class Owned:
     uid: int
     gid: int
 
-    @property
-    def is_socket(self) -> bool:
-        """Whether it is a socket."""
-        return stat.S_ISSOCK(self.mode)
-
 
 Look = Callable[[str], Owned | None]
-"""Returns what stands at a path, None where there is nothing."""
+"""Returns what stands at a path, None where there is nothing or it cannot be seen."""
 
 
 def account(name: str) -> Account | None:
@@ -48,7 +47,23 @@ def account(name: str) -> Account | None:
         entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
     except KeyError:
         return None
-    return Account(entry.pw_name, entry.pw_uid, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+    groups = frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid))
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, groups)
+
+
+def account_of_process(pid: int) -> Account | None:
+    """Return the user of a process with the groups that it has now."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    values = {name: numbers.split() for name, _, numbers in (line.partition(":") for line in lines)}
+    uid, gid = int(values["Uid"][1]), int(values["Gid"][1])
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    return Account(name, uid, gid, frozenset((gid, *map(int, values["Groups"]))))
 
 
 def group_name(number: int) -> str:
@@ -73,33 +88,38 @@ class Obstacle:
     """What keeps a user from a socket: the path, whose it is, and which right is missing."""
 
     path: str
-    owned: Owned | None
-    """None where there is nothing at the path."""
+    owned: Owned
     bit: int
     """The right that is missing: 1 to search a directory, 2 to write a socket."""
 
     @property
+    def is_directory(self) -> bool:
+        """Whether it stands on the way, and is not the socket."""
+        return self.bit == 1
+
+    @property
     def helps_group(self) -> bool:
         """Whether a member of the path's group gets through here."""
-        return self.owned is not None and bool(self.owned.mode & self.bit << 3)
+        return bool(self.owned.mode & self.bit << 3)
 
     def __str__(self) -> str:
-        if self.owned is None:
-            return f"{self.path} does not exist"
         mode = stat.S_IMODE(self.owned.mode)
-        what = "search" if self.bit == 1 else "write"
+        what = "search" if self.is_directory else "write"
         return f"may not {what} {self.path} (mode {mode:04o}, group {group_name(self.owned.gid)})"
 
 
 def obstacle(path: str, user: Account, looking: Look = look) -> Obstacle | None:
-    """Return the first thing that keeps a user from connecting to a unix socket; None for nothing."""
-    for directory in _parents(path):
-        owned = looking(directory)
-        if owned is None or not _allowed(owned, user, 1):
-            return Obstacle(directory, owned, 1)
-    owned = looking(path)
-    if owned is None or not _allowed(owned, user, 2):
-        return Obstacle(path, owned, 2)
+    """Return the first thing that keeps a user from connecting to a unix socket.
+
+    None for nothing, and for a path that leads nowhere.
+    """
+    steps = [*((directory, 1) for directory in _parents(path)), (path, 2)]
+    for place, bit in steps:
+        owned = looking(place)
+        if owned is None:
+            return None
+        if not _allowed(owned, user, bit):
+            return Obstacle(place, owned, bit)
     return None
 
 
@@ -118,27 +138,3 @@ def _allowed(owned: Owned, user: Account, bit: int) -> bool:
     if owned.gid in user.groups:
         return bool(owned.mode & bit << 3)
     return bool(owned.mode & bit)
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """The command that lets a user through, and whether it may be run without asking."""
-
-    command: tuple[str, ...]
-    safe: bool
-    lasts: bool
-    """It survives a restart of whoever made the path."""
-
-
-def remedy(found: Obstacle, user: Account) -> Remedy | None:
-    """Return what lets a user past an obstacle; None where there is nothing at the path."""
-    if found.owned is None:
-        return None
-    if found.helps_group and found.owned.gid not in user.groups:
-        if found.owned.gid == 0:  # root's group opens more than one socket
-            return Remedy(("chgrp", user.name, found.path), safe=False, lasts=False)
-        return Remedy(("usermod", "-aG", group_name(found.owned.gid), user.name), safe=True, lasts=True)
-    if found.bit == 1:
-        return Remedy(("chmod", "a+x", found.path), safe=True, lasts=False)
-    who = "g" if found.owned.gid in user.groups else "o"
-    return Remedy(("chmod", f"{who}+w", found.path), safe=who == "g", lasts=False)

@@ -8,18 +8,16 @@ from postmill.host.diagnosis import Diagnosis, Level
 from postmill.host.patient import Patient
 
 PLACE = 0
+_NAME = "configuration"
 
 
 def check(patient: Patient) -> Iterator[Diagnosis]:
     """Tell what is wrong with postmill.toml and policy.d, and what is hardly meant."""
-    name = "configuration"
     for problem in patient.problems:
-        advice = "mend it, then run `postmill config check`"
-        yield Diagnosis(name, Level.ERROR, str(problem), advice)
+        yield Diagnosis(_NAME, Level.ERROR, str(problem), "mend it, then run `postmill config check`")
     if patient.loaded is None:
         return
     for warning in patient.loaded.warnings:
-        yield Diagnosis(name, Level.WARNING, str(warning))
-    if not patient.problems:
-        milters = ", ".join(milter.name for milter in patient.milters) or "none"
-        yield Diagnosis(name, Level.OK, f"{patient.config_file} can be used; milters: {milters}")
+        yield Diagnosis(_NAME, Level.WARNING, str(warning))
+    milters = ", ".join(milter.name for milter in patient.milters) or "none"
+    yield Diagnosis(_NAME, Level.OK, f"{patient.config_file} can be used; milters: {milters}")

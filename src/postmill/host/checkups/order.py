@@ -1,14 +1,22 @@
-"""Hazards in the order of the milters: one that relies on another's headers, or signs what is changed later."""
+"""Hazards in the order of the milters: one that relies on another's headers, or signs what is changed later.
+
+What a milter is, its name tells, or its socket's. A filter that signs and verifies, such as opendkim, has no
+place that is right for both, so tagging before or after it is no hazard here.
+"""
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from postmill.config.settings import MilterSettings
 from postmill.host.diagnosis import Diagnosis, Level
 from postmill.host.patient import Patient
 
-PLACE = 6
+PLACE = 7
+_NAME = "order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +35,68 @@ _AUTHENTICATION = (
     "enma",
     "authentication_milter",
 )
-_TAGGING = ("spamass-milter", "rspamd", "amavisd-milter", "mimedefang", "clamav-milter")
+_CHANGING = ("spamass-milter", "rspamd", "amavisd-milter", "mimedefang")
+_DEPENDENT = ("opendmarc", "openarc")
 _RULES = (
-    _Rule(_AUTHENTICATION, ("opendmarc",), "{later} relies on the Authentication-Results of {earlier}"),
-    _Rule(_AUTHENTICATION, ("openarc",), "{later} seals the Authentication-Results of {earlier}"),
+    _Rule(_AUTHENTICATION, ("opendmarc",), "{later} goes by the Authentication-Results of {earlier}"),
     _Rule(
-        _TAGGING,
-        ("openarc",),
-        "{earlier} changes the mail after {later} has signed it, so that the signature does not hold",
+        (*_AUTHENTICATION, "opendmarc"), ("openarc",), "{later} seals the Authentication-Results of {earlier}"
     ),
     _Rule(
-        ("milter-greylist",),
-        _TAGGING,
-        "{later} works on mail that {earlier} would have turned away",
+        _CHANGING, ("openarc",), "{earlier} changes mail that {later} has signed, so the signature is void"
     ),
 )
+_KINDS = (*_AUTHENTICATION, *_CHANGING, *_DEPENDENT)
 
 
 def check(patient: Patient) -> Iterator[Diagnosis]:
     """Compare every pair of milters with what is known about their kinds."""
+    found = [*_pairs(patient), *_parallel(patient), *_verdicts(patient)]
+    yield from found
+    if patient.milters and not found:
+        names = ", ".join(milter.name for milter in patient.milters)
+        yield Diagnosis(_NAME, Level.OK, f"the order is good: {names}")
+
+
+def _pairs(patient: Patient) -> Iterator[Diagnosis]:
+    for first, second in itertools.combinations(patient.milters, 2):
+        for rule in _RULES:
+            if _kind(first) in rule.later and _kind(second) in rule.earlier:
+                because = rule.because.format(earlier=second.name, later=first.name)
+                yield _hazard(first.name, second.name, because)
+
+
+def _parallel(patient: Patient) -> Iterator[Diagnosis]:
+    for milter in patient.milters:
+        if milter.content == "parallel" and _kind(milter) in _DEPENDENT:
+            text = f"{milter.name} does not see what the milters before it have added, which it goes by"
+            advice = f'take content = "parallel" out of [milters.{milter.name}]'
+            yield Diagnosis(_NAME, Level.WARNING, text, advice)
+
+
+def _verdicts(patient: Patient) -> Iterator[Diagnosis]:
+    """A condition about a milter that is asked later never holds."""
     names = [milter.name for milter in patient.milters]
-    hazards = [
-        (rule, first, second)
-        for at, first in enumerate(names)
-        for second in names[at + 1 :]
-        for rule in _RULES
-        if _kind(first) in rule.later and _kind(second) in rule.earlier
-    ]
-    for rule, first, second in hazards:
-        text = f"{first} stands before {second}: {rule.because.format(earlier=second, later=first)}"
-        advice = f"move [milters.{second}] before [milters.{first}], or give it a lower order"
-        yield Diagnosis("order", Level.WARNING, text, advice)
-    if names and not hazards:
-        yield Diagnosis("order", Level.OK, f"the order holds: {', '.join(names)}")
+    for at, milter in enumerate(patient.milters):
+        for use in milter.conditions:
+            if use.condition.name == "verdict-of" and use.settings.milter not in names[:at]:
+                other = use.settings.milter
+                because = f"{milter.name} waits for the verdict of {other}, which is not known then"
+                if other in names:
+                    yield _hazard(milter.name, other, because)
+                else:
+                    yield Diagnosis(_NAME, Level.WARNING, f"{because}: {other} is not in use")
 
 
-def _kind(name: str) -> str:
-    """Return the milter that a name is about; an instance's name begins with it."""
-    known = {word for rule in _RULES for word in (*rule.earlier, *rule.later)}
-    return next((word for word in sorted(known, key=len, reverse=True) if name.startswith(word)), name)
+def _hazard(first: str, second: str, because: str) -> Diagnosis:
+    advice = f"move [milters.{second}] before [milters.{first}], or give it a lower order"
+    return Diagnosis(_NAME, Level.WARNING, f"{first} stands before {second}: {because}", advice)
+
+
+def _kind(milter: MilterSettings) -> str:
+    """Return what a milter is, "" if nobody can tell; an instance's name begins with its kind."""
+    words = [milter.name, *re.split(r"[/.]", milter.socket.path)]
+    normal = [word.lower().replace("_", "-") for word in words]
+    longest = sorted(_KINDS, key=len, reverse=True)
+    found = (kind for word in normal for kind in longest if word.startswith(kind.replace("_", "-")))
+    return next(found, "")
