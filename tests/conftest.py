@@ -19,6 +19,8 @@ SLOW = (
     "bench/test_run.py",
     "daemon/",
     "demo/",
+    "detectors/readers/test_any_script.py",
+    "detectors/test_any_machine.py",
     "docs/test_condition_examples.py",
     "net/",
     "testing/test_conversation_properties.py",

@@ -109,6 +109,17 @@ def test_the_opposite_of_a_condition() -> None:
     }
 
 
+def test_a_condition_used_twice_is_recorded_twice() -> None:
+    small, large = (
+        Use("size", of(Client, lambda it: Apply("a"))),
+        Use("size", of(Client, lambda it: Skip("b"))),
+    )
+    shell = Shell([PASS], [ChildSpec("m1", when=(small, large))])
+    play(shell)
+    decisions = shell.records[0].children["m1"].conditions
+    assert {name: one.because for name, one in decisions.items()} == {"size": "a", "size #2": "b"}
+
+
 def test_what_holds_for_a_message_is_asked_again_for_the_next() -> None:
     shell = Shell([PASS], [when(skip_if(Sender, lambda sender: sender.address.local == "a"))])
     play(shell)

@@ -16,7 +16,7 @@ import pytest
 
 from postmill.cli import main
 
-MC = "OSTYPE(`linux')dnl\nINPUT_MAIL_FILTER(`dkim', `S=unix:/run/dkim.sock')dnl\nMAILER(`smtp')dnl\n"
+MC = "OSTYPE(`linux')dnl\nINPUT_MAIL_FILTER(`dkim', `S=unix:/run/dkim.sock, F=T')dnl\nMAILER(`smtp')dnl\n"
 TOML = """\
 [manager]
 listen = ["unix:{directory}/p.sock"]
@@ -63,7 +63,7 @@ def setup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def changed(mc: Path) -> str:
     line = LINE.format(directory=mc.parent)
-    return MC.replace("INPUT_MAIL_FILTER(`dkim', `S=unix:/run/dkim.sock')dnl\n", line)
+    return MC.replace("INPUT_MAIL_FILTER(`dkim', `S=unix:/run/dkim.sock, F=T')dnl\n", line)
 
 
 def test_it_shows_asks_and_tells(setup: Run, mc: Path) -> None:
@@ -78,7 +78,7 @@ def test_it_shows_asks_and_tells(setup: Run, mc: Path) -> None:
 +++ {mc}
 @@ -1,3 +1,3 @@
  OSTYPE(`linux')dnl
--INPUT_MAIL_FILTER(`dkim', `S=unix:/run/dkim.sock')dnl
+-INPUT_MAIL_FILTER(`dkim', `S=unix:/run/dkim.sock, F=T')dnl
 +{line} MAILER(`smtp')dnl
 out: dkim (Postmill asks it: opendkim)
 note: F=T: while Postmill is away mail is deferred, neither let in unfiltered nor refused for good; what happens when a milter fails says its on_error

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postmill.api import Applies, Apply, Client, condition, key, required
-from postmill.api.kinds import Count, ListOf, Text
+from postmill.api.kinds import Count, ListOf, MilterName, Text
 from postmill.config import ConfigErrors, Loaded, load
 from postmill.config.showing import as_toml
 
@@ -169,3 +169,40 @@ def test_what_is_wrong(name: str, tmp_path: Path) -> None:
     found = complaints(tmp_path, text)
     assert len(found) == len(expected)
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True)), found
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    milter: str = required(MilterName(), "Another milter.")
+
+
+@condition("verdict-of", Other)
+def verdict_of(client: Client, settings: Other) -> Applies:
+    return Apply()
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "complaint"),
+    [
+        ("", "a", ""),
+        ("", "aa", "p.toml:6: milters.b.when[0]: verdict-of: there is no milter aa (did you mean a?)"),
+        ("", "b", "p.toml:6: milters.b.when[0]: verdict-of: b does not stand before b (before it stand: a)"),
+        ("order = 9\n", "a", "verdict-of: a does not stand before b (before it stand: none)"),
+        ('mode = "off"\n', "a", "verdict-of: a does not stand before b (before it stand: none)"),
+    ],
+)
+def test_a_milter_that_a_condition_names_must_stand_before(
+    first: str, asked: str, complaint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(
+        f'[milters.a]\nsocket = "/run/a.sock"\n{first}[milters.b]\nsocket = "/run/b.sock"\n\n'
+        f'when = [{{ name = "verdict-of", milter = "{asked}" }}]\n'
+    )
+    shelf = {"verdict-of": verdict_of}
+    if not complaint:
+        assert load(file, shelf).settings.milters[1].conditions
+        return
+    with pytest.raises(ConfigErrors) as caught:
+        load(file, shelf)
+    assert complaint in str(caught.value).replace(f"{tmp_path}/", "")

@@ -105,6 +105,7 @@ def test_any_text(text: str, values: dict[str, str]) -> None:
     ]
 
 
+@pytest.mark.interop
 @pytest.mark.skipif(postfix_program("postconf") is None, reason="needs postconf")
 def test_postconf_reads_the_same(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("etc")

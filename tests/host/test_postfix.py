@@ -88,6 +88,7 @@ def test_endpoint(written: str, chrooted: bool, endpoint: Endpoint | None) -> No
     assert milter.endpoint("/q/", chrooted=chrooted) == endpoint
 
 
+@pytest.mark.interop
 @needs_postconf
 def test_read(directory: Path) -> None:
     postfix = read(str(directory))
@@ -111,6 +112,7 @@ def test_read(directory: Path) -> None:
     assert any("line 11: overriding earlier entry: own" in warning for warning in postfix.warnings)
 
 
+@pytest.mark.interop
 @needs_postconf
 def test_services(directory: Path) -> None:
     postfix = read(str(directory))
@@ -126,6 +128,7 @@ def test_services(directory: Path) -> None:
     assert postfix.value("syslog_name", submission) == "postfix/submission"
 
 
+@pytest.mark.interop
 @needs_postconf
 def test_chroot_by_default_before_postfix_3(directory: Path) -> None:
     (directory / "main.cf").write_text("compatibility_level = 0\ndefault_process_limit = 7\n")
@@ -135,6 +138,7 @@ def test_chroot_by_default_before_postfix_3(directory: Path) -> None:
     assert postfix.smtpd_services[0].process_limit == 7
 
 
+@pytest.mark.interop
 @needs_postconf
 @pytest.mark.parametrize("name", ["main.cf", "master.cf"])
 def test_what_cannot_be_read_is_named(directory: Path, name: str) -> None:

@@ -130,6 +130,12 @@ def test_macros_are_added_to_the_administrators_list() -> None:
     assert "milter_data_macros" not in found
 
 
+def test_another_fate_of_mail_while_a_milter_fails_is_told() -> None:
+    plan = made(f"smtpd_milters = {{ {DKIM}, default_action=accept }}, {RSPAMD}\n")
+    (note,) = [note for note in plan.notes if "fails, what happens" in note]
+    assert note == "when opendkim fails, what happens was accept, and is now its on_error, tempfail"
+
+
 # --- mail from sendmail(1) -----------------------------------------------------------------------------------
 
 

@@ -56,6 +56,7 @@ def test_it_takes_the_place_of_its_milters() -> None:
     assert plan.removed == (("dkim", "opendkim"), ("spam", "rspamd"))
     assert plan.kept == (("other", "Postmill does not know it; --adopt takes it over"),)
     assert any("mail is deferred" in note for note in plan.notes)
+    assert "when rspamd fails, what happens was accept, and is now its on_error, tempfail" in plan.notes
 
 
 def test_it_stands_behind_others_that_stay() -> None:

@@ -16,7 +16,7 @@ set -euo pipefail
 
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
-  clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd dbconfig-no-thanks iproute2 procps
+  clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
   util-linux m4 ca-certificates"
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist
@@ -60,6 +60,7 @@ check_all() {
   check milter-greylist 'milter-greylist-4' "$MILTER_GREYLIST" -r
   # Sendmail prints its version, then waits for a qualified host name.
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
+  check ruby '^ruby [0-9]' ruby --version
   check m4 'GNU M4' m4 --version
   check ip 'iproute2-' ip -V
   check unshare 'from util-linux' unshare --version

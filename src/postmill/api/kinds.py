@@ -72,6 +72,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class MilterName:
+    """The name of a milter that stands before the one whose setting this is."""
+
+    allowed: str = "the name of a milter"
+
+    def parse(self, raw: Any) -> str:
+        """See ``Kind``; whether there is such a milter is checked with the whole configuration."""
+        if not isinstance(raw, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", raw):
+            raise ValueError
+        return raw
+
+    def show(self, value: str) -> str:
+        """See ``Kind``."""
+        return quoted(value)
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """``true`` or ``false``."""
 

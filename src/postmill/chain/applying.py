@@ -59,6 +59,12 @@ class Applying:
         self._asked[index] = LEVEL[noun]
         self.answers[index] = answer
 
+    def label(self, index: int) -> str:
+        """Return what a use is called in the record: numbered where a condition is used several times."""
+        name = str(self.uses[index])
+        earlier = sum(str(use) == name for use in self.uses[:index])
+        return f"{name} #{earlier + 1}" if earlier else name
+
     def must_decide(self, index: int, noun: type[Noun]) -> bool:
         """Tell whether this noun is the last that a use is asked about."""
         return self.uses[index].condition.nouns[-1] is noun

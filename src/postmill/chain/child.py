@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from postmill.api.conditions import Use
 from postmill.chain.applying import Applying
@@ -152,7 +153,7 @@ class Child:
         """Its last word about the message other than continue, kept where conditions may ask for it."""
         self.said_to_connection: Outcome | None = None
         self.edits_said: tuple[Edit, ...] = ()
-        self.link: object | None = None
+        self.link: Any = None
         """The shell's own: what carries this child's conversations."""
 
     @property

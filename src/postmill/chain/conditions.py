@@ -172,13 +172,13 @@ def _take(state: State, child: Child, index: int, noun: type[Noun], answer: obje
         return
     use = applying.uses[index]
     if not isinstance(answer, Apply | Skip):
-        lost = Lost("condition", f"condition {use}: {_words(answer)}")
+        lost = Lost("condition", f"condition {applying.label(index)}: {_words(answer)}")
         state.observer.answered(child.name, event.letter, lost, child.spec.evaluate)
         _fail(state, child, lost, LEVEL[noun])
         return
     meaning = use.meaning(answer)
     applying.take(index, noun, meaning)
-    state.observer.condition(child.name, str(use), isinstance(meaning, Apply), meaning.because)
+    state.observer.condition(child.name, applying.label(index), isinstance(meaning, Apply), meaning.because)
     _settle(child)
     if not child.waits and event.letter in _AFTER_RECIPIENTS and state.message is not None:
         child.late = len(state.message.rcpts)

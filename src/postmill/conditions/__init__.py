@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 
 from postmill.api import Condition
+from postmill.api.shelf import collect as of_kind
 
 
 def shelf() -> Mapping[str, Condition]:
@@ -22,11 +23,4 @@ def shelf() -> Mapping[str, Condition]:
 
 def collect(modules: Iterable[ModuleType]) -> Mapping[str, Condition]:
     """Return the conditions that modules hold, by name; TypeError when two different ones have the same."""
-    found: dict[str, Condition] = {}
-    for module in modules:
-        for value in vars(module).values():
-            if not isinstance(value, Condition):
-                continue
-            if found.setdefault(value.name, value) is not value:
-                raise TypeError(f"{module.__name__} has another condition named {value.name}")
-    return MappingProxyType(found)
+    return of_kind(modules, Condition)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from postmill.api import Applies, Apply, Message, Skip, Verdicts, condition, key, required
-from postmill.api.kinds import Choice, SetOf, Text, either
+from postmill.api.kinds import Choice, MilterName, SetOf, Text, either
 
 WORDS = ("continue", "accept", "reject", "tempfail", "discard", "quarantine", "shutdown", "skipped", "lost")
 
@@ -19,7 +19,7 @@ class Settings:
     """Which milter, and what it must have said."""
 
     milter: str = required(
-        Text(r"[A-Za-z0-9][A-Za-z0-9_-]*", "the name of a milter"),
+        MilterName(),
         "The milter, by its NAME in `[milters.NAME]`. It must stand before the one that has this condition.",
     )
     verdicts: frozenset[str] = key(

@@ -108,7 +108,7 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
         spec,
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),
-        service.waiting,
+        service.links,
         forget=service.negotiations.forget,
         max_sessions=milter.max_sessions,
         pool=Pool(spec.name, milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,

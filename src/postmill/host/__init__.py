@@ -1,6 +1,6 @@
-"""What Postmill does to, and reads of, the mail host it runs on: the MTA's configuration, files, accounts.
+"""What Postmill reads of, and does to, the mail host it runs on: so far the MTA's configuration.
 
-``postfix`` and ``sendmail`` read an MTA's configuration as a value. The rest are commands that work on such
-values: ``setup`` puts Postmill in as the one milter. What decides there is pure functions over texts and
-values; the shells around them run ``postconf``, m4 and write files. Printing belongs in ``cli``.
+``postfix`` and ``sendmail`` read an MTA's configuration as a value. ``setup_postfix`` and ``setup_sendmail``
+decide how Postmill becomes the one milter: pure functions over such values and texts. ``prepare`` and
+``backup`` are the shell around them. Printing and asking belong in ``cli``.
 """

@@ -51,3 +51,10 @@ def why_kept(child: MilterSettings | None, readable: bool) -> str:
     if readable:
         return "Postmill does not know it; --adopt takes it over"
     return "Postmill does not know it and cannot read its address"
+
+
+def other_failure(child: MilterSettings, before: str) -> str:
+    """Say so when mail fares differently from now on while a milter fails; "" if it does not."""
+    if child.on_error == before:
+        return ""
+    return f"when {child.name} fails, what happens was {before}, and is now its on_error, {child.on_error}"

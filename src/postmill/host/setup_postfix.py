@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from postmill.config import Loaded
 from postmill.host import main_cf
 from postmill.host.adoption import Adoption, adopt, named
-from postmill.host.known import is_ours, why_kept
+from postmill.host.known import is_ours, other_failure, why_kept
 from postmill.host.master_cf import edit_overrides
 from postmill.host.milter_lists import REFERENCES, Sorter, same_elements
 from postmill.host.plan import Change, Plan, changed
@@ -119,7 +119,7 @@ class _Decision:
                 for text, (fate, milter) in fates.items()
                 if fate == "stranger"
             ),
-            notes=tuple(self._notes()),
+            notes=tuple(filter(None, self._notes())),
             warnings=tuple(self._warnings()),
         )
 
@@ -252,6 +252,10 @@ class _Decision:
 
     def _notes(self) -> Iterator[str]:
         yield from self._about_default_action()
+        for milter in self.concerned:
+            child = self.sorter.child(milter)
+            if child is not None and self.sorter.fate(milter) == "child":
+                yield other_failure(child, self._action(milter))
         for service in self.postfix.smtpd_services:
             if "smtpd_milters" in service.overrides:
                 yield self._about_override(service)

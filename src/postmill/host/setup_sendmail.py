@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from postmill.config import Loaded, MilterSettings, Settings, Timeouts
 from postmill.host.adoption import Adoption, adopt, named, numbered
-from postmill.host.known import counts, is_ours, milter_at, why_kept
+from postmill.host.known import counts, is_ours, milter_at, other_failure, why_kept
 from postmill.host.m4 import Call, calls, edited, line_of
 from postmill.host.plan import Change, Plan, changed
 from postmill.host.reach import reachable_host
@@ -112,7 +112,7 @@ class _Decision:
                 for each in self.asked
                 if each not in self.going and each not in self.own
             ),
-            notes=tuple(self._notes()),
+            notes=tuple(filter(None, self._notes())),
             warnings=tuple(self._warnings()),
         )
 
@@ -260,6 +260,10 @@ class _Decision:
                 "F=T: while Postmill is away mail is deferred, neither let in unfiltered nor refused for "
                 "good; what happens when a milter fails says its on_error"
             )
+        for each in self.going:
+            child = self._child(each)
+            if child is not None:
+                yield other_failure(child, each.filter.default_action)
         for daemon in self.sendmail.daemons:
             own = own_list(daemon)
             if own is not None:

@@ -21,6 +21,7 @@ from postmill.migration.equivalents import SETTINGS, Setting
 from postmill.migration.interpreting import Declared, OldMilter
 from postmill.migration.remarks import Given, Remarks
 from postmill.migration.restrictions import Restrictions
+from postmill.migration.ruby import literal
 
 STATUSES = {
     "accept": "accept",
@@ -81,7 +82,7 @@ class _Carrier:
             raw = None if given.value is None else setting.to_ours(given.value)
         except ValueError as error:
             reason = f": {error}" if str(error) else ""
-            self.remarks.lost(given.place, f"{setting.theirs} = {given.value!r}{reason}")
+            self.remarks.lost(given.place, f"{setting.theirs} = {literal(given.value)}{reason}")
             return
         if raw is None and setting.ours == "manager.listen":
             self.remarks.note(
@@ -110,7 +111,7 @@ class _Carrier:
         found: dict[str, Table] = {}
         for milter in self.declared.milters.values():
             name = self.milter_name(milter, found)
-            table = Table(name, MilterSettings, is_needed=True, place=milter.place)
+            table = Table(name, MilterSettings, is_needed=True, milter=milter.name)
             if self.milter(milter, table):
                 found[table.name] = table
         return list(found.values())
@@ -147,7 +148,7 @@ class _Carrier:
         if given is None or given.value is None:
             return default
         if not isinstance(given.value, bool):
-            self.remarks.lost(given.place, f"milter.{name} = {given.value!r}: must be true or false")
+            self.remarks.lost(given.place, f"milter.{name} = {literal(given.value)}: must be true or false")
             return default
         return given.value
 
@@ -173,7 +174,7 @@ class _Carrier:
         word = str(given.value or "accept").lower().replace("_", "-")
         if word not in STATUSES:
             self.remarks.lost(
-                given.place, f"milter.fallback_status = {given.value!r}: there is no such status"
+                given.place, f"milter.fallback_status = {literal(given.value)}: there is no such status"
             )
         table.put("on_error", STATUSES.get(word, "tempfail"), given.place, self.remarks)
 
@@ -185,7 +186,7 @@ class _Carrier:
                 continue
             if not isinstance(given.value, int | float) or isinstance(given.value, bool):
                 self.remarks.lost(
-                    given.place, f"milter.{name} = {given.value!r}: must be a number of seconds"
+                    given.place, f"milter.{name} = {literal(given.value)}: must be a number of seconds"
                 )
             elif key not in chosen or chosen[key].value < given.value:
                 chosen[key] = given
@@ -196,7 +197,7 @@ class _Carrier:
         given = milter.given.get("command")
         if given is None or not given.value:
             return
-        text = f"milter.command = {given.value!r}"
+        text = f"milter.command = {literal(given.value)}"
         if _STARTS_SERVICES.fullmatch(str(given.value)):
             hint = "Postmill starts no milters; for one that may die, Restart=on-failure in its unit does it"
             self.remarks.note(given.place, f"{text} is not needed", hint)

@@ -175,7 +175,7 @@ class _Maker:
             try:
                 found.append((ipaddress.ip_network(str(one.value).strip(), strict=False), one.place))
             except ValueError:
-                self.remarks.lost(one.place, f"{one.value!r} is no address and no network")
+                self.remarks.lost(one.place, f"{one.value} is no address and no network")
         return found
 
     def trust(self, table: Table) -> None:

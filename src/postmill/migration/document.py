@@ -10,7 +10,7 @@ from typing import Any
 from postmill.api.kinds import quoted
 from postmill.api.settings import Section, is_key
 from postmill.config.conditions import written
-from postmill.migration.remarks import NOWHERE, Place, Remarks
+from postmill.migration.remarks import Place, Remarks
 
 
 @dataclass(slots=True)
@@ -22,8 +22,8 @@ class Table:
     shown: dict[str, str] = field(default_factory=dict)
     is_needed: bool = False
     """Whether its head is written even if every key has its default."""
-    place: Place = NOWHERE
-    """Where the predecessor's configuration speaks of it."""
+    milter: str = ""
+    """For the table of a milter: its name in the predecessor's configuration."""
     use: str = ""
     """For the table of a condition under a name of its own: which one it is."""
 

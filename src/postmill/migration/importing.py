@@ -10,7 +10,7 @@ from postmill.config.conditions import Shelf
 from postmill.errors import ConfigError
 from postmill.migration.carrying import carry
 from postmill.migration.document import Table
-from postmill.migration.interpreting import interpret
+from postmill.migration.interpreting import Declared, interpret
 from postmill.migration.remarks import Remark, Remarks
 
 
@@ -33,13 +33,17 @@ def import_texts(texts: Mapping[str, str], shelf: Shelf) -> Imported:
     Raises ConfigError, with line and column, for a text that is not whole.
     """
     remarks = Remarks()
-    tables = carry(interpret(texts, remarks), shelf, remarks)
-    toml = _written(tables)
-    while problems := _problems(toml, shelf):
-        _leave_out(tables, problems, remarks)
+    declared = interpret(texts, remarks)
+    while True:
+        said = Remarks([*remarks.found])
+        tables = carry(declared, shelf, said)
         toml = _written(tables)
+        problems = _problems(toml, shelf)
+        if not problems:
+            break
+        _leave_out(declared, tables, problems, remarks)
     order = {file: number for number, file in enumerate(texts)}
-    found = sorted(remarks.found, key=lambda remark: (order[remark.place.file], remark.place.line))
+    found = sorted(said.found, key=lambda remark: (order[remark.place.file], remark.place.line))
     return Imported(toml, tuple(found))
 
 
@@ -56,13 +60,14 @@ def _problems(toml: str, shelf: Shelf) -> Sequence[ConfigError]:
     return ()
 
 
-def _leave_out(tables: list[Table], problems: Sequence[ConfigError], remarks: Remarks) -> None:
-    """Leave out the milters that our reader refuses: such a one contradicts something else."""
+def _leave_out(
+    declared: Declared, tables: list[Table], problems: Sequence[ConfigError], remarks: Remarks
+) -> None:
+    """Forget the milters that our reader refuses: such a one contradicts something else."""
     refused = {".".join(problem.key.split(".")[:2]): problem for problem in problems}
     for table in tables:
-        if problem := refused.pop(table.name, None):
-            remarks.lost(table.place, f"{problem.key}: {problem.message}", problem.hint)
-            table.shown.clear()
-            table.is_needed = False
+        if table.milter and (problem := refused.pop(table.name, None)):
+            milter = declared.milters.pop(table.milter)
+            remarks.lost(milter.place, f"{problem.key}: {problem.message}", problem.hint)
     if refused:
         raise ConfigErrors(list(refused.values()))

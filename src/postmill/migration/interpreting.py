@@ -17,6 +17,7 @@ from postmill.migration.equivalents import BY_NAME, GROUPS
 from postmill.migration.faults import Unreadable
 from postmill.migration.grammar import Assignment, Block, Call, Foreign, Statement, read
 from postmill.migration.remarks import Given, Place, Remarks
+from postmill.migration.ruby import literal
 from postmill.migration.tokens import Pattern
 
 MILTER_SETTINGS = (
@@ -202,12 +203,22 @@ class _Interpreter:
         """Define a milter, or go on defining it; either way it comes last now, as in the predecessor."""
         milter = self.declared.milters.pop(block.argument, None)
         milter = milter or OldMilter(block.argument, self.place(block))
+        before = dict(milter.given)
         for statement in block.statements:
             if isinstance(statement, Assignment | Call) and statement.owner == block.variable:
                 self.in_milter(milter, statement)
             else:
                 self.statement(statement)
         self.declared.milters[block.argument] = milter
+        self.defined_again(milter, before, self.place(block))
+
+    def defined_again(self, milter: OldMilter, before: Mapping[str, Given], place: Place) -> None:
+        """Two settings do not survive there when a milter is defined again; hardly anybody means that."""
+        for name, default in (("fallback_status", "accept"), ("evaluation_mode", False)):
+            kept = before.get(name)
+            if kept and kept is milter.given.get(name) and kept.value not in (default, None):
+                text = f"milter.{name} of {milter.name} is kept, which milter-manager forgets here"
+                self.remarks.note(place, text)
 
     def in_milter(self, milter: OldMilter, statement: Assignment | Call) -> None:
         text = f"milter.{statement.name}"
@@ -265,9 +276,8 @@ class _Interpreter:
 
     def restrict(self, statement: Call) -> bool:
         milters = statement.options.get("milters", list(self.declared.milters))
-        name = statement.options.get("condition_name") or conditions.LIST_IN_NAME + str(
-            list(statement.values)
-        )
+        own_name = conditions.LIST_IN_NAME + literal(statement.values)
+        name = statement.options.get("condition_name") or own_name
         known = set(statement.options) <= {"milters", "condition_name"}
         if not known or not isinstance(name, str) or not isinstance(milters, list) or not statement.values:
             return False
@@ -280,4 +290,5 @@ class _Interpreter:
                 continue
             milter.conditions.setdefault(name, Given(name, place))
             self.declared.milters[milter.name] = milter
+            self.defined_again(milter, milter.given, place)
         return True

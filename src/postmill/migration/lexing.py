@@ -27,6 +27,8 @@ _SYMBOL = re.compile(
 )
 _PERCENT = re.compile(r"%([qQwWiIrsx]?)([^\w\s\u0080-\U0010FFFF])", re.ASCII)
 _HEREDOC = re.compile(r"<<([~-]?)(?:([\"'`])([^\n]+?)\2|([A-Za-z_]\w*))")
+_SPECIAL = r"[0-9~*$?!@/\\;,.=:<>\"&`'+]"
+"""What may stand behind ``$`` in the name of a variable, beside letters."""
 _CHARACTER = re.compile(r"\?(?:\\[\s\S]|[^\s\\])(?!\w)")
 _MARK = re.compile(
     r"\*\*=|<=>|===|\.\.\.|<<=|>>=|&&=|\|\|=|&\.|::|\.\.|\*\*|==|=~|!=|!~|<=|>=|<<|>>|&&|\|\||=>|->"
@@ -66,6 +68,7 @@ class _Lexer:
         self.spaced = False
         self.depth = 0
         self.heredocs: list[re.Pattern[str]] = []
+        self.no_heredocs: set[str] = set()  # what is not the end of one from here on
         self.line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
         self.ways = (self.word, self.operator_name, self.literal, self.variable_or_mark)
 
@@ -291,7 +294,9 @@ class _Lexer:
             return False
         indent, word = r"[ \t]*" if found[1] else "", found[3] or found[4]
         terminator = re.compile(rf"^{indent}{re.escape(word)}\r?$", re.MULTILINE)
-        if not terminator.search(self.text, self.end_of_line(start) + 1):
+        is_known = terminator.pattern in self.no_heredocs
+        if is_known or not terminator.search(self.text, self.end_of_line(start) + 1):
+            self.no_heredocs.add(terminator.pattern)
             if self.tokens and self.tokens[-1].kind != "mark":
                 return False  # `list <<Item`, `class <<self`
             raise self.unreadable(f"the here-document {word} has no end", start)
@@ -341,5 +346,5 @@ class _Lexer:
 @cache
 def _special(opener: str, closer: str, interpolates: bool) -> re.Pattern[str]:
     """What matters between two delimiters: escapes, the delimiters themselves, interpolation."""
-    inner = r"#(?:\{|[$@]{1,2}(?=[A-Za-z_]))|" if interpolates else ""
+    inner = f"#{{|#@{{1,2}}(?=[{_LETTER}])|#\\$(?:(?=[{_LETTER}])|-\\w|{_SPECIAL})|" if interpolates else ""
     return re.compile(rf"\\[\s\S]|{inner}{re.escape(closer)}|{re.escape(opener)}")

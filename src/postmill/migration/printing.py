@@ -17,7 +17,7 @@ from postmill.config import Loaded, MilterSettings
 from postmill.config.conditions import When
 from postmill.migration.carrying import STATUSES
 from postmill.migration.conditions import NAMES
-from postmill.migration.equivalents import SETTINGS, Setting, spec
+from postmill.migration.equivalents import GROUPS, SETTINGS, Setting, spec
 from postmill.migration.printing_conditions import additions, is_account_list, restriction
 from postmill.migration.ruby import literal
 
@@ -71,18 +71,19 @@ def _setting(loaded: Loaded, setting: Setting) -> list[str]:
     return []
 
 
-def _others(loaded: Loaded, table: str) -> Iterator[str]:
-    """Give what is set in one of our tables and cannot be said there."""
-    value = getattr(loaded.settings, table, None)
+def _others(loaded: Loaded, group: str) -> Iterator[str]:
+    """Give what is set in our tables and cannot be said there, with the group that it comes nearest to."""
     known = {setting.ours for setting in SETTINGS}
-    if table in ("manager", "log"):
-        for key, shown in _given(loaded, table, value):
-            if f"{table}.{key}" not in known:
-                yield _without_equivalent(loaded, f"{table}.{key}", shown)
-    if table == "manager":
+    for table in filter(is_key, dataclasses.fields(loaded.settings)):
+        if group != (table.name if table.name in GROUPS else "controller"):
+            continue
+        for key, shown in _given(loaded, table.name, getattr(loaded.settings, table.name)):
+            if f"{table.name}.{key}" not in known:
+                yield _without_equivalent(loaded, f"{table.name}.{key}", shown)
+    if group == "manager":
         for index, endpoint in enumerate(loaded.settings.manager.listen[1:], 1):
             yield f"# no equivalent: manager.listen[{index}] = {literal(str(endpoint))}"
-    if table == "log" and loaded.settings.log.to == "journal":
+    if group == "log" and loaded.settings.log.to == "journal":
         yield _without_equivalent(loaded, "log.to", '"journal"')
 
 

@@ -76,7 +76,8 @@ def _names(call: str, entries: Any) -> Iterator[str]:
         try:
             yield f"{call}({_matcher(entry)})"
         except ValueError as error:
-            yield f"# no equivalent: {call}(/{entry.pattern}/): {error}"
+            shown = literal(f"/{entry.pattern}/")
+            yield f"# no equivalent: {call}({shown}): {error} does not mean the same to milter-manager"
 
 
 def _matcher(entry: str | re.Pattern[str]) -> str:

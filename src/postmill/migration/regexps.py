@@ -64,8 +64,8 @@ def to_python(pattern: Pattern) -> str:
     """Translate; ``ValueError`` names what cannot be."""
     if set(pattern.flags) - set("ioun"):
         raise ValueError(f"the flags {pattern.flags}")
-    changed = {"z": r"\Z", "Z": r"\Z", "h": f"[{_HEX_DIGITS}]"}
-    return _translated(pattern.source, changed, {"h": _HEX_DIGITS}, ("(?<", "(?P<"))
+    changed = {"/": "/", "z": r"\Z", "Z": r"\Z", "h": f"[{_HEX_DIGITS}]"}
+    return _translated(pattern.source, changed, {"/": "/", "h": _HEX_DIGITS}, ("(?<", "(?P<"))
 
 
 def to_ruby(source: str) -> str:

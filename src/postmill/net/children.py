@@ -46,13 +46,13 @@ class ChildService:
         spec: ChildSpec,
         endpoint: Endpoint,
         breaker: Breaker,
-        waiting: set[ChildLink],
+        open_links: set[ChildLink],
         *,
         forget: Callable[[str], None],
         max_sessions: int = 0,
         pool: Pool | None = None,
     ) -> None:
-        """Serve the child at ``endpoint``; ``waiting`` is where links with a deadline are entered.
+        """Serve the child at ``endpoint``; ``open_links`` is where links are entered whose deadlines count.
 
         ``forget`` is told its name when it may have been started anew, and so may negotiate otherwise.
         """
@@ -62,7 +62,7 @@ class ChildService:
         self.spec = spec
         self.endpoint = endpoint
         self.breaker = breaker
-        self.waiting = waiting
+        self._open_links = open_links
         self.now: Callable[[], float] = monotonic
         self.pool = pool
         self._address: tuple[int, Address] | None = None
@@ -83,6 +83,7 @@ class ChildService:
             link.failed = Lost("breaker", "left alone after repeated failures")
             return link
         self._links.add(link)
+        self._open_links.add(link)
         if self._max_sessions and len(self._links) > self._max_sessions:
             link.deadline = self.now() + self.spec.connect_timeout
             self._queued.append(link)
@@ -93,8 +94,6 @@ class ChildService:
     def connect(self, link: ChildLink) -> None:
         """Connect a link; it is told when it stands, or that it failed."""
         link.deadline = self.now() + self.spec.connect_timeout
-        if link.talk is not None:
-            self.waiting.add(link)
         self._connect(link)
 
     def _connect(self, link: ChildLink) -> None:
@@ -154,9 +153,7 @@ class ChildService:
     # -- what links report ----------------------------------------------------------------------------
 
     def answered(self) -> None:
-        """A conversation came to its end."""
-        if not self.breaker.troubled:
-            return
+        """A conversation came to its end although there was trouble before."""
         if self.breaker.is_open:
             log.warning("%s: answers again", self.spec.name)
         self.breaker.succeeded()
@@ -177,7 +174,7 @@ class ChildService:
     def closed(self, link: ChildLink) -> None:
         """A link is not in use any more."""
         self._links.discard(link)
-        self.waiting.discard(link)
+        self._open_links.discard(link)
         with suppress(ValueError):
             self._queued.remove(link)
         while self._queued and len(self._links) - len(self._queued) < self._max_sessions:
@@ -204,6 +201,7 @@ class ChildService:
         trial = ChildLink(self)
         trial.on_trial = True
         self._links.add(trial)
+        self._open_links.add(trial)
         self.connect(trial)
         pool.begin_trial(trial, greeting, self.spec.command_timeout)
 

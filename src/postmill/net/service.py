@@ -50,7 +50,8 @@ class Service:
         self.now: Callable[[], float] = monotonic
         self.negotiations = Negotiations()
         self.children: Mapping[str, ChildService] = {}
-        self.waiting: set[ChildLink] = set()
+        self.links: set[ChildLink] = set()
+        """All that have not ended, kept ones included."""
         self.connections: set[MtaConnection] = set()
         self._new_observer = new_observer
         self._new_body = new_body
@@ -124,11 +125,10 @@ class Service:
         """Look after deadlines, signs of life and idle links."""
         now = self.now()
         self._counted(len(self.connections))
-        for link in [link for link in self.waiting if link.deadline <= now]:
+        for link in [link for link in self.links if link.deadline <= now]:
             link.timed_out()
-        if self.waiting or self.plan.conditional:
-            for connection in self.connections:
-                connection.sign_of_life(now, self._progress_interval)
+        for connection in self.connections:
+            connection.sign_of_life(now, self._progress_interval)
         for child in self.children.values():
             if child.pool is not None:
                 child.pool.sweep()

@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 from postmill.net.poller import READ, WRITE, Poller
 
-_BUFFER = bytearray(262144)
-_VIEW = memoryview(_BUFFER)
-"""One read buffer for the whole process: every read is copied out before the next one."""
+_READ = 65536
+"""Bytes for each read: for more the allocator would go to the system every time."""
 
 
 class Stream:
@@ -98,23 +97,21 @@ class Stream:
     def _ready(self, events: int) -> None:
         if events & WRITE and self._out is not None:
             self._writable()
-        if self.open and (events & ~WRITE):
-            self._readable()
-
-    def _readable(self) -> None:
+        if events == WRITE or not self.open:
+            return
         try:
-            count = self._sock.recv_into(_BUFFER)
+            data = self._sock.recv(_READ)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._end(error.strerror or str(error))
             return
-        if not count:
+        if not data:
             self._end("closed")
             return
         if self._quick_ack:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        self.on_data(bytes(_VIEW[:count]))
+        self.on_data(data)
 
     def _writable(self) -> None:
         assert self._out is not None

@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
+from postmill.chain.child import Child
 from postmill.chain.session import Session
 from postmill.chain.steps import (
     Ask,
@@ -21,6 +22,7 @@ from postmill.chain.steps import (
     Outcome,
     Settle,
     Steps,
+    Talk,
     Tell,
 )
 from postmill.errors import RemoteProtocolError
@@ -40,14 +42,8 @@ log = logging.getLogger("postmill.mta")
 
 _TEMPFAIL = frame(Reply.TEMPFAIL)
 _PROGRESS = frame(Reply.PROGRESS)
-_MACRO = int(Letter.MACRO)
+_MACRO, _QUIT = int(Letter.MACRO), int(Letter.QUIT)
 _HIGH_WATER = 1 << 20
-
-
-def _link_of(command: Tell | Cancel | CloseChild | Await) -> ChildLink:
-    link = command.child.link
-    assert isinstance(link, ChildLink)
-    return link
 
 
 class MtaConnection:
@@ -77,7 +73,7 @@ class MtaConnection:
         self._awaited: ChildLink | None = None
         self._settling: Settling | None = None
         self.last_sign = 0.0
-        """When the MTA last heard of us while it waits."""
+        """When the MTA last heard of us, or we of it, while it waits."""
         self._stream = Stream(service.poller, sock, self._data, self._ended)
 
     @property
@@ -116,10 +112,12 @@ class MtaConnection:
             while packets:
                 letter, payload = packets.popleft()
                 steps = packet(letter, payload)
-                if steps is not None:
-                    self._steps = steps
-                    self._resume(None)
-                if letter == Letter.QUIT:
+                if steps is None:
+                    continue
+                self._steps = steps
+                self.last_sign = self.service.now()
+                self._resume(None)
+                if letter == _QUIT:
                     self._close()
                     return
                 if self._steps is not None:
@@ -188,43 +186,40 @@ class MtaConnection:
         try:
             while True:
                 command = send(value)
-                value = None
                 if type(command) is Await:
-                    link = _link_of(command)
-                    value, link.outcome = link.outcome, None
+                    link: ChildLink = command.child.link
+                    value = link.outcome
                     if value is None:
                         self._awaited = link
                         link.waiter = self
-                        self.last_sign = self.service.now()
                         return
-                elif type(command) is Ask:
-                    self._ask(command)
-                elif type(command) is Settle:
-                    self._settling = Settling(self.service, command, self.settled)
-                    self.last_sign = self.service.now()
-                    return
+                    link.outcome = None
                 else:
-                    self._carry_out(command)
+                    value = None
+                    if type(command) is Ask:
+                        self._ask(command.child, command.talk)
+                    elif type(command) is Settle:
+                        self._settling = Settling(self.service, command, self.settled)
+                        return
+                    else:
+                        self._carry_out(command)
         except StopIteration:
             self._steps = None
 
-    def _ask(self, command: Ask) -> None:
-        child = command.child
+    def _ask(self, child: Child, talk: Talk) -> None:
         if child.link is None:
             child.link = self.service.open(child.spec.name)
-        link = child.link
-        assert isinstance(link, ChildLink)
-        link.begin(command.talk)
+        child.link.begin(talk)
 
     def _carry_out(self, command: Command) -> None:
         if type(command) is Decide:
             self._stream.write(command.data)
         elif type(command) is Tell:
-            _link_of(command).write(command.data)
+            command.child.link.write(command.data)
         elif type(command) is Cancel:
-            _link_of(command).cancel()
+            command.child.link.cancel()
         elif type(command) is CloseChild:
-            _link_of(command).close(command.farewell, command.reuse)
+            command.child.link.close(command.farewell, command.reuse)
             command.child.link = None
 
     def _run_quietly(self, steps: Steps) -> None:

@@ -22,6 +22,7 @@ _EDIT_NAMES = {
 _MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
 _ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
 _STAGES = {ord(letter): name for letter, name in STAGE_NAMES.items()}
+_CONTINUE = int(Reply.CONTINUE)
 Note = tuple[str, int, Outcome, bool]
 
 
@@ -156,7 +157,7 @@ class Recorder:
             helo=_text(self._helo),
             sender=None if self._mail is None else _text(self._mail),
             recipients=[Recipient(_text(to), word_for(v.letter, v.text)) for to, v in self._recipients],
-            stage=STAGE_NAMES.get(chr(stage), ""),
+            stage=_STAGES.get(stage, ""),
             verdict=word_for(verdict.letter, verdict.text),
             by=verdict.by,
             reply=_text(verdict.text),
@@ -195,8 +196,8 @@ class Recorder:
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
     name = _STAGES.get(outcome.stage or stage, "")
-    ms = round(outcome.elapsed * 1000, 3)
-    if type(outcome) is Answered and outcome.letter == Reply.CONTINUE and outcome.hold is None:
+    ms = outcome.elapsed * 1000
+    if type(outcome) is Answered and outcome.letter == _CONTINUE and outcome.hold is None:
         return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)

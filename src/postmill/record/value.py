@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 STAGE_NAMES = {
@@ -27,6 +29,13 @@ class Answer(NamedTuple):
     verdict: str
     ms: float
     text: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**self._asdict(), "ms": round(self.ms, 3)}
+
+
+_MS: Callable[[Answer], float] = attrgetter("ms")
 
 
 class Decision(NamedTuple):
@@ -58,7 +67,7 @@ class ChildRecord:
     @property
     def ms(self) -> float:
         """Milliseconds it was waited for, all stages together."""
-        return sum(answer.ms for answer in self.answers)
+        return sum(map(_MS, self.answers))
 
     @property
     def verdict(self) -> str:
@@ -110,7 +119,7 @@ class MessageRecord:
         data["children"] = [
             {
                 **asdict(child),
-                "answers": [answer._asdict() for answer in child.answers],
+                "answers": [answer.as_dict() for answer in child.answers],
                 "conditions": [decision._asdict() for decision in child.conditions.values()],
                 "verdict": child.verdict,
                 "ms": round(child.ms, 3),

@@ -19,6 +19,7 @@ from tests.interop.differential.dialogues import (
     ehlo,
     transaction,
 )
+from tests.interop.differential.families import SHORT
 from tests.interop.differential.observation import Observation
 from tests.interop.differential.plays import (
     CONTINUE,
@@ -30,7 +31,7 @@ from tests.interop.differential.plays import (
     reply,
     rule,
 )
-from tests.interop.differential.scenario import Child, Scenario, Step
+from tests.interop.differential.scenario import Child, ManagerSettings, Scenario, Step
 
 PLAIN = Child()
 UNKNOWN_OUTSIDE = (ONE_MESSAGE[0], ("line", "XYZZY"), *ONE_MESSAGE[1:])
@@ -63,6 +64,8 @@ def everything() -> Iterator[Documented]:
         _sloppy_packets,
         _received,
         _failures,
+        _independent,
+        _byte_by_byte,
     ):
         yield from make()
 
@@ -76,9 +79,10 @@ def _pair(
     *,
     turned: bool = False,
     only_outside: bool = False,
+    manager: ManagerSettings | None = None,
 ) -> Documented:
     return Documented(
-        Scenario(f"documented-{name}", given, client),
+        Scenario(f"documented-{name}", given, client, manager=manager or ManagerSettings()),
         Scenario(f"documented-{name}-like", like, client),
         reason,
         turned,
@@ -202,3 +206,41 @@ def _failures() -> Iterator[Documented]:
     given = (Child((rule("E", ("close",)),), protocol=nothing), Child(protocol=nothing))
     like = (Child((rule("E", failing),), protocol=nothing), Child(protocol=nothing))
     yield _pair("failed-content", given, like, reason, twice, only_outside=True)
+
+
+def _independent() -> Iterator[Documented]:
+    """With ``content = "parallel"`` a filter sees the message as it came, and the edits of all are made in order."""
+    manager = ManagerSettings(content="parallel")
+    edits = {
+        "headers": (add_header("X-A", "1"), insert_header(0, "X-Top", "1"), change_header(1, "Subject", "")),
+        "body": (replace_body("one\r\n"),),
+    }
+    for name, steps in edits.items():
+        first = Child((rule("E", *steps, CONTINUE),))
+        unseen = "a filter that is independent does not see the edits of those before it"
+        yield _pair(
+            f"independent-{name}",
+            (first, PLAIN),
+            (PLAIN, first),
+            unseen,
+            MANY_HEADERS,
+            turned=True,
+            manager=manager,
+        )
+        others = (replace_body("two\r\n"), change_header(4, "X-A", "another"), add_header("X-A", "2"))
+        both = (first, Child((rule("E", *others, CONTINUE),)))
+        order = "the edits of independent filters are made in configured order"
+        yield _pair(
+            f"independent-{name}-both", both, both, order, MANY_HEADERS, only_outside=True, manager=manager
+        )
+
+
+def _byte_by_byte() -> Iterator[Documented]:
+    """The time limit is for a whole answer; in Postfix each byte starts it anew (protocol §7.1)."""
+    for stage in "ME":
+        late = (_at(stage, ("trickle", "0000000163", "0.9")), PLAIN)
+        never = (_at(stage, ("mute",)), PLAIN)
+        pair = _pair(
+            f"bytewise-{stage}", late, never, "an answer in pieces has one time limit", only_outside=True
+        )
+        yield replace(pair, given=replace(pair.given, postfix=SHORT), like=replace(pair.like, postfix=SHORT))

@@ -56,13 +56,15 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
 def asked_at_the_same_time(case: Case) -> bool:
     """With ``ask = "parallel"`` a child hears an event that an earlier child refuses at that very moment.
 
-    So it does with the content, if the earlier one cannot edit.
+    So it does with the content, if the earlier one cannot edit, and with ``content = "parallel"``.
     """
-    earlier = case.scenario.children[: case.position]
-    if case.scenario.manager.ask != "parallel" or not earlier:
+    earlier, manager = case.scenario.children[: case.position], case.scenario.manager
+    if not earlier or "parallel" not in (manager.ask, manager.content):
         return False
-    read_together = any(not child.actions & CONTENT_EDITS for child in earlier)
-    return _equal_but_for_needless(case.direct, case.behind, ASKED_TOGETHER + "LNBE" * read_together)
+    together = ASKED_TOGETHER * (manager.ask == "parallel")
+    no_edits = manager.ask == "parallel" and any(not child.actions & CONTENT_EDITS for child in earlier)
+    together += "LNBE" * (no_edits or manager.content == "parallel")
+    return _equal_but_for_needless(case.direct, case.behind, together)
 
 
 def quarantined_before_the_content(case: Case) -> bool:
@@ -154,6 +156,16 @@ def excuse_reply(scenario: Scenario, said: str, direct: bytes | None, behind: by
 def excuse(case: Case) -> str | None:
     """The name of the excuse that covers this difference, if one does."""
     return next((allowed.__name__ for allowed in EXCUSES if allowed(case)), None)
+
+
+def edits_content(child: Child) -> bool:
+    """Whether this filter edits what later ones see."""
+    return any(is_content_edit(step) for rule in child.rules for step in rule.do)
+
+
+def is_content_edit(step: Step) -> bool:
+    """Whether this answer edits headers or body."""
+    return step[0] == "reply" and step[1] in "himb"
 
 
 def _holds_early(child: Child) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.interop.differential import clients, edits, families, generate, matrix
+from tests.interop.differential import clients, edits, families, generate, matrix, modes
 from tests.interop.differential.compare import compare
 from tests.interop.differential.dialogues import MANY_HEADERS, MESSAGE, ONE_MESSAGE, TWO_MESSAGES
 from tests.interop.differential.lane import Lane
@@ -30,7 +30,7 @@ from tests.interop.differential.secured import missing, playable
 from tests.interop.differential.shrink import shrink
 
 RECORDED = [*families.recorded(), *clients.recorded()]
-SHELVES = (clients, edits, families, matrix)
+SHELVES = (clients, edits, families, matrix, modes)
 PLAIN = Scenario("plain", (Child(), Child()), MANY_HEADERS)
 
 
