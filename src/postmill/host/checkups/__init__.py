@@ -1,8 +1,8 @@
 """The shelf of checkups: a file for each thing the doctor looks at, collected without a registry.
 
-A checkup is a module with ``check(patient)``, which yields diagnoses, and ``PLACE``, which orders the row. Its
-name is the file's. Files on the shelf do not know each other; adding one edits nothing else. Checkups read
-values and never change the machine.
+A checkup is a module with ``check(patient)``, which yields diagnoses, and ``PLACE``, which orders the row.
+Its name is the file's. Files on the shelf do not know each other; adding one edits nothing else. Checkups
+read values and never change the machine.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ _KINDS = (*_AUTHENTICATION, *_CHANGING, *_DEPENDENT)
 
 def check(patient: Patient) -> Iterator[Diagnosis]:
     """Compare every pair of milters with what is known about their kinds."""
-    found = [*_pairs(patient), *_parallel(patient), *_verdicts(patient)]
+    found = [*_pairs(patient), *_parallel(patient)]
     yield from found
     if patient.milters and not found:
         names = ", ".join(milter.name for milter in patient.milters)
@@ -72,20 +72,6 @@ def _parallel(patient: Patient) -> Iterator[Diagnosis]:
             text = f"{milter.name} does not see what the milters before it have added, which it goes by"
             advice = f'take content = "parallel" out of [milters.{milter.name}]'
             yield Diagnosis(_NAME, Level.WARNING, text, advice)
-
-
-def _verdicts(patient: Patient) -> Iterator[Diagnosis]:
-    """A condition about a milter that is asked later never holds."""
-    names = [milter.name for milter in patient.milters]
-    for at, milter in enumerate(patient.milters):
-        for use in milter.conditions:
-            if use.condition.name == "verdict-of" and use.settings.milter not in names[:at]:
-                other = use.settings.milter
-                because = f"{milter.name} waits for the verdict of {other}, which is not known then"
-                if other in names:
-                    yield _hazard(milter.name, other, because)
-                else:
-                    yield Diagnosis(_NAME, Level.WARNING, f"{because}: {other} is not in use")
 
 
 def _hazard(first: str, second: str, because: str) -> Diagnosis:

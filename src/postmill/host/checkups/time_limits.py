@@ -55,6 +55,8 @@ def _progress(patient: Patient, entry: Entry) -> Iterator[Diagnosis]:
 def _negotiation(patient: Patient, entry: Entry) -> Iterator[Diagnosis]:
     """While milters are connected to and negotiated with, nothing can be said to any mail server."""
     for milter in patient.milters:
+        if not _can_wait(patient) and milter.timeouts.command >= entry.command_timeout:
+            continue  # `_answers` says so
         longest = milter.timeouts.connect + milter.timeouts.command
         if longest > entry.command_timeout:
             yield _too_long(
