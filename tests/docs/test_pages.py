@@ -17,6 +17,7 @@ from postmill.config import ConfigErrors, load
 from postmill.config.describing import entries, entries_of
 from postmill.config.settings import ManagerSettings
 from postmill.daemon.configuration import load_configuration
+from postmill.host.checkups import shelf as checkups
 from postmill.testing.policy_cases import Case, load_cases
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +125,8 @@ def test_each_switch_for_sameness_switches_something() -> None:
     words = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "differences.md").read_text(), re.MULTILINE)
     code = "".join(file.read_text() for file in (ROOT / "src" / "postmill" / "chain").glob("*.py"))
     assert [word for word in words if f'copies_postfix("{word}")' not in code] == []
+
+
+def test_each_checkup_has_its_row() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "doctor.md").read_text(), re.MULTILINE)
+    assert rows == list(checkups())
