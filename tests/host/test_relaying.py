@@ -12,6 +12,7 @@ import pytest
 from postmill.host.relaying import STRANGER, Attempt, Door, attempt, disguises
 
 EVERYTHING = {
+    "greeting": "220 mx.example ESMTP",
     "EHLO": "250 mx.example",
     "MAIL": "250 ok",
     "RCPT": "250 ok",
@@ -37,7 +38,7 @@ class Service:
                 lines.flush()
 
     def _replies(self, lines: Iterator[str]) -> Iterator[str]:
-        yield "220 mx.example ESMTP"
+        yield self.replies["greeting"]
         for line in lines:
             self.said.append(line.strip())
             reply = self.replies.get(line.split()[0].upper(), "500 what?")
@@ -84,6 +85,11 @@ def test_one_that_does_not_let_us_pretend_after_all() -> None:
 def test_one_that_is_not_to_be_tried(reply: str) -> None:
     with service(MAIL=reply) as one:
         assert attempt(one.door, 5).trouble == f"MAIL FROM:<postmill-doctor@example.net> was answered {reply}"
+
+
+def test_one_that_shows_us_the_door() -> None:
+    with service(greeting="554 5.7.1 go away") as one:
+        assert attempt(one.door, 5).trouble == "554 5.7.1 go away"
 
 
 def test_nobody_there() -> None:

@@ -102,6 +102,11 @@ def attempt(door: Door, within: float) -> Attempt:
                 client = STRANGER
                 smtp.ehlo(f"[{client}]")
             return _asked(smtp, client, disguises(door.domain))
+    except smtplib.SMTPResponseException as error:
+        said = error.smtp_error
+        return Attempt(
+            client, trouble=_shown(error.smtp_code, said.encode() if isinstance(said, str) else said)
+        )
     except (OSError, smtplib.SMTPException) as error:
         return Attempt(client, trouble=getattr(error, "strerror", None) or str(error) or type(error).__name__)
 

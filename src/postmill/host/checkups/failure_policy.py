@@ -20,7 +20,7 @@ def check(patient: Patient) -> Iterator[Diagnosis]:
     if patient.loaded is None:
         return
     ours = [entry for entry in patient.entries if entry.ours]
-    away = _actions(ours) or "?"
+    away = _actions(ours) or "unknown"
     rows = [(milter.name, _own_word(milter.mode, milter.on_error), away) for milter in patient.milters]
     by_text: dict[str, list[Entry]] = {}
     for entry in patient.entries:
