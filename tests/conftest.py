@@ -22,6 +22,7 @@ SLOW = (
     "detectors/readers/test_any_script.py",
     "detectors/test_any_machine.py",
     "docs/test_condition_examples.py",
+    "docs/test_detector_example.py",
     "net/",
     "testing/test_conversation_properties.py",
 )

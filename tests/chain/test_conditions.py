@@ -68,6 +68,7 @@ def test_a_child_left_out_is_never_connected(noun: type[Any]) -> None:
     answers = play(shell)
     assert answers == [C, C, C, CONTENT]
     assert len(shell.seen["m1"]) == 1
+    assert list(shell.records[-1].children) == ["m1", "m2"]
     child = shell.records[-1].children["m1"]
     assert child.verdict == "skipped"
     assert child.skipped is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Generator
@@ -118,10 +119,34 @@ def test_the_wrong_process_is_left_alone(old: ScriptedChild) -> None:
         ):
             result = daemon.reload(*arguments)
             assert (result.returncode, text in result.stderr) == (69, True), result.stderr
-        daemon.manager["pid_file"] = ""
+        daemon.manager["pid_file"] = daemon.control["socket"] = ""
         result = daemon.reload()
         assert (result.returncode, "manager.pid_file" in result.stderr) == (69, True)
         assert daemon.reload("--pid", str(daemon.pid)).returncode == 0
+
+
+def test_it_goes_over_the_control_socket_or_by_a_signal(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}, pid_file="") as daemon:
+        assert daemon.reload().returncode == 0
+        assert "asks for: reload" in daemon.log
+        daemon.control["socket"] = f"unix:{daemon.directory}/nowhere"
+        result = daemon.reload()
+        assert (result.returncode, "cannot reach the daemon" in result.stderr) == (69, True)
+        (daemon.directory / "pid").write_text(str(daemon.pid))
+        daemon.manager["pid_file"] = str(daemon.directory / "pid")
+        assert daemon.reload().returncode == 0
+        assert daemon.log.count("asks for") == 1
+        assert daemon.log.count("reloaded:") == 2
+        result = daemon.reload("--reset")
+        assert (result.returncode, "cannot reach the daemon" in result.stderr) == (69, True)
+
+
+def test_the_outcome_as_json(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}) as daemon:
+        assert "1 workers; milter" in json.loads(daemon.reload("--json").stdout)["text"]
+        daemon.manager["listen"] = [f"unix:{daemon.directory}/missing/socket"]
+        result = daemon.reload("--json")
+        assert (result.returncode, json.loads(result.stdout)["error"]["status"]) == (78, 78)
 
 
 def test_listeners_come_and_go(old: ScriptedChild, new: ScriptedChild) -> None:

@@ -79,8 +79,10 @@ def build_service(
     numbers = itertools.count(1)
     prefix = f"{os.getpid():x}"
 
+    order = tuple(spec.name for spec in plan.children)
+
     def new_observer() -> Recorder:
-        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now)
+        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now, order)
 
     service = Service(
         loop,

@@ -120,7 +120,7 @@ def configure(settings: LogSettings) -> None:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(settings.level.upper())
+    set_level(settings.level)
     root.propagate = False
 
 
@@ -128,6 +128,11 @@ def _leave_out_what_no_line_shows() -> None:
     """Half of the price of a line (Python documentation, logging, "Optimization")."""
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def set_level(level: str) -> None:
+    """Set the least important lines still written, until the next ``configure``."""
+    logging.getLogger("postmill").setLevel(level.upper())
 
 
 def _syslog() -> logging.handlers.SysLogHandler:
@@ -144,7 +149,7 @@ def _listens(kind: socket.SocketKind) -> bool:
         return probe.connect_ex(SYSLOG) == 0
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return text without control characters: what clients and children say must not forge lines."""
     if text.isprintable():
         return text
@@ -155,7 +160,7 @@ def log_message(record: MessageRecord) -> None:
     """Write the line of one message, with a line for each child on level debug."""
     if not log.isEnabledFor(logging.INFO):
         return
-    log.info("%s", _one_line(describe(record)), extra={"mail": record})
+    log.info("%s", one_line(describe(record)), extra={"mail": record})
     details = log.isEnabledFor(logging.DEBUG)
     for child in record.children.values():
         if not details and not child.verdict.startswith("lost:"):
@@ -172,7 +177,7 @@ def log_message(record: MessageRecord) -> None:
                     answer.verdict,
                     answer.stage,
                     answer.ms,
-                    f": {_one_line(answer.text)}" if answer.text else "",
+                    f": {one_line(answer.text)}" if answer.text else "",
                 )
 
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from postmill.api.host import Finding
 from postmill.config import Loaded
 from postmill.config.settings import MilterSettings
+from postmill.daemon.machine import Machine
+from postmill.detectors import detect
 from postmill.errors import PostmillError
 from postmill.host.accounts import Account, Look, account, look
 from postmill.host.postfix import Postfix
@@ -47,6 +50,7 @@ class Patient:
     listener: Callable[[str], Account | None] = listener
     talk: Callable[[Endpoint, float], Answer] = negotiate
     knock: Callable[[Door, float], Attempt] = attempt
+    detect: Callable[[], tuple[Finding, ...]] = lambda: detect(Machine()).findings
 
     @property
     def milters(self) -> tuple[MilterSettings, ...]:

@@ -69,6 +69,8 @@ class ChildService:
         self._max_sessions = max_sessions
         self._links: set[ChildLink] = set()
         self._queued: deque[ChildLink] = deque()
+        self.last_failure: tuple[float, Lost] | None = None
+        """When it failed last, and how."""
 
     # -- opening --------------------------------------------------------------------------------------
 
@@ -167,7 +169,9 @@ class ChildService:
         if lost is None or lost.kind in ("config", "breaker", "busy", "spool"):
             return
         was_open = self.breaker.is_open
-        self.breaker.failed(self.now())
+        now = self.now()
+        self.last_failure = now, lost
+        self.breaker.failed(now)
         if self.breaker.is_open and not was_open:
             log.error("%s: left alone for now after repeated failures: %s", self.spec.name, lost.text)
 
@@ -212,8 +216,13 @@ class ChildService:
 
     @property
     def links(self) -> int:
-        """How many links are in use."""
+        """How many links are in use, those included that wait for their turn."""
         return len(self._links)
+
+    @property
+    def queued(self) -> int:
+        """How many links wait until the child has fewer sessions than its bound."""
+        return len(self._queued)
 
 
 def _forgets_nothing(answer: OptNeg) -> bool:

@@ -63,6 +63,7 @@ class Service:
         self._listeners: list[socket.socket] = []
         self._accepting = False
         self._drained: asyncio.Future[None] | None = None
+        self._hurried = False
         self._timer: asyncio.TimerHandle | None = None
 
     # -- accepting ------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ class Service:
         for sock in self._listeners:
             sock.close()
         self._drained = self.loop.create_future()
-        if not self.connections:
+        if not self.connections or self._hurried:
             self._drained.set_result(None)
         await asyncio.wait([self._drained], timeout=patience)
         self._drained.cancel()
@@ -161,6 +162,7 @@ class Service:
         return len(rest)
 
     def hurry(self) -> None:
-        """End a drain under way: cut off what is left."""
+        """End a drain, under way or about to begin: cut off what is left."""
+        self._hurried = True
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)

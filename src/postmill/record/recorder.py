@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from postmill.chain.macros import bare, parse_pairs
 from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
@@ -50,21 +50,32 @@ class Recorder:
         "_name",
         "_notes",
         "_now",
+        "_order",
         "_queue_macros",
         "_recipients",
         "_session",
         "_sink",
         "_started",
+        "_told",
     )
 
-    def __init__(self, session: str, sink: Callable[[MessageRecord], None], now: Callable[[], float]) -> None:
-        """Record the session called ``session``; ``now`` gives seconds."""
+    def __init__(
+        self,
+        session: str,
+        sink: Callable[[MessageRecord], None],
+        now: Callable[[], float],
+        order: Sequence[str] = (),
+    ) -> None:
+        """Record the session called ``session``; ``now`` gives seconds, ``order`` the children's row."""
+        self._order = order
         self._session = session
         self._sink = sink
         self._now = now
         self._name = self._address = self._helo = b""
         self._connection: list[Note] = []
         """What was said before there was a message; it belongs to every message of the connection."""
+        self._told = 0
+        """How many of these an earlier record has."""
         self._connection_decisions: list[tuple[str, Decision]] = []
         self._decision: tuple[int, Verdict] | None = None
         self._forget()
@@ -180,6 +191,12 @@ class Recorder:
                 child = record.children[name] = ChildRecord(name)
             child.evaluated = evaluated
             child.answers.append(_answer(stage, outcome))
+        if self._decisions or self._connection_decisions:  # who was left out stands where it would have been
+            known = record.children
+            record.children = {name: known.pop(name) for name in self._order if name in known} | known
+        for name, *_ in self._connection[: self._told]:
+            record.children[name].repeated += 1
+        self._told = len(self._connection)
         for name, edits in self._edits:
             counts = record.children[name].edits
             for letter, _ in edits:

@@ -132,7 +132,8 @@ class Playbook:
         self.session = self._new_session()
 
     def _new_session(self) -> Session:
-        recorder = Recorder("s", self.records.append, lambda: 0.0)
+        order = [spec.name for spec in self.plan.children]
+        recorder = Recorder("s", self.records.append, lambda: 0.0, order)
         return Session(self.plan, self.negotiations, recorder, Body, self.ports)
 
     def reconnect(self) -> None:

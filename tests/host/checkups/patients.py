@@ -107,6 +107,7 @@ def patient(
         "listener": lambda path: every_account["postmill"],
         "talk": lambda endpoint, within: answers.get(str(endpoint), FINE),
         "knock": lambda door, within: Attempt(STRANGER, reply="554 5.7.1 Relay access denied"),
+        "detect": tuple,
         **more,
     }
     return Patient(**values)

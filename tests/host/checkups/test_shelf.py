@@ -24,7 +24,7 @@ DEAD = Answer(trouble="Connection refused")
 BARRED = Answer(trouble="Permission denied", barred=True)
 
 PATIENTS: dict[str, Callable[[], Patient]] = {
-    "empty": lambda: Patient("/nowhere", no_mta="nothing there"),
+    "empty": lambda: Patient("/nowhere", no_mta="nothing there", detect=tuple),
     "configuration with mistakes": lambda: Patient(
         "/nowhere", problems=(ConfigError("bad", file="/f", line=3),), no_mta="no postconf"
     ),
