@@ -71,7 +71,7 @@ def show_fix(fix: Diagnosis) -> None:
 
 
 def show_mended(done: Mended) -> None:
-    """Print what a command said, if it failed at least."""
+    """Print what a command said, and its exit status where it failed."""
     for line in done.output.splitlines():
         click.echo(f"  {line}")
     if done.status:

@@ -24,11 +24,6 @@ class Mended:
     status: int
     output: str
 
-    @property
-    def last_line(self) -> str:
-        """The last thing it said."""
-        return (self.output.strip().splitlines() or [""])[-1]
-
 
 def fixes(diagnoses: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
     """Return one diagnosis for each command that may be run without asking, in their order."""
