@@ -19,6 +19,7 @@ from postmill.config.settings import ManagerSettings
 from postmill.config.showing import as_toml
 from postmill.daemon import configuration
 from postmill.detectors import detect
+from postmill.host.checkups import shelf as checkups
 from postmill.testing.paper_machine import PaperMachine
 from postmill.testing.policy_cases import Case, load_cases
 from tests.detectors.examples import whole_machine
@@ -143,3 +144,8 @@ def test_each_switch_for_sameness_switches_something() -> None:
     words = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "differences.md").read_text(), re.MULTILINE)
     code = "".join(file.read_text() for file in (ROOT / "src" / "postmill" / "chain").glob("*.py"))
     assert [word for word in words if f'copies_postfix("{word}")' not in code] == []
+
+
+def test_each_checkup_has_its_row() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "doctor.md").read_text(), re.MULTILINE)
+    assert rows == list(checkups())
