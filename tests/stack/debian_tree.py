@@ -23,6 +23,7 @@ PACKAGES = (
     "systemd-sysv",
     "init-system-helpers",
     "python3-click",
+    "python3-dnspython",
     "python3-rich",
     "python3-uvloop",
     "python3-aiosmtpd",

@@ -38,10 +38,10 @@ def command(control: Control, reset: bool, pid: int | None, pid_file: str, wait:
     """Make the daemon take its changed configuration.
 
     The configuration is checked first, and its cases (`postmill policy test`) are played; with an error the
-    daemon is left alone, or refuses it by itself where it is named with --pid. Sessions under way finish on the
-    old one. A daemon that cannot be reached over its control socket is sent SIGHUP, if its process id is in
-    `manager.pid_file`. Exit status 0 once the new configuration is in force, 78 when it was refused, 77 when
-    you may not do this, 69 when the daemon cannot be found or does not answer.
+    daemon is left alone, or refuses it by itself where it is named with --pid. Sessions under way finish on
+    the old one. A daemon that cannot be reached over its control socket is sent SIGHUP, if its process id is
+    in `manager.pid_file`. Exit status 0 once the new configuration is in force, 78 when it was refused, 77
+    when you may not do this, 69 when the daemon cannot be found or does not answer.
     """
     text = _by_signal(pid, wait) if pid else _checked_here(control, reset, pid_file, wait)
     control.print({"text": text}, f"reloaded: {text}")

@@ -39,11 +39,11 @@ _OPERATOR = Text(
 class Timeouts:
     """How long to wait for one milter, in seconds."""
 
-    connect: float = key(
-        Duration(), "5s", "For a connection to the milter, and for its answer to the negotiation."
-    )
+    connect: float = key(Duration(), "5s", "For a connection to the milter.")
     command: float = key(
-        Duration(), "25s", "For each answer to an envelope command: connect, HELO, MAIL, RCPT, DATA."
+        Duration(),
+        "25s",
+        "For the answer to the negotiation, and to each envelope command: connect, HELO, MAIL, RCPT, DATA.",
     )
     content: float = key(
         Duration(), "300s", "For each answer while the message is handed over: headers, body, end of message."

@@ -212,8 +212,8 @@ class Parent:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Where MTAs are accepted; none when the sockets were handed over."""
-        return tuple(self._listening)
+        """Where MTAs are accepted."""
+        return (*map(listener.endpoint_of, self._activated), *self._listening)
 
     # -- changing the configuration -------------------------------------------------------------------
 

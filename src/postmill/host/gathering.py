@@ -14,6 +14,7 @@ from postmill.host.diagnosis import Diagnosis, Level
 from postmill.host.patient import Patient
 from postmill.host.postfix import DEFAULT_DIRECTORY, Postfix
 from postmill.host.postfix import read as read_postfix
+from postmill.host.running import as_running
 from postmill.host.sendmail import DEFAULT_CF
 from postmill.host.sendmail import read as read_sendmail
 
@@ -26,7 +27,7 @@ def gather(config_file: str, directory: str = "") -> Patient:
     """
     patient = Patient(os.path.abspath(config_file))
     try:
-        patient.loaded = load_configuration(patient.config_file)
+        patient.loaded = as_running(load_configuration(patient.config_file))
     except ConfigErrors as error:
         if isinstance(error.__cause__, PermissionError):
             raise UnavailableError(f"{error}; are you root?") from error
