@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from postmill.testing.paper_machine import PROGRAM, Entry
 from postmill.testing.script import Rule, Script
 from postmill.testing.words import reply
 from tests.daemon.running import ROOT, Daemon
+from tests.daemon.traffic import continuous
 from tests.detectors.machines import DEBIAN, WANTS, unit
 from tests.testing.test_paper_machine import on_disk
 
@@ -130,28 +130,19 @@ def test_what_cannot_be_told_refuses_the_reload() -> None:
 
 
 def test_no_session_fails_while_a_milter_comes_and_goes(mail: Mail) -> None:
-    heard: list[str] = []
-    stop = threading.Event()
-
-    def traffic() -> None:
-        while not stop.is_set():
-            try:
-                heard.append(mail.answer())
-            except Exception as error:
-                heard.append(repr(error))
-
-    clients = [threading.Thread(target=traffic) for _ in range(4)]
-    for client in clients:
-        client.start()
-    try:
+    with continuous(mail.answer) as heard:
         for _ in range(5):
             mail.disable()
             mail.reload()
             mail.enable()
             mail.reload()
-    finally:
-        stop.set()
-        for client in clients:
-            client.join()
     assert set(heard) == {"550 5.7.1 dkim", "550 5.7.1 dmarc"}
     assert "error" not in mail.daemon.log
+
+
+def test_what_is_enabled_and_cannot_be_used_is_in_the_log(mail: Mail) -> None:
+    (mail.root / "etc/opendkim.conf").write_text("Mode sv\n")
+    mail.reload()
+    warning = "manager.detect: opendkim was found and is not used: /etc/opendkim.conf has no Socket"
+    assert mail.daemon.log.count(warning) == 1
+    assert mail.answer() == "550 5.7.1 dmarc"

@@ -99,6 +99,7 @@ class Parent:
         """Serve until told to stop; raises PostmillError when it cannot begin."""
         manager = self.settings.manager
         logs.configure(self.settings.log)
+        _log_warnings(self.loaded)
         _allow_many_descriptors()
         self._activated = activated_sockets()
         self._listening = self._listen(manager)
@@ -242,6 +243,7 @@ class Parent:
         if late := [key for key in late if has_control or not key.startswith("control.")]:
             text += f"; only after a restart: {', '.join(late)}"
         notify("READY=1", f"STATUS={text}")
+        _log_warnings(loaded)
         log.info("reloaded: %s", text)
         return text
 
@@ -332,6 +334,12 @@ class Parent:
         if self._pid_file:
             with contextlib.suppress(OSError):
                 os.unlink(self._pid_file)
+
+
+def _log_warnings(loaded: Loaded) -> None:
+    """Say what in the configuration looks unintended, such as a milter that was found and cannot be used."""
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
 
 
 def _allow_many_descriptors() -> None:
