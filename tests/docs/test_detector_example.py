@@ -9,7 +9,10 @@ from pathlib import Path
 from tests.docs.test_condition_examples import ROOT, run
 
 PAGE = (ROOT / "docs" / "contribute" / "detector.md").read_text()
-COPIED = ("src", "tests/__init__.py", "tests/conftest.py", "tests/detectors", "docs", "pyproject.toml")
+COPIED = (
+    *("src", "docs", "pyproject.toml"),
+    *("tests/__init__.py", "tests/conftest.py", "tests/detectors", "tests/stack", "tests/interop"),
+)
 
 
 def test_a_detector_is_added_by_one_file_and_one_test(tmp_path: Path) -> None:
