@@ -28,6 +28,7 @@ PACKAGES = (
     "python3-uvloop",
     "python3-aiosmtpd",
     "python3-venv",
+    "iproute2",
     "openssl",
     "postfix",
     "opendkim",
