@@ -51,6 +51,7 @@ class Daemon:
         self.control: dict[str, Any] = {"socket": f"unix:{self.directory}/control.sock"}
         self.arguments: Sequence[str] = ()
         self.prefix: Sequence[str] = ()
+        self.program: Sequence[str] = RUN
         self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +88,7 @@ class Daemon:
         self.write()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *RUN, "-c", str(self.config), *self.arguments],
+                [*self.prefix, *self.program, "-c", str(self.config), *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

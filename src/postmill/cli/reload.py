@@ -23,10 +23,13 @@ from postmill.errors import ConfigError, RequestError, UnavailableError
 @controlling
 @click.option("--reset", is_flag=True, help="Drop what enable, disable, mode and log-level changed.")
 @click.option(
-    "--pid", type=click.IntRange(1), help="Signal this process instead of using the control socket."
+    "--pid", type=click.IntRange(1), help="Signal this process, which then reads its own file itself."
 )
 @click.option(
-    "--pid-file", default="", type=click.Path(dir_okay=False), help="The same, with its id in a file."
+    "--pid-file",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="Signal the process with its id in a file.",
 )
 @click.option(
     "--wait", default=30.0, show_default=True, metavar="SECONDS", help="How long to wait for the outcome."
@@ -35,20 +38,26 @@ def command(control: Control, reset: bool, pid: int | None, pid_file: str, wait:
     """Make the daemon take its changed configuration.
 
     The configuration is checked first, and its cases (`postmill policy test`) are played; with an error the
-    daemon is left alone. Sessions under way finish on the old one. A daemon that cannot be reached over its
-    control socket is sent SIGHUP, if its process id is in `manager.pid_file`. Exit status 0 once the new
-    configuration is in force, 78 when it was refused, 77 when you may not do this, 69 when the daemon cannot
-    be found or does not answer.
+    daemon is left alone, or refuses it by itself where it is named with --pid. Sessions under way finish on
+    the old one. A daemon that cannot be reached over its control socket is sent SIGHUP, if its process id is
+    in `manager.pid_file`. Exit status 0 once the new configuration is in force, 78 when it was refused, 77
+    when you may not do this, 69 when the daemon cannot be found or does not answer.
     """
+    text = _by_signal(pid, wait) if pid else _checked_here(control, reset, pid_file, wait)
+    control.print({"text": text}, f"reloaded: {text}")
+
+
+def _checked_here(control: Control, reset: bool, pid_file: str, wait: float) -> str:
+    """Read the configuration before the daemon does, then tell the daemon."""
     loaded = rehearsed(load_configuration(control.config_file))
     for warning in loaded.warnings:
         report("postmill", "warning", str(warning))
-    text = None if pid or pid_file else _over_socket(control, reset, wait, bool(_pid_file(loaded)))
+    text = None if pid_file else _over_socket(control, reset, wait, bool(_pid_file(loaded)))
     if text is None:
         if reset:
             raise RequestError("--reset goes over the control socket only")
-        text = _by_signal(pid or _read_pid(pid_file or _pid_file(loaded)), wait)
-    control.print({"text": text}, f"reloaded: {text}")
+        text = _by_signal(_read_pid(pid_file or _pid_file(loaded)), wait)
+    return text
 
 
 def _pid_file(loaded: Loaded) -> str:

@@ -7,6 +7,7 @@ exists on this machine is not asked here: the daemon finds that out when it star
 
 from __future__ import annotations
 
+from postmill.config.detected import Detect
 from postmill.config.loading import DEFAULT_FILE, load, load_control, parse
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
@@ -26,6 +27,7 @@ __all__ = [
     "Breaker",
     "ConfigErrors",
     "ControlSettings",
+    "Detect",
     "Loaded",
     "LogSettings",
     "ManagerSettings",

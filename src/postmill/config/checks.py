@@ -75,7 +75,8 @@ def _milters_named_in(settings: Any) -> Iterator[str]:
 
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.milters):
-        yield reader.at((), "no milter is in use: every message passes as it is", "add [milters.NAME]")
+        hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
+        yield reader.at((), "no milter is in use: every message passes as it is", hint)
     if settings.manager.mta != "sendmail" and settings.manager.progress_interval >= POSTFIX_PATIENCE:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"

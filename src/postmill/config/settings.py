@@ -39,11 +39,11 @@ _OPERATOR = Text(
 class Timeouts:
     """How long to wait for one milter, in seconds."""
 
-    connect: float = key(
-        Duration(), "5s", "For a connection to the milter, and for its answer to the negotiation."
-    )
+    connect: float = key(Duration(), "5s", "For a connection to the milter.")
     command: float = key(
-        Duration(), "25s", "For each answer to an envelope command: connect, HELO, MAIL, RCPT, DATA."
+        Duration(),
+        "25s",
+        "For the answer to the negotiation, and to each envelope command: connect, HELO, MAIL, RCPT, DATA.",
     )
     content: float = key(
         Duration(), "300s", "For each answer while the message is handed over: headers, body, end of message."
@@ -163,6 +163,13 @@ class ManagerSettings:
     group: str = key(_ACCOUNT, "", "The group to become. Empty: the user's own.")
     workers: int = key(
         Count(0, 1024), 0, "Worker processes that share the listeners. 0: one for each processor core."
+    )
+    detect: bool = key(
+        Flag(),
+        False,
+        "Find the milters installed on this machine and use those that it starts, at their sockets, in their "
+        "usual order and under their usual conditions. A table `[milters.NAME]` changes single keys of one "
+        'that was found; `mode = "off"` takes it out. `postmill detect` shows what is found.',
     )
     ask: str = key(
         Choice(("parallel", "in-turn")),

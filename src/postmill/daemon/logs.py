@@ -43,12 +43,12 @@ class Clock:
 
 
 class HumanFormatter(logging.Formatter):
-    """``postmill[pid]: level: text``, with the time in front where nobody else adds one."""
+    """``level: text``, with what nobody else puts in front: ``postmill[pid]``, and the time before it."""
 
-    def __init__(self, timestamps: bool) -> None:
+    def __init__(self, to: str) -> None:
         super().__init__()
-        self._clock = Clock() if timestamps else None
-        self._name = f"postmill[{os.getpid()}]: "
+        self._clock = Clock() if to == "stderr" else None
+        self._name = "" if to == "journal" else f"postmill[{os.getpid()}]: "
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line (more with a traceback)."""
@@ -103,7 +103,7 @@ def configure(settings: LogSettings) -> None:
     """Send all of this process's lines where the settings say; raises UnavailableError."""
     _leave_out_what_no_line_shows()
     formatter: logging.Formatter = (
-        JsonFormatter() if settings.format == "json" else HumanFormatter(timestamps=settings.to == "stderr")
+        JsonFormatter() if settings.format == "json" else HumanFormatter(settings.to)
     )
     handler: logging.Handler
     if settings.to == "syslog":
@@ -124,15 +124,15 @@ def configure(settings: LogSettings) -> None:
     root.propagate = False
 
 
-def set_level(level: str) -> None:
-    """Set the least important lines still written, until the next ``configure``."""
-    logging.getLogger("postmill").setLevel(level.upper())
-
-
 def _leave_out_what_no_line_shows() -> None:
     """Half of the price of a line (Python documentation, logging, "Optimization")."""
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def set_level(level: str) -> None:
+    """Set the least important lines still written, until the next ``configure``."""
+    logging.getLogger("postmill").setLevel(level.upper())
 
 
 def _syslog() -> logging.handlers.SysLogHandler:

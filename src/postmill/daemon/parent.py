@@ -28,7 +28,7 @@ from postmill.daemon.control import ControlSocket
 from postmill.daemon.crew import Crew, Worker
 from postmill.daemon.lines import Message
 from postmill.daemon.mail_load import process_limit
-from postmill.daemon.notify import activated_sockets, notify, notify_reloading
+from postmill.daemon.notify import activated_sockets, notify, notify_reloading, notify_stopping
 from postmill.daemon.operations import Operations
 from postmill.daemon.overrides import Overrides
 from postmill.daemon.survey import Survey
@@ -99,6 +99,7 @@ class Parent:
         """Serve until told to stop; raises PostmillError when it cannot begin."""
         manager = self.settings.manager
         logs.configure(self.settings.log)
+        _log_warnings(self.loaded)
         _allow_many_descriptors()
         self._activated = activated_sockets()
         self._listening = self._listen(manager)
@@ -212,8 +213,8 @@ class Parent:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Where MTAs are accepted; none when the sockets were handed over."""
-        return tuple(self._listening)
+        """Where MTAs are accepted."""
+        return (*map(listener.endpoint_of, self._activated), *self._listening)
 
     # -- changing the configuration -------------------------------------------------------------------
 
@@ -242,6 +243,7 @@ class Parent:
         if late := [key for key in late if has_control or not key.startswith("control.")]:
             text += f"; only after a restart: {', '.join(late)}"
         notify("READY=1", f"STATUS={text}")
+        _log_warnings(loaded)
         log.info("reloaded: %s", text)
         return text
 
@@ -289,14 +291,13 @@ class Parent:
             self._unlisten(self._listening)
         if how == "drain":
             self.ending, patience = "draining", math.inf
-            notify(
-                "STATUS=draining: no new sessions"
-            )  # STOPPING=1 would begin the service manager's time-out
+            notify("STATUS=draining: no new sessions")  # STOPPING=1 would begin the manager's time-out
         else:
             self.ending, patience = "stopping", _KILL_AFTER
-            notify("STOPPING=1")
         if how == "stop":
             patience += self.settings.manager.drain_timeout
+        if how != "drain":
+            notify_stopping(patience + _KILL_AFTER)
         self._deadline = min(self._deadline, time.monotonic() + patience)
         self.crew.retire(self.crew.all, signal.SIGUSR1 if how == "drain" else signal.SIGTERM)
         if how == "now":
@@ -333,6 +334,12 @@ class Parent:
         if self._pid_file:
             with contextlib.suppress(OSError):
                 os.unlink(self._pid_file)
+
+
+def _log_warnings(loaded: Loaded) -> None:
+    """Say what in the configuration looks unintended, such as a milter that was found and cannot be used."""
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
 
 
 def _allow_many_descriptors() -> None:

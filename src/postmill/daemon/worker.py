@@ -17,8 +17,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import uvloop
-
 from postmill.api.ports import Load
 from postmill.config.settings import Settings
 from postmill.daemon import logs
@@ -26,6 +24,7 @@ from postmill.daemon.composition import build_service
 from postmill.daemon.lines import LineReader, Message, decode, encode
 from postmill.daemon.ports import system_ports
 from postmill.daemon.report import report
+from postmill.net.poller import Loop
 from postmill.record import MessageRecord, Tally
 
 log = logging.getLogger("postmill.worker")
@@ -56,7 +55,7 @@ def serve(
     when ``lifeline`` closes, the parent is gone. ``hurry`` on the ``channel`` cuts off the sessions that are
     left.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(settings, listeners, ready, lifeline, channel, surroundings))
 
 
@@ -70,9 +69,7 @@ def _calm_collector() -> None:
 class _Duty:
     """A worker's service with what it has counted, and when it is to end."""
 
-    def __init__(
-        self, settings: Settings, loop: asyncio.AbstractEventLoop, surroundings: Surroundings
-    ) -> None:
+    def __init__(self, settings: Settings, loop: Loop, surroundings: Surroundings) -> None:
         self.tally = Tally()
         ports = system_ports(surroundings.load)
         self.service = build_service(settings, loop, self._sink, ports, surroundings.counted)
@@ -110,6 +107,7 @@ async def _serve(
     surroundings: Surroundings,
 ) -> None:
     loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
     duty = _Duty(settings, loop, surroundings)
     patience = settings.manager.drain_timeout
     loop.add_signal_handler(signal.SIGTERM, duty.finish, patience)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -17,7 +16,7 @@ from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.steps import Lost
 from postmill.net.link import ChildLink
-from postmill.net.poller import WRITE, Poller
+from postmill.net.poller import WRITE, Loop
 from postmill.net.pool import Pool
 from postmill.net.stream import new_socket
 from postmill.wire.codes import Command, Protocol, Reply
@@ -41,8 +40,7 @@ class ChildService:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
-        poller: Poller,
+        loop: Loop,
         spec: ChildSpec,
         endpoint: Endpoint,
         breaker: Breaker,
@@ -58,7 +56,7 @@ class ChildService:
         """
         self._forget = forget
         self.loop = loop
-        self.poller = poller
+        self.poller = loop.poller
         self.spec = spec
         self.endpoint = endpoint
         self.breaker = breaker
@@ -130,7 +128,7 @@ class ChildService:
             elif sock.connect_ex(address) in (0, errno.EISCONN):  # on loopback it stands already
                 link.connected(sock)
             else:
-                self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
+                self.poller.watch(sock.fileno(), WRITE, partial(self._established, link, sock))
         except OSError as error:
             sock.close()
             self._refused(link, error)
@@ -138,7 +136,7 @@ class ChildService:
             link.connected(sock)
 
     def _established(self, link: ChildLink, sock: socket.socket, _events: int) -> None:
-        self.poller.unregister(sock.fileno())
+        self.poller.unwatch(sock.fileno())
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if link.failed is not None or link not in self._links:
             sock.close()

@@ -107,6 +107,14 @@ def _refuse_if_taken(path: str) -> None:
     raise UnavailableError(f"cannot listen on {path}: another process listens there; stop it first")
 
 
+def endpoint_of(sock: socket.socket) -> Endpoint:
+    """Return where a socket listens that somebody else has opened."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return Endpoint("unix", path=name if isinstance(name, str) else os.fsdecode(name))
+    return Endpoint("inet6" if sock.family == socket.AF_INET6 else "inet", host=name[0], port=name[1])
+
+
 def remove(sock: socket.socket, endpoint: Endpoint, inode: int) -> None:
     """Close a listening socket and take its path away, unless another process has put its own there."""
     sock.close()

@@ -191,12 +191,12 @@ class Recorder:
                 child = record.children[name] = ChildRecord(name)
             child.evaluated = evaluated
             child.answers.append(_answer(stage, outcome))
-        for name, *_ in self._connection[: self._told]:
-            record.children[name].repeated += 1
-        self._told = len(self._connection)
         if self._decisions or self._connection_decisions:  # who was left out stands where it would have been
             known = record.children
             record.children = {name: known.pop(name) for name in self._order if name in known} | known
+        for name, *_ in self._connection[: self._told]:
+            record.children[name].repeated += 1
+        self._told = len(self._connection)
         for name, edits in self._edits:
             counts = record.children[name].edits
             for letter, _ in edits:

@@ -7,7 +7,7 @@ on how many connections a filter is told the same.  Protocol §6.1, §9.9.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from tests.interop.differential.observation import ANSWER, Connection, Packet
 from tests.interop.differential.scenario import Scenario
@@ -75,7 +75,8 @@ def sessions(scenario: Scenario, connections: Sequence[Connection]) -> list[tupl
 def _messages(forms: Sequence[tuple[Packet, ...]]) -> Iterator[tuple[Packet, ...]]:
     """Cut sessions before each MAIL: which of those side by side got how many of the messages is left to chance."""
     for form in forms:
-        cuts = [at for at, packet in enumerate(form) if packet[0] == "D" and event_of(packet) == "M"]
+        marked = [event_of(packet) == "M" for packet in form]
+        cuts = [at for at, (before, here) in enumerate(pairwise((False, *marked))) if here and not before]
         for begin, end in pairwise((0, *cuts, len(form))):
             yield form[begin:end]
 
@@ -95,9 +96,10 @@ def _as_if_never_kept(connection: Connection) -> list[Connection]:
             parts.append(list(negotiation))
         else:
             parts[-1].append(packet)
-    if len(parts) > 1:
-        parts = [*map(_without_probe, parts[:-1]), *(parts[-1:] if parts[-1] != negotiation else ())]
-    return [Connection(tuple(part)) for part in parts]
+    *ended, last = parts
+    if ended and list(without_goodbye(last)) == negotiation:
+        return [Connection(tuple(_without_probe(part))) for part in ended]
+    return [Connection(tuple(part)) for part in (*map(_without_probe, ended), last)]
 
 
 def _without_probe(packets: list[Packet]) -> list[Packet]:
@@ -119,15 +121,21 @@ def _as_if_never_given_up(scenario: Scenario, connections: Sequence[Connection])
         packets = list(connection.packets)
         if scenario.manager.pipeline:
             packets = _without_rest_of_bursts(packets)
-        if joined:
-            joined = [*without_goodbye(joined), ABORT]
-            told = [packet for packet in joined if packet[0] == "H"][-1:]
-            while packets and event_of(packets[0]) in f"OC{ANSWER}":
-                packets.pop(0)
-            if [packet for packet in packets[:2] if packet[0] == "H"] == told:
-                packets = [packet for packet in packets[:3] if event_of(packet) in "MRTLNBEUAQ"] + packets[3:]
-        joined += packets
+        joined = _joined(joined, packets) if joined else packets
     return [Connection(tuple(joined))] if joined else []
+
+
+def _joined(before: Sequence[Packet], packets: Sequence[Packet]) -> list[Packet]:
+    """Join a new link to those before it; what it should have been told again and was not, is named."""
+    opening = list(takewhile(lambda packet: event_of(packet) in f"OCH{ANSWER}", packets))
+    told = {letter: [packet for packet in before if packet[0] == letter][-1:] for letter in "CH"}
+    again = {letter: [packet for packet in opening if packet[0] == letter][:1] for letter in "CH"}
+    rest = packets[len(opening) :]
+    asked = any(letter not in "AQ" for letter, _ in rest)
+    lacking = [(f"(no {letter})", b"") for letter in "CH" if asked and told[letter] and not again[letter]]
+    known = opening.index(again["H"][0]) + 1 if again["H"] and again["H"] == told["H"] else 0
+    new = [packet for packet in opening[known:] if event_of(packet) == "H"]
+    return [*without_goodbye(before), ABORT, *lacking, *new, *rest]
 
 
 def _without_rest_of_bursts(packets: Sequence[Packet]) -> list[Packet]:

@@ -11,7 +11,7 @@ from tests.interop.differential import clients, edits, families, generate, matri
 from tests.interop.differential.compare import compare
 from tests.interop.differential.dialogues import MANY_HEADERS, MESSAGE, ONE_MESSAGE, TWO_MESSAGES
 from tests.interop.differential.lane import Lane
-from tests.interop.differential.normal import aborts_where_they_matter
+from tests.interop.differential.normal import aborts_where_they_matter, sessions
 from tests.interop.differential.observation import ANSWER, Connection, Observation, Packet
 from tests.interop.differential.permitted import Case, excuse
 from tests.interop.differential.plays import (
@@ -147,6 +147,44 @@ def events(letters: str) -> tuple[Packet, ...]:
 )
 def test_aborts_count_only_where_a_message_is_open(left: str, right: str, same: bool) -> None:
     assert (aborts_where_they_matter(events(left)) == aborts_where_they_matter(events(right))) is same
+
+
+def seen(scenario: Scenario, *links: str) -> list[str]:
+    """The letters that are compared of these links."""
+    forms = sessions(scenario, [Connection(events(link)) for link in links])
+    return ["".join(letter for letter, _ in form) for form in forms]
+
+
+IN_TURN, POOLED, TOGETHER, SIDE_BY_SIDE = (
+    replace(PLAIN, manager=ManagerSettings(), client=ONE_MESSAGE),
+    replace(PLAIN, manager=ManagerSettings(pool=True)),
+    replace(PLAIN, manager=ManagerSettings("parallel")),
+    replace(PLAIN, client=(("smtp-source", "-s", "2"),)),
+)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "links", "compared"),
+    [
+        (IN_TURN, ("OoCcMcQ", "OoCcQ"), ["OCM", "OC"]),
+        (POOLED, ("OoCcMcEcKCcMcEcQ",), ["OCME", "OCME"]),
+        (POOLED, ("OoCcMcEcKCcMcEcK",), ["OCME", "OCME"]),
+        (POOLED, ("OoCcMcEcKQ",), ["OCME"]),
+        (POOLED, ("OoCcMcEcKMcEcQ",), ["OCME", "OME"]),
+        (TOGETHER, ("OoCcMcQ", "OoCcMcRcEcQ"), ["OCMAMRE"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcHcMcEcQ"), ["OCHMEME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcHcHcMcEcQ"), ["OCHMEHME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcMcEcQ"), ["OCHME(no H)ME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoHcMcEcQ"), ["OCHME(no C)ME"]),
+        (SIDE_BY_SIDE, ("OoCcMcEcMcEcMcEcQ", "OoCcMcEcQ"), ["ME", "ME", "ME", "ME", "OC", "OC"]),
+        (SIDE_BY_SIDE, ("OoCcMcEcMcEcQ", "OoCcMcEcMcEcQ"), ["ME", "ME", "ME", "ME", "OC", "OC"]),
+        (SIDE_BY_SIDE, ("OoCcMcEcMcEcQ", "OoCcMcEcQ"), ["ME", "ME", "ME", "OC", "OC"]),
+    ],
+)
+def test_links_are_compared_session_by_session(
+    scenario: Scenario, links: tuple[str, ...], compared: list[str]
+) -> None:
+    assert seen(scenario, *links) == compared
 
 
 REFUSER = Child((rule("C", reply("r")),))
