@@ -17,7 +17,8 @@ set -euo pipefail
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 PACKAGES="postfix swaks spamassassin spamc spamd spamass-milter clamav-daemon clamav-milter opendkim
   opendkim-tools opendmarc rspamd dbconfig-no-thanks iproute2 procps util-linux m4 ca-certificates
-  systemd systemd-container mmdebstrap dpkg-dev lintian"
+  systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent"
+# gpg-agent: lintian brings gpg, and where that is, spamassassin's installation wants the agent, too.
 PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist
