@@ -1,6 +1,6 @@
-"""A look into a running Postmill under load: its system calls (strace) and its functions (py-spy).
+"""A look into Postmill, or the relay, under load: its system calls (strace) and its functions (py-spy).
 
-Both slow it down, so no figure of time comes from here. Not here: starting Postmill, making the load.
+Both slow it down, so no figure of time comes from here. Not here: starting it, choosing the load.
 """
 
 import shutil

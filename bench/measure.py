@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bench.generator import Generator, Outcome, Target
-from bench.processes import Child, Postmill, Watched
+from bench.generator import Generator, Outcome
+from bench.processes import Milter
 from bench.transaction import Transaction
 
 SETTLE_SESSIONS = 20
@@ -89,19 +89,14 @@ def best(rounds: Sequence[Row]) -> Row:
 
 
 def load(
-    case: Case,
-    mail: Transaction,
-    sessions: int,
-    targets: Sequence[Target],
-    children: Sequence[Child],
-    manager: Watched | None,
+    case: Case, mail: Transaction, sessions: int, children: Sequence[Milter], manager: Milter | None
 ) -> Row:
-    """Run the sessions of one case and take down what they cost whom."""
+    """Run the sessions of one case, through `manager` or straight, and take down what they cost whom."""
+    targets = [manager.target] if manager else [child.target for child in children]
     children_before = sum(child.watched.cpu() for child in children)
-    before = manager.cpu() if manager else 0.0
-    generator = Generator(mail, targets, concurrency=case.concurrency, sessions=sessions)
-    outcome = generator.run()
-    used = manager.cpu() - before if manager else None
+    before = manager.watched.cpu() if manager else 0.0
+    outcome = Generator(mail, targets, concurrency=case.concurrency, sessions=sessions).run()
+    used = manager.watched.cpu() - before if manager else None
     children_used = sum(child.watched.cpu() for child in children) - children_before
     return _row(case, sessions, outcome, used, children_used)
 
@@ -124,7 +119,7 @@ def _row(case: Case, sessions: int, outcome: Outcome, used: float | None, childr
 
 
 def idle_memory(
-    sockets: str, mail: Transaction, manager: Postmill, children: Sequence[Child], sessions: int, after: str
+    sockets: str, mail: Transaction, manager: Milter, children: Sequence[Milter], sessions: int, after: str
 ) -> Memory:
     """Open sessions, take them to the event `after`, leave them, and see what they hold.
 
@@ -143,18 +138,18 @@ def idle_memory(
     return Memory(sockets, len(children), sessions, after, used / sessions, connected)
 
 
-def _connections(children: Sequence[Child]) -> int:
+def _connections(children: Sequence[Milter]) -> int:
     return sum(child.watched.sockets() - 1 for child in children)  # all but the listening socket
 
 
-def _wait_until_alone(children: Sequence[Child]) -> None:
+def _wait_until_alone(children: Sequence[Milter]) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while _connections(children) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
 def growth(
-    sockets: str, mail: Transaction, manager: Postmill, children: int, sessions: int, samples: int = 8
+    sockets: str, mail: Transaction, manager: Milter, children: int, sessions: int, samples: int = 8
 ) -> Growth:
     """Run sessions, 50 at a time, and look at the memory after each part of them."""
     seen, part = [], sessions // samples

@@ -94,8 +94,8 @@ def _process(command: Sequence[str], output: Path, **options: object) -> Iterato
 
 
 @dataclass(frozen=True)
-class Child:
-    """A running null milter."""
+class Milter:
+    """A running process that speaks the milter protocol: a null milter, the relay, or Postmill."""
 
     endpoint: str
     watched: Watched
@@ -107,21 +107,39 @@ class Child:
 
 
 @contextmanager
-def null_children(sockets: str, profiles: Sequence[str], directory: Path) -> Iterator[list[Child]]:
+def null_children(sockets: str, profiles: Sequence[str], directory: Path) -> Iterator[list[Milter]]:
     """Run one null milter for each profile, on `unix` or `inet` sockets."""
     with ExitStack() as stack:
-        children = []
-        for number, profile in enumerate(profiles, 1):
-            wish = f"unix:{directory}/null{number}.sock" if sockets == "unix" else "inet:0@127.0.0.1"
-            command = [sys.executable, "-m", "bench.null_child", wish, profile]
-            output = directory / "null.log"
-            process = stack.enter_context(_process(command, output, stdout=subprocess.PIPE))
-            assert process.stdout is not None
-            endpoint = process.stdout.readline().strip()
-            if not endpoint:
-                raise ProcessError(f"the null milter did not start:\n{output.read_text()}")
-            children.append(Child(endpoint, Watched(process.pid)))
-        yield children
+        yield [
+            stack.enter_context(_announced("null_child", f"null{number}", sockets, [profile], directory))
+            for number, profile in enumerate(profiles, 1)
+        ]
+
+
+@contextmanager
+def relay(sockets: str, children: Sequence[str]) -> Iterator[Milter]:
+    """Run the plain relay before these endpoints until the block ends."""
+    with (
+        tempfile.TemporaryDirectory(prefix="postmill-bench-") as directory,
+        _announced("relay", "relay", sockets, children, Path(directory)) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def _announced(
+    module: str, name: str, sockets: str, arguments: Sequence[str], directory: Path
+) -> Iterator[Milter]:
+    """Run one of our own programs, which print where they listen."""
+    wish = f"unix:{directory}/{name}.sock" if sockets == "unix" else "inet:0@127.0.0.1"
+    command = [sys.executable, "-m", f"bench.{module}", wish, *arguments]
+    output = directory / f"{name}.log"
+    with _process(command, output, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        if not endpoint:
+            raise ProcessError(f"{name} did not start:\n{output.read_text()}")
+        yield Milter(endpoint, Watched(process.pid))
 
 
 @dataclass(frozen=True)
@@ -146,29 +164,15 @@ class Setup:
         """Return the text of its configuration file."""
         manager = {"listen": f'["{listen}"]', "socket_mode": '"0666"', **self.manager}
         lines = ["[manager]", *(f"{key} = {value}" for key, value in manager.items())]
-        lines += ["", "[log]", f'level = "{self.log_level}"']
+        lines += ["", "[log]", f'level = "{self.log_level}"', "", "[control]", 'socket = ""']
         for number, endpoint in enumerate(self.children, 1):
             lines += ["", f"[milters.null{number}]", f'socket = "{endpoint}"']
             lines += [f"{key} = {value}" for key, value in self.milter.items()]
         return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True)
-class Postmill:
-    """A running Postmill."""
-
-    endpoint: str
-    watched: Watched
-    log: Path
-
-    @property
-    def target(self) -> Target:
-        """Return where it listens."""
-        return Target.parse(self.endpoint)
-
-
 @contextmanager
-def postmill(setup: Setup) -> Iterator[Postmill]:
+def postmill(setup: Setup) -> Iterator[Milter]:
     """Run Postmill until the block ends. Raises ProcessError when it does not come up or does not stay."""
     with tempfile.TemporaryDirectory(prefix="postmill-bench-") as name:
         directory = Path(name)
@@ -176,7 +180,7 @@ def postmill(setup: Setup) -> Iterator[Postmill]:
         file.write_text(setup.configuration(listen))
         command = [*setup.wrapper, sys.executable, "-m", "postmill", "run", "--config", str(file)]
         with log.open("w") as output, _process(command, log, stdout=output) as process:
-            running = Postmill(listen, Watched(process.pid), log)
+            running = Milter(listen, Watched(process.pid))
             _wait_for(lambda: _accepts(running.target), process, log)
             yield running
             if process.poll() is not None:

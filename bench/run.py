@@ -9,18 +9,19 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import cycle, islice
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.generator import Generator
+from bench.generator import Generator, Target
 from bench.inspection import functions, system_calls
 from bench.measure import Case, Growth, Memory, Row, best, growth, idle_memory, load
 from bench.null_child import PROFILES
-from bench.processes import Child, Postmill, ProcessError, Setup, null_children, postmill
+from bench.processes import Milter, ProcessError, Setup, null_children, postmill, relay
 from bench.report import machine, show, verdicts
 from bench.transaction import standard
 
@@ -61,7 +62,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help=f"what the null milters ask for: {', '.join(PROFILES)}; with commas between, one for each",
     )
     add("--no-straight", action="store_true", help="leave out the milters asked straight")
-    add("--no-postmill", action="store_true", help="only the milters asked straight")
+    add("--no-relay", action="store_true", help="leave out the plain relay, the yardstick of CPU")
+    add("--no-postmill", action="store_true", help="leave out Postmill")
     add("--no-memory", action="store_true", help="leave out memory")
     add("--no-speed", action="store_true", help="only memory")
     add("--workers", type=int, default=0, help="Postmill's worker processes; 0: one for each core")
@@ -70,8 +72,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--pipeline", choices=["on", "off"])
     add("--pool", choices=["on", "off"])
     add("--log-level", choices=["debug", "info", "warning", "error"], default="info")
-    add("--system-calls", action="store_true", help="count Postmill's system calls with strace instead")
-    add("--profile", action="store_true", help="show with py-spy where Postmill spends its time instead")
+    add("--system-calls", action="store_true", help="count system calls with strace instead")
+    add("--profile", action="store_true", help="show with py-spy where the time goes instead")
     add("--json", type=Path, metavar="FILE", help="also write the figures there")
     return parser.parse_args(arguments)
 
@@ -103,7 +105,7 @@ class Benchmark:
                     if not self._chosen.no_memory and not self._chosen.no_postmill:
                         self._memory(sockets, children)
 
-    def setup(self, sockets: str, children: Sequence[Child]) -> Setup:
+    def setup(self, sockets: str, children: Sequence[Milter]) -> Setup:
         """Return how Postmill runs in this benchmark."""
         chosen = self._chosen
         manager = {"workers": str(chosen.workers)}
@@ -118,34 +120,42 @@ class Benchmark:
         endpoints = [child.endpoint for child in children]
         return Setup(sockets, endpoints, manager, milter, chosen.log_level)
 
-    def _speed(self, sockets: str, children: Sequence[Child]) -> None:
+    def _speed(self, sockets: str, children: Sequence[Milter]) -> None:
         for count in self._chosen.children:
-            some = children[:count]
-            if not self._chosen.no_straight:
+            with ExitStack() as stack:
+                paths = self._paths(stack, sockets, children[:count])
                 for concurrency in self._chosen.concurrency:
-                    self._case(Case("straight", count, sockets, concurrency), some, None)
-            if not self._chosen.no_postmill:
-                with postmill(self.setup(sockets, some)) as manager:
-                    load(
-                        Case("postmill", count, sockets, 20),
-                        self._mail,
-                        WARM_UP,
-                        [manager.target],
-                        some,
-                        None,
-                    )
-                    for concurrency in self._chosen.concurrency:
-                        self._case(Case("postmill", count, sockets, concurrency), some, manager)
+                    self._compare(paths, sockets, concurrency, children[:count])
 
-    def _case(self, case: Case, children: Sequence[Child], manager: Postmill | None) -> None:
-        targets = [manager.target] if manager else [child.target for child in children]
-        watched = manager.watched if manager else None
-        sessions = self._chosen.sessions or self._sessions(case.concurrency)
-        rounds = [
-            load(case, self._mail, sessions, targets, children, watched) for _ in range(self._chosen.repeat)
-        ]
-        row = best(rounds)
+    def _paths(self, stack: ExitStack, sockets: str, children: Sequence[Milter]) -> dict[str, Milter | None]:
+        """Start what the sessions go through, and warm it up; None is the way straight to the milters."""
+        chosen, paths = self._chosen, dict[str, Milter | None]()
+        if not chosen.no_straight:
+            paths["straight"] = None
+        if not chosen.no_relay:
+            paths["relay"] = stack.enter_context(relay(sockets, [child.endpoint for child in children]))
+        if not chosen.no_postmill:
+            paths["postmill"] = stack.enter_context(postmill(self.setup(sockets, children)))
+        for manager in filter(None, paths.values()):
+            Generator(self._mail, [manager.target], concurrency=20, sessions=WARM_UP).run()
+        return paths
+
+    def _compare(
+        self, paths: Mapping[str, Milter | None], sockets: str, concurrency: int, children: Sequence[Milter]
+    ) -> None:
+        """Measure all paths at one concurrency, in turn, so that what disturbs one disturbs all."""
+        sessions = self._chosen.sessions or self._sessions(concurrency)
+        rounds: dict[str, list[Row]] = {path: [] for path in paths}
+        for _ in range(self._chosen.repeat):
+            for path, manager in paths.items():
+                case = Case(path, len(children), sockets, concurrency)
+                rounds[path].append(load(case, self._mail, sessions, children, manager))
+        for path in paths:
+            self._add(best(rounds[path]))
+
+    def _add(self, row: Row) -> None:
         self.rows.append(row)
+        case = row.case
         cost = "" if row.cpu is None else f", {row.cpu:.2f} CPU s/1000"
         self._console.print(
             f"{case.path} × {case.children} on {case.sockets} at {case.concurrency}: "
@@ -158,7 +168,7 @@ class Benchmark:
         table = QUICK_SESSIONS if self._chosen.quick else SESSIONS
         return table.get(concurrency, max(2 * concurrency, min(table.values())))
 
-    def _memory(self, sockets: str, children: Sequence[Child]) -> None:
+    def _memory(self, sockets: str, children: Sequence[Milter]) -> None:
         sessions = IDLE_SESSIONS // 2 if self._chosen.quick else IDLE_SESSIONS
         for after in ("H", "E"):
             with postmill(self.setup(sockets, children)) as manager:
@@ -168,20 +178,23 @@ class Benchmark:
                 count = len(children)
                 self.grown.append(growth(sockets, self._mail, manager, count, GROWTH_SESSIONS))
 
-    def _inspect(self, sockets: str, children: Sequence[Child]) -> None:
-        """Look into Postmill under load: its system calls or its functions."""
+    def _inspect(self, sockets: str, children: Sequence[Milter]) -> None:
+        """Look into the relay and Postmill under load: their system calls or their functions."""
         concurrency = self._chosen.concurrency[0]
-        with postmill(self.setup(sockets, children)) as manager:
+        with ExitStack() as stack:
+            for path, manager in self._paths(stack, sockets, children).items():
+                if manager is None:
+                    continue
+                targets = [manager.target]
 
-            def run(sessions: int) -> None:
-                Generator(self._mail, [manager.target], concurrency=concurrency, sessions=sessions).run()
+                def run(sessions: int, targets: Sequence[Target] = targets) -> None:
+                    Generator(self._mail, targets, concurrency=concurrency, sessions=sessions).run()
 
-            run(WARM_UP)
-            title = f"{len(children)} milters on {sockets} sockets, {concurrency} at once"
-            if self._chosen.system_calls:
-                self._console.print(system_calls(manager.watched, run, title))
-            if self._chosen.profile:
-                self._console.print(functions(manager.watched, run, title))
+                title = f"{path}, {len(children)} milters on {sockets} sockets, {concurrency} at once"
+                if self._chosen.system_calls:
+                    self._console.print(system_calls(manager.watched, run, title))
+                if self._chosen.profile:
+                    self._console.print(functions(manager.watched, run, title))
 
     def as_json(self) -> dict[str, object]:
         """Return all figures as JSON values."""

@@ -16,8 +16,12 @@ from pathlib import Path
 import click
 
 import postmill
+from postmill.api import Condition, Resolver
+from postmill.api.nouns import Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.cli import postmill as program
-from postmill.config.describing import TABLES, entries
+from postmill.conditions import shelf as conditions_shelf
+from postmill.config.describing import TABLES, Entry, entries, entries_of
+from postmill.detectors import shelf as detectors_shelf
 from postmill.errors import PostmillError
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -28,6 +32,7 @@ SYSEXITS = {
     70: "EX_SOFTWARE",
     74: "EX_IOERR",
     76: "EX_PROTOCOL",
+    77: "EX_NOPERM",
     78: "EX_CONFIG",
 }
 PROGRAMS = ("milter-test-server", "milter-test-client")
@@ -54,6 +59,29 @@ Every command explains itself with `--help`. `postmill send` and `postmill milte
 milters and managers; `milter-test-server` and `milter-test-client` are the same under the names and options
 that scripts may know."""
 
+CONDITIONS = """\
+# Conditions
+
+The built-in conditions, for `when` in `[milters.NAME]`; how they work, and how to write one, is told in
+[conditions](../conditions.md). Settings stand in `[conditions.NAME]`, or beside the name in `when`."""
+
+STAGES: dict[type[Noun], str] = {
+    Client: "when the client connects",
+    Greeting: "at HELO",
+    Sender: "at MAIL",
+    Recipient: "at each RCPT",
+    Envelope: "when all recipients are known",
+    Head: "with the message's headers",
+    Message: "with the whole message",
+}
+"""When each noun becomes known, in words."""
+
+DETECTORS = """\
+# Detectors
+
+The milters that [detection](../detection.md) knows, in the row in which they are asked: those who follow see
+what those before them did. `order` and `when` in `[milters.NAME]` change that."""
+
 ERRORS = """\
 # Errors and exit statuses
 
@@ -69,7 +97,13 @@ Postmill; please report it."""
 
 def pages() -> dict[str, str]:
     """Give the text of each reference page by its file name."""
-    made = {"configuration.md": configuration(), "cli.md": command_line(), "errors.md": errors()}
+    made = {
+        "configuration.md": configuration(),
+        "conditions.md": conditions(),
+        "cli.md": command_line(),
+        "detectors.md": detectors(),
+        "errors.md": errors(),
+    }
     return {name: NOTICE + "\n" + text.rstrip() + "\n" for name, text in made.items()}
 
 
@@ -79,10 +113,32 @@ def configuration() -> str:
     for table, _, doc in TABLES:
         parts += [f"## `[{table}]`", doc]
         for entry in entries(table):
-            default = f"Default: {code(entry.default)}." if entry.default else "Required."
-            head = f"### `{entry.key.removeprefix(f'{table}.')}`"
-            parts += [head, entry.doc, f"{upper(entry.allowed)}. {default}"]
+            parts += [f"### `{entry.key.removeprefix(f'{table}.')}`", entry.doc, allowed(entry)]
     return "\n\n".join(parts)
+
+
+def allowed(entry: Entry) -> str:
+    """Say what a key may be, and its default."""
+    default = f"Default: {code(entry.default)}." if entry.default else "Required."
+    return f"{upper(entry.allowed)}. {default}"
+
+
+def conditions() -> str:
+    """Describe every condition on the shelf and its settings."""
+    parts = [CONDITIONS]
+    for name, one in sorted(conditions_shelf().items()):
+        parts += [f"## `{name}`", prose(one.doc), decided(one)]
+        settings = [] if one.settings is None else list(entries_of(one.settings))
+        parts += ["\n".join(f"- `{entry.key}`: {entry.doc} {allowed(entry)}" for entry in settings)]
+    return "\n\n".join(filter(None, parts))
+
+
+def decided(one: Condition) -> str:
+    """Say when a condition decides, and if it has to wait."""
+    first, *more = (STAGES[noun] for noun in one.nouns)
+    late = f", at the latest {more[-1]}" if more else ""
+    waits = " Asks DNS." if Resolver in one.ports.values() else ""
+    return f"Decides {first}{late}.{waits}"
 
 
 def command_line() -> str:
@@ -161,6 +217,20 @@ def environment_note(parameter: click.Option) -> Iterator[str]:
     """Say the environment variable of an option where its help does."""
     if parameter.show_envvar and parameter.envvar:
         yield f"Environment: {code(str(parameter.envvar))}."
+
+
+def detectors() -> str:
+    """Describe every milter that can be found, in the order in which they are asked."""
+    found = sorted(detectors_shelf().values(), key=lambda one: one.order)
+    rows = [
+        f"| {one.order} | [{one.name}](#{one.name}) | {', '.join(one.when) or 'always'} |" for one in found
+    ]
+    parts = [DETECTORS, "\n".join(["| order | milter | usually asked under |", "|---|---|---|", *rows])]
+    for one in found:
+        module = inspect.getmodule(one.look)
+        found_by = (inspect.getdoc(module) or "").partition(". ")[2]
+        parts += [f"## {one.name}", prose(one.doc), prose(found_by)]
+    return "\n\n".join(parts)
 
 
 def errors() -> str:

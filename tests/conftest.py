@@ -15,9 +15,14 @@ import hypothesis
 import pytest
 
 SLOW = (
+    "bench/test_relay.py",
     "bench/test_run.py",
     "daemon/",
     "demo/",
+    "detectors/readers/test_any_script.py",
+    "detectors/test_any_machine.py",
+    "docs/test_condition_examples.py",
+    "docs/test_detector_example.py",
     "net/",
     "packaging/",
     "testing/test_conversation_properties.py",

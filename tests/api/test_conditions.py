@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postmill.api import Apply, Client, Clock, Recipient, Resolver, Sender, Skip, condition, key
+from postmill.api import Apply, Client, Clock, Envelope, Recipient, Resolver, Sender, Skip, condition, key
 from postmill.api.conditions import Applies
 from postmill.api.kinds import Flag
 
@@ -20,12 +20,12 @@ class Settings:
 def test_a_signature_becomes_stages_settings_and_ports() -> None:
     @condition("early-or-late", Settings)
     async def early_or_late(
-        who: Recipient | Client, settings: Settings, clock: Clock, resolver: Resolver
+        who: Envelope | Recipient | Client, settings: Settings, clock: Clock, resolver: Resolver
     ) -> Applies:
         """Say when."""
         return Apply()
 
-    assert early_or_late.nouns == (Client, Recipient)  # in the order of a session
+    assert early_or_late.nouns == (Client, Recipient, Envelope)  # in the order of a session
     assert early_or_late.ports == {"clock": Clock, "resolver": Resolver}
     assert (early_or_late.name, early_or_late.doc) == ("early-or-late", "Say when.")
 
@@ -82,6 +82,13 @@ def _swapped(settings: Settings, client: Client) -> Applies: ...  # type: ignore
 def test_a_wrong_signature_is_named(function: Any, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
         condition("z", Settings)(function)
+
+
+def test_a_condition_on_recipients_must_decide_about_all_in_the_end() -> None:
+    def one(rcpt: Recipient) -> Applies: ...  # type: ignore[empty-body]
+
+    with pytest.raises(TypeError, match=r"annotate its first parameter with Recipient \| Envelope"):
+        condition("z")(one)
 
 
 def test_none_is_no_stage() -> None:

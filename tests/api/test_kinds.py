@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postmill.api.domains import Domain
 from postmill.api.kinds import (
     Choice,
     Count,
@@ -23,20 +24,57 @@ from postmill.api.kinds import (
     Socket,
     Text,
 )
+from postmill.api.list_file import ListFile
+from postmill.api.mail_kinds import Account, Network, Pattern, Percent
+from postmill.api.time_kinds import Hours, TimeZone, Weekdays
 from postmill.wire.endpoint import Endpoint
 
 ONE_OF_EACH: list[Kind] = [
+    Account(),
     Choice(("a", "b")),
     Count(0, 9),
+    Domain(),
     Duration(),
     Flag(),
+    Hours(),
+    ListFile(Domain()),
     ListOf(Socket(), 1),
     Macros(),
     Mode(),
+    Network(),
+    Pattern(Domain()),
+    Percent(),
     SetOf(Choice(("a", "b"))),
     Size(),
     Socket(),
     Text(r"[a-z]*"),
+    TimeZone(),
+    Weekdays(),
+]
+LIKELY = [
+    *(
+        "a",
+        "5s",
+        "1MB",
+        "0660",
+        "",
+        "/dev/null",
+        "Europe/Berlin",
+        "mon-fri",
+        "SUN",
+        "22:00-06:00",
+        "9:30-24:00",
+    ),
+    *(
+        "192.0.2.0/24",
+        "192.0.2.7",
+        "2001:db8::/32",
+        "example.org",
+        ".Bücher.example.",
+        "Joe@example.org",
+        "joe@",
+    ),
+    *("/^a[0-9]/", "/[/", "/a{99999999999999999999}/", "/[[a]/", "/a/b/"),
 ]
 ANY_VALUE: st.SearchStrategy[Any] = st.recursive(
     st.one_of(
@@ -45,7 +83,7 @@ ANY_VALUE: st.SearchStrategy[Any] = st.recursive(
         st.integers(),
         st.floats(),
         st.text(),
-        st.sampled_from(["a", "5s", "1MB", "0660"]),
+        st.sampled_from(LIKELY),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)

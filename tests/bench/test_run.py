@@ -22,7 +22,7 @@ LITTLE = ["--sessions", "10", "--concurrency", "1,5", "--children", "1,3", "--no
 
 def test_straight_sessions_over_both_kinds_of_sockets(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    assert main([*LITTLE, "--no-postmill", "--json", str(file)]) == 0
+    assert main([*LITTLE, "--no-postmill", "--no-relay", "--json", str(file)]) == 0
     rows = json.loads(file.read_text())["rows"]
     assert {(r["case"]["sockets"], r["case"]["children"], r["case"]["concurrency"]) for r in rows} == {
         (sockets, children, concurrency)
@@ -100,18 +100,20 @@ def test_the_micro_benchmark_takes_a_whole_session_through_the_chain(children: i
 
 
 @pytest.mark.parametrize("sockets", ["unix", "inet"])
-def test_sessions_through_postmill(tmp_path: Path, sockets: str) -> None:
+def test_sessions_through_the_relay_and_postmill(tmp_path: Path, sockets: str) -> None:
     file = tmp_path / "figures.json"
     options = ["--no-straight", "--sockets", sockets, "--workers", "2", "--json", str(file)]
     assert main([*LITTLE, *options]) == 0
-    rows = json.loads(file.read_text())["rows"]
-    assert [(r["case"]["children"], r["case"]["concurrency"]) for r in rows] == [
-        (1, 1),
-        (1, 5),
-        (3, 1),
-        (3, 5),
+    figures = json.loads(file.read_text())
+    assert [
+        (r["case"]["path"], r["case"]["children"], r["case"]["concurrency"]) for r in figures["rows"]
+    ] == [
+        (path, children, concurrency)
+        for children in (1, 3)
+        for concurrency in (1, 5)
+        for path in ("relay", "postmill")
     ]
-    assert all(r["case"]["path"] == "postmill" and r["errors"] == {} and r["cpu"] >= 0 for r in rows)
+    assert all(r["errors"] == {} and r["cpu"] >= 0 for r in figures["rows"])
 
 
 def test_milters_of_different_kinds_through_postmill() -> None:

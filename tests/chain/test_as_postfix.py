@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from postmill.chain.child import ChildSpec
+from postmill.testing.playbook import OFFER
 from postmill.testing.script import Negotiation, Rule, Script, Send
 from postmill.wire.codes import Protocol
 from postmill.wire.framing import frame
 from postmill.wire.packets import encode
-from tests.chain.playbook import OFFER, Shell, verdict
+from tests.chain.playbook import Shell, verdict
 
 C = [("c", b"")]
 PASS = Script()
@@ -21,7 +22,7 @@ def at(stage: str, *packets: bytes) -> Script:
     return Script(rules=(Rule(stage, tuple(map(Send, packets))),))
 
 
-@pytest.mark.parametrize(("in_turn", "seen"), [(True, "OCHMRT"), (False, "OCHMRTLNBEA")])
+@pytest.mark.parametrize(("in_turn", "seen"), [(True, "OCHMRT"), (False, "OCHMRTLNBEAQ")])
 def test_in_turn_nobody_reads_beside_a_child_that_cannot_edit(in_turn: bool, seen: str) -> None:
     refuser = Script(Negotiation(actions=0), (Rule("E", (Send(verdict("r")),)),))
     shell = Shell([refuser, PASS], in_turn=in_turn)

@@ -7,8 +7,21 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postmill.api import (
+    Applies,
+    Apply,
+    Client,
+    Envelope,
+    Greeting,
+    Head,
+    Message,
+    Sender,
+    Skip,
+    condition,
+)
+from postmill.api.conditions import Use
 from postmill.chain.child import ChildSpec
-from postmill.testing.script import Negotiation, Rule, Script, Send
+from postmill.testing.script import Close, Negotiation, Rule, Script, Send
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.framing import frame
 from tests.chain.playbook import Shell, verdict
@@ -38,18 +51,18 @@ EDITS = [
     frame(ord("e"), b"<other@example.com>\0"),
     frame(ord("q"), b"held\0"),
 ]
+ANSWERS: list[Send | Close] = [*map(Send, VERDICTS), Send(frame(ord("Z"))), Close()]
 EDIT_FLAGS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    """One rule: a verdict somewhere, or edits at the end."""
+    """One rule: a verdict or a fault somewhere, or edits at the end."""
     message = draw(st.sampled_from([None, 1, 2]))
     if draw(st.booleans()):
         stage = draw(st.sampled_from("CHMRTLNBE"))
-        return Rule(
-            stage, (Send(draw(st.sampled_from(VERDICTS))),), message=None if stage in "CH" else message
-        )
+        step = draw(st.sampled_from(ANSWERS))
+        return Rule(stage, (step,), message=None if stage in "CH" else message)
     edits = [e for e in draw(st.lists(st.sampled_from(EDITS), min_size=1, max_size=4)) if e[4:5] != b"b"]
     if draw(st.booleans()):
         edits.append(EDITS[5])
@@ -83,13 +96,20 @@ def scripts(draw: st.DrawFn) -> Script:
     )
 
 
+def specs_for(scripts: list[Script], **spec: object) -> list[ChildSpec]:
+    return [ChildSpec(f"m{number}", **spec) for number in range(1, len(scripts) + 1)]  # type: ignore[arg-type]
+
+
 def play(
-    scripts: list[Script], on_error: str, *, in_turn: bool, pipeline: bool
+    scripts: list[Script],
+    on_error: str,
+    *,
+    in_turn: bool,
+    pipeline: bool,
+    specs: list[ChildSpec] | None = None,
 ) -> tuple[list[object], list[object]]:
     """Two messages in one session; return what the MTA heard and what the records say of the verdicts."""
-    specs = [
-        ChildSpec(f"m{number}", on_error=on_error, pipeline=pipeline) for number in range(1, len(scripts) + 1)
-    ]
+    specs = specs or specs_for(scripts, on_error=on_error, pipeline=pipeline)
     shell = Shell(scripts, specs, in_turn=in_turn)
     heard: list[object] = []
     shell.open()
@@ -122,6 +142,71 @@ def test_at_once_is_as_in_turn(children: list[Script], on_error: str) -> None:
     plain = play(children, on_error, in_turn=True, pipeline=False)
     fast = play(children, on_error, in_turn=False, pipeline=True)
     assert fast == plain
+
+
+FAULTS = ANSWERS[-2:]
+
+
+def _speaks_at_the_end(rule: Rule) -> bool:
+    assert isinstance(rule.steps, tuple)
+    return rule.at == "E" and not any(step in FAULTS for step in rule.steps)
+
+
+NOUNS = (Client, Greeting, Sender, Envelope, Head, Message)
+
+
+def always(noun: type, answer: Applies) -> Use:
+    """A condition that is decided at one stage, and always in the same way."""
+
+    def function(noun):  # type: ignore[no-untyped-def]
+        return answer
+
+    function.__annotations__["noun"] = noun
+    return Use("always", condition("always")(function))
+
+
+def heard_by_the_mta(played: tuple[list[object], list[object]]) -> list[object]:
+    """What the MTA heard; whether the connection was accepted apart.
+
+    Who is left out of a connection may be asked later, so the MTA is not told that nobody will be.
+    """
+    heard, _ = played
+    return [[("c", b"")] if heard[0] == [("a", b"")] else heard[0], *heard[1:]]
+
+
+def without_leading_space(child: Script) -> Script:
+    """Who negotiates it changes how the MTA and all of us write headers, asked or not."""
+    answer = child.negotiate
+    return replace(child, negotiate=replace(answer, protocol=answer.protocol & ~Protocol.HDR_LEADSPC))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(scripts(), min_size=2, max_size=3), st.integers(0, 2), st.sampled_from(NOUNS), st.booleans())
+def test_who_is_left_out_is_as_if_not_there(
+    children: list[Script], position: int, noun: type, in_turn: bool
+) -> None:
+    position %= len(children)
+    children[position] = without_leading_space(children[position])
+    specs = specs_for(children, pipeline=not in_turn)
+    others = [spec for spec in specs if spec is not specs[position]]
+    specs[position] = replace(specs[position], when=(always(noun, Skip("so")),))
+    rest = [script for number, script in enumerate(children) if number != position]
+    with_it = play(children, "tempfail", specs=specs, in_turn=in_turn, pipeline=not in_turn)
+    without = play(rest, "tempfail", specs=others, in_turn=in_turn, pipeline=not in_turn)
+    assert heard_by_the_mta(with_it) == heard_by_the_mta(without)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(scripts(), min_size=1, max_size=3), st.lists(st.sampled_from(NOUNS), min_size=3, max_size=3))
+def test_conditions_that_hold_change_nothing(children: list[Script], nouns: list[type]) -> None:
+    """As long as children speak at the end of the message only: who comes late cannot speak, or fail, before."""
+    children = [replace(child, rules=tuple(filter(_speaks_at_the_end, child.rules))) for child in children]
+    specs = specs_for(children)
+    applying = [
+        replace(spec, when=(always(noun, Apply()),)) for spec, noun in zip(specs, nouns, strict=False)
+    ]
+    plain = play(children, "tempfail", in_turn=False, pipeline=True)
+    assert play(children, "tempfail", in_turn=False, pipeline=True, specs=applying) == plain
 
 
 def test_the_property_notices_a_difference() -> None:

@@ -240,7 +240,37 @@ def test_a_refused_data_leaves_the_transaction_open() -> None:
     assert shell.say("R", b"<c@example.org>\0") == C
     assert shell.say("T") == C
     assert shell.content() == C
-    assert shell.letters("m2") == "OCHMRTAMRRTLNBE"
+    assert [shell.letters("m2", number) for number in (0, 1)] == ["OCHMRTAQ", "OCHMRRTLNBE"]
+
+
+@pytest.mark.parametrize("stage", "CHMT")
+def test_what_a_child_makes_of_a_needless_question_has_no_consequence(stage: str) -> None:
+    refuser = at(stage, verdict("r")) if stage in "CH" else at(stage, verdict("r"), message=1)
+    breaking = Script(rules=(Rule(stage, (Close(),), connection=1),))
+    shell = Shell([refuser, breaking])
+    shell.open()
+    assert "r" in str(shell.envelope())
+    shell.say("A")
+    again = shell.envelope()
+    assert again == ([[("r", b"")]] * 3 if stage in "CH" else [C] * 3)
+
+
+def test_a_child_lost_before_a_needless_question_stays_lost() -> None:
+    lost = Script(rules=(Rule("L", (Close(),)),))
+    shell = Shell([at("M", verdict("r"), message=2), lost])
+    shell.open()
+    shell.envelope()
+    assert shell.content() == [("t", b"")]
+    assert shell.say("M", b"<b@example.com>\0") == [("r", b"")]
+    assert shell.say("M", b"<c@example.com>\0") == [("t", b"")]
+    assert len(shell.seen["m2"]) == 1
+
+
+def test_unknown_commands_go_in_turn() -> None:
+    shell = Shell([at("U", verdict("r")), PASS])
+    shell.open()
+    assert shell.say("U", b"XYZZY\0") == [("r", b"")]
+    assert shell.letters("m2") == "OCH"
 
 
 def test_a_recipient_of_the_mta_itself_goes_only_to_who_asked_for_it() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from postmill.conditions import shelf
 from postmill.config import load
 from postmill.config.describing import entries
 
@@ -101,7 +102,7 @@ def test_show_says_where_each_value_came_from(good: Path) -> None:
 
 def test_show_puts_milters_in_their_order(good: Path) -> None:
     heads = [line for line in config("show", good).stdout.splitlines() if line.startswith("[")]
-    assert heads == ["[manager]", "[log]", "[milters.a]", "[milters.b]"]
+    assert heads == ["[manager]", "[log]", "[control]", "[milters.a]", "[milters.b]"]
 
 
 def test_what_show_prints_means_the_same_when_read_again(good: Path, tmp_path: Path) -> None:
@@ -126,7 +127,8 @@ def test_show_json(good: Path) -> None:
 
 def test_describe_lists_every_key() -> None:
     keys = [line.partition(" = ")[0] for line in config("describe").stdout.splitlines()]
-    assert keys == [entry.key for entry in entries()]
+    assert keys == [entry.key for entry in entries(shelf=shelf())]
+    assert "conditions.percentage.of" in keys
     assert "milters.NAME.timeouts.connect" in keys
 
 
@@ -139,6 +141,10 @@ def test_describe_lists_every_key() -> None:
         ("[log]", ["log.level", "log.format", "log.to"]),
         ("breaker", [f"milters.NAME.breaker.{name}" for name in ("failures", "retry", "retry_max")]),
         ("timeouts.content", ["milters.NAME.timeouts.content"]),
+        (
+            "message-size",
+            [f"conditions.message-size.{name}" for name in ("at_least", "at_most", "trust_announced")],
+        ),
     ],
 )
 def test_describe_understands_parts_of_keys(asked: str, keys: list[str]) -> None:

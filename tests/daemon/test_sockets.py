@@ -87,7 +87,10 @@ def test_mode_and_group_are_there_from_the_first_moment(daemon: Daemon) -> None:
         watcher.join()
     assert seen
     assert not wrong
-    assert sorted(path.name for path in daemon.directory.iterdir() if path.is_socket()) == ["mta.sock"]
+    assert sorted(path.name for path in daemon.directory.iterdir() if path.is_socket()) == [
+        "control.sock",
+        "mta.sock",
+    ]
 
 
 def kill_all(daemon: Daemon) -> None:

@@ -18,6 +18,7 @@ TEXTS = (
     b"inet:8891@localhost",
     b"inet:[::1]:8891",
     b"inet6:25@fe80::1%eth0",
+    b'define_milter("a") do |m|\n m.connection_spec = "unix:/a"\n m.enabled = false if x\nend\n',
 )
 
 

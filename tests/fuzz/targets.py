@@ -9,10 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from postmill.errors import EndpointError, LocalProtocolError, RemoteProtocolError
+from postmill.conditions import shelf
+from postmill.config import parse
+from postmill.errors import ConfigError, EndpointError, LocalProtocolError, RemoteProtocolError
 from postmill.mail.body import replacement
 from postmill.mail.headers import normalise
 from postmill.mail.reply import check_reply_text, reply_class, smtp_text
+from postmill.migration.importing import import_texts
 from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, CHUNK, VERSION_PROTOCOL
 from postmill.wire.endpoint import parse_endpoint
 from postmill.wire.framing import FrameReader
@@ -123,6 +126,13 @@ def endpoint(data: bytes) -> object:
     return found
 
 
+def milter_manager(data: bytes) -> object:
+    imported = import_texts({"old.conf": data.decode("utf-8", "replace")}, SHELF)
+    parse("new.toml", imported.toml, SHELF)
+    return imported
+
+
+SHELF = shelf()
 PROTOCOL = (RemoteProtocolError, LocalProtocolError)
 
 TARGETS: dict[str, Target] = {
@@ -135,6 +145,7 @@ TARGETS: dict[str, Target] = {
     "header_value": Target(header_value, ()),
     "body": Target(body, ()),
     "endpoint": Target(endpoint, (EndpointError,)),
+    "milter_manager": Target(milter_manager, (ConfigError,)),
 }
 
 

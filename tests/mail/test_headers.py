@@ -87,6 +87,37 @@ def test_change_does_not_count_the_hidden_header_but_one_that_a_filter_inserted(
     assert texts(headers)[:2] == [b"received: changed", b"Received: r1 changed"]
 
 
+@pytest.mark.parametrize(
+    ("inserted", "left"),
+    [  # what stands in front of the MTA's own; what is left of "own, r1, …" after Received 1 was deleted
+        ([(b"Received", b" ")], [b"Received: ", b"Received: r1"]),
+        ([(b"Received", b"")], [b"Received:", b"Received: r1"]),
+        ([(b"Received", b" \n\tby a filter")], [b"Received: \n\tby a filter", b"Received: r1"]),
+        ([(b"Received", b" "), (b"Received", b" by x")], [b"Received: ", b"Received: r1"]),
+        ([(b"Received", b" by x"), (b"Received", b" ")], [b"Received: ", b"Received: r1"]),
+        ([(b"received", b" ")], [b"Received: r1", b"X-A: one"]),
+        ([(b"Received", b" by x")], [b"Received: r1", b"X-A: one"]),
+    ],
+)
+def test_change_takes_an_empty_received_for_the_hidden_one(
+    inserted: list[tuple[bytes, bytes]], left: list[bytes]
+) -> None:
+    headers = sample()
+    for name, text in inserted:
+        headers.insert(0, name, text)
+    headers.change(1, b"Received", b"")
+    assert texts(headers)[: len(left)] == left
+
+
+def test_the_hidden_one_is_seen_once_it_was_changed() -> None:
+    headers = sample()
+    headers.insert(0, b"Received", b" ")
+    headers.change(1, b"Received", b" changed")
+    assert texts(headers)[:3] == [b"Received: ", b"Received: changed", b"Received: r1"]
+    headers.change(1, b"Received", b" again")
+    assert texts(headers)[1] == b"Received: again"
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_index_zero_means_the_first(index: int) -> None:
     headers = sample()

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.packaging.traffic import SERVER
 from tests.stack.container import Container
 
 CONFIG = "/etc/postmill/postmill.toml"
 SOCKET = "/var/spool/postfix/postmill/postmill.sock"
+STRANGER = "203.0.113.9"
 #: The lines of docs/install.md, and that a lost Postmill is not passed over.
 POSTFIX = ("smtpd_milters = unix:postmill/postmill.sock", "milter_default_action = tempfail")
 _CLIENT = ["/usr/bin/python3", "/srv/traffic.py"]
@@ -59,15 +61,21 @@ class MailHost:
         return self.container.run(["dpkg", "-i", place], timeout=200).stdout
 
     def configure(self, milters: str) -> None:
-        """Write tables of milters below the configuration that the package brought."""
+        """Write tables of milters below the configuration that the package brought, and use these alone."""
         shipped = self.container.read(CONFIG).partition("\n# --- test ---\n")[0]
+        shipped = shipped.replace("\ndetect = true\n", "\ndetect = false\n")
         self.container.write(CONFIG, f"{shipped}\n# --- test ---\n{milters}")
 
+    def add_world(self) -> None:
+        """Give the machine an address for SMTP, and one to call it from that is not its own network's."""
+        for address in (SERVER, STRANGER):
+            self.container.run(["ip", "address", "add", f"{address}/32", "dev", "lo"])
+
     def send(
-        self, text: str = "Subject: lunch\n\nAt noon?\n", sender: str = "bob@example.com"
+        self, text: str = "Subject: lunch\n\nAt noon?\n", sender: str = "bob@example.com", client: str = ""
     ) -> tuple[int, str]:
-        """Send a message to alice over SMTP; code and text of the last answer."""
-        command = [*_CLIENT, "send", sender, "alice@localhost"]
+        """Send a message to alice over SMTP, from another address if need be; code and text of the last answer."""
+        command = [*_CLIENT, "send", sender, "alice@localhost", *([client] if client else [])]
         code, answer = json.loads(self.container.run(command, timeout=120, data=text).stdout)
         return code, answer
 

@@ -31,9 +31,11 @@ CONNECT = f"import socket; socket.socket(socket.AF_UNIX).connect({SOCKET!r})"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def serving(host: MailHost, package: Path) -> None:
+def serving(host: MailHost, machine: Container, package: Path) -> None:
     """Install the package beside Postfix before the first test."""
     host.install(package)
+    host.configure("")
+    machine.systemctl("restart", "postmill")
     host.connect_postfix()
 
 

@@ -1,6 +1,7 @@
 """The SMTP client inside the container, run by its own Python: nothing of this project or of the tests is there.
 
-traffic.py send [FROM [TO]]    one message from the standard input; prints [code, text]
+traffic.py send [FROM [TO [CLIENT]]]   one message from the standard input; prints [code, text]. CLIENT: from this
+                               address of the machine, to its first one that is not 127.0.0.1
 traffic.py hold                a session up to RCPT, the message after a line on the standard input; the same
 traffic.py flow                message after message until the standard input ends; prints {sent, failed}
 """
@@ -14,14 +15,17 @@ import threading
 from typing import Any
 
 MESSAGE = "From: bob@example.com\r\nTo: alice@localhost\r\nSubject: lunch\r\n\r\nAt noon?\r\n"
+SERVER = "198.51.100.1"
 FROM, TO = "bob@example.com", "alice@localhost"
 
 
 class Client(smtplib.SMTP):
     """A client that lets the server be slow."""
 
-    def __init__(self) -> None:
-        super().__init__("127.0.0.1", 25, local_hostname="client.example.com", timeout=100)
+    def __init__(self, client: str = "") -> None:
+        server = SERVER if client else "127.0.0.1"
+        source = (client, 0) if client else None
+        super().__init__(server, 25, local_hostname="client.example.com", timeout=100, source_address=source)
 
     def up_to_recipient(self, sender: str, recipient: str) -> None:
         """Raise SMTPResponseException at the first command that is refused."""
@@ -36,12 +40,12 @@ class Client(smtplib.SMTP):
         return [code, answer.decode()]
 
 
-def send(sender: str = FROM, recipient: str = TO, *, text: str = MESSAGE) -> list[Any]:
+def send(sender: str = FROM, recipient: str = TO, client: str = "", *, text: str = MESSAGE) -> list[Any]:
     """Send one message in a session of its own."""
     try:
-        with Client() as client:
-            client.up_to_recipient(sender, recipient)
-            return client.message(text)
+        with Client(client) as session:
+            session.up_to_recipient(sender, recipient)
+            return session.message(text)
     except smtplib.SMTPResponseException as error:
         return [error.smtp_code, str(error.smtp_error)]
     except (OSError, smtplib.SMTPException) as error:

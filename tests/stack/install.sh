@@ -9,16 +9,18 @@
 #
 # Two programs cannot be installed as packages and are unpacked under POSTMILL_PEERS (default
 # /opt/postmill-peers): Sendmail, whose package conflicts with Postfix, and milter-greylist, which Debian
-# dropped after Debian 11.
+# dropped after Debian 11. The packages whose files the tests of detection read are unpacked there, too, as
+# their maintainers made them, whatever has become of their configuration here.
 #
 # Exit status: 0 all peers are there, 1 one is missing or does not run, 3 neither root nor sudo.
 set -euo pipefail
 
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
-PACKAGES="postfix swaks spamassassin spamc spamd spamass-milter clamav-daemon clamav-milter opendkim
-  opendkim-tools opendmarc rspamd dbconfig-no-thanks iproute2 procps util-linux m4 ca-certificates
-  systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent"
 # gpg-agent: lintian brings gpg, and where that is, spamassassin's installation wants the agent, too.
+PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
+  clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
+  util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent"
+TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
 PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist
@@ -45,7 +47,11 @@ check() {
 check_all() {
   MISSING=
   check postfix '^mail_version' postconf -d mail_version
+  check smtp-source 'usage:' smtp-source
+  check dovecot '^2\.' dovecot --version
+  check openssl '^OpenSSL' openssl version
   check swaks '^swaks version' swaks --version
+  check swaks-tls 'TLS supported' swaks --support
   check spamd 'SpamAssassin Server version' spamd --version
   check spamc 'SpamAssassin Client version' spamc -V
   check spamass-milter 'SpamAssassin Sendmail Milter' spamass-milter -h
@@ -58,7 +64,9 @@ check_all() {
   check milter-greylist 'milter-greylist-4' "$MILTER_GREYLIST" -r
   # Sendmail prints its version, then waits for a qualified host name.
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
+  check ruby '^ruby [0-9]' ruby --version
   check m4 'GNU M4' m4 --version
+  check systemctl '^systemd [0-9]' systemctl --version
   check ip 'iproute2-' ip -V
   check unshare 'from util-linux' unshare --version
   check nsenter 'from util-linux' nsenter --version
@@ -69,6 +77,9 @@ check_all() {
   check lintian '^Lintian v' lintian --version
   check build-deps '^there$' sh -c 'dpkg-checkbuilddeps "$1" && echo there' sh "$PACKAGING/debian/control"
   [ -f "$PEERS/sendmail/usr/share/sendmail/cf/m4/cf.m4" ] || MISSING="${MISSING:+$MISSING }sendmail-cf"
+  for name in $TO_READ; do
+    [ -d "$PEERS/packages/$name" ] || MISSING="${MISSING:+$MISSING }packages/$name"
+  done
   [ -z "$MISSING" ]
 }
 
@@ -167,6 +178,18 @@ install_sendmail() {
   unpack "$PEERS/sendmail" "$WORK"/sendmail/*.deb
 }
 
+unpack_to_read() {
+  local name
+  mkdir -p "$PEERS/packages"
+  for name in $TO_READ; do
+    [ -d "$PEERS/packages/$name" ] && continue
+    say "$name, unpacked to $PEERS/packages"
+    mkdir -p "$WORK/$name"
+    (cd "$WORK/$name" && run_logged apt-get -o APT::Sandbox::User=root download -q "$name")
+    unpack "$PEERS/packages/$name" "$WORK/$name"/*.deb
+  done
+}
+
 install_all() {
   local wanted
   export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -187,6 +210,7 @@ install_all() {
   dpkg-checkbuilddeps "$PACKAGING/debian/control" 2>/dev/null || run_apt build-dep "$PACKAGING"
   install_milter_greylist
   install_sendmail
+  unpack_to_read
 }
 
 # --- main --------------------------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ own in ``/etc/postmill/policy.d/``. Nothing here does I/O: a port is what the da
 """
 
 from postmill.api.conditions import Applies, Apply, Condition, Skip, condition
+from postmill.api.detection import Detector, detector
+from postmill.api.host import Finding, Host, Platform, Source, State
 from postmill.api.nouns import Address, Client, Envelope, Greeting, Head, Header, Message, Recipient, Sender
 from postmill.api.ports import Clock, Load, Resolver, Verdicts
 from postmill.api.settings import key, required
+from postmill.wire.endpoint import Endpoint
 
 __all__ = [
     "Address",
@@ -16,18 +19,26 @@ __all__ = [
     "Client",
     "Clock",
     "Condition",
+    "Detector",
+    "Endpoint",
     "Envelope",
+    "Finding",
     "Greeting",
     "Head",
     "Header",
+    "Host",
     "Load",
     "Message",
+    "Platform",
     "Recipient",
     "Resolver",
     "Sender",
     "Skip",
+    "Source",
+    "State",
     "Verdicts",
     "condition",
+    "detector",
     "key",
     "required",
 ]

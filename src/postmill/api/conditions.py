@@ -9,8 +9,8 @@ A condition is a function of a noun; the noun's type says at which stage it is a
         return Apply()
 
 Several nouns joined by ``|`` ask it at each of their stages; it answers None where it cannot tell yet. One
-that takes a ``Recipient`` is asked about each. ``async def`` is for what waits. Ports come by annotation.
-A condition that raises counts as a failure of its milter, whose ``on_error`` decides.
+that takes ``Recipient | Envelope`` is asked about each recipient, and in the end about all. ``async def`` is
+for what waits. Ports come by annotation. One that raises is a failure of its milter: ``on_error`` decides.
 
 ``@condition`` makes a value; nothing is registered anywhere. Whoever loads a module collects what it holds.
 """
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from postmill.api.nouns import NOUNS, Noun
+from postmill.api.nouns import NOUNS, Noun, Recipient
 from postmill.api.ports import Clock, Load, Resolver, Verdicts
 
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Verdicts)
@@ -62,6 +62,8 @@ class Condition:
     """Stages at which it is asked, in order; at the last it must decide."""
     ports: Mapping[str, type[Any]]
     """Parameter name to the port it wants."""
+    waits: bool = False
+    """It is a coroutine function, so that asking it returns an awaitable."""
 
     @property
     def doc(self) -> str:
@@ -74,6 +76,28 @@ class Condition:
         if self.settings is not None:
             return self.function(noun, settings, **wanted)
         return self.function(noun, **wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A condition as one milter uses it: with its settings, or as its opposite."""
+
+    name: str
+    """What the configuration calls it here: the condition's own name, or that of a table."""
+    condition: Condition
+    settings: Any = None
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"not {self.name}" if self.negated else self.name
+
+    def meaning(self, answer: Applies) -> Applies:
+        """Return what an answer of the condition means for the milter."""
+        if not self.negated:
+            return answer
+        if isinstance(answer, Skip):
+            return Apply(answer.because)
+        return Skip(answer.because or f"{self.name} holds")
 
 
 def condition(
@@ -91,7 +115,7 @@ def condition(
 
     def make(function: Callable[..., Answer | Awaitable[Answer]]) -> Condition:
         nouns, ports = _read_signature(name, function, settings)
-        return Condition(name, function, settings, nouns, ports)
+        return Condition(name, function, settings, nouns, ports, inspect.iscoroutinefunction(function))
 
     return make
 
@@ -111,6 +135,11 @@ def _read_signature(
     if not nouns:
         known = ", ".join(noun.__name__ for noun in NOUNS)
         raise TypeError(f"condition {name}: its first parameter must be annotated with one of {known}")
+    if nouns[-1] is Recipient:
+        raise TypeError(
+            f"condition {name}: who asks about recipients must say what holds for all of them in the end: "
+            "annotate its first parameter with Recipient | Envelope"
+        )
     if settings is not None and hints.get(parameters[1]) is not settings:
         raise TypeError(f"condition {name}: its second parameter must be annotated {settings.__name__}")
     ports: dict[str, type[Any]] = {}

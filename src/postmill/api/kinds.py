@@ -72,6 +72,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class MilterName:
+    """The name of a milter that stands before the one whose setting this is."""
+
+    allowed: str = "the name of a milter"
+
+    def parse(self, raw: Any) -> str:
+        """See ``Kind``; whether there is such a milter is checked with the whole configuration."""
+        if not isinstance(raw, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", raw):
+            raise ValueError
+        return raw
+
+    def show(self, value: str) -> str:
+        """See ``Kind``."""
+        return quoted(value)
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """``true`` or ``false``."""
 
@@ -240,6 +257,26 @@ class Socket:
     def show(self, value: Endpoint) -> str:
         """See ``Kind``."""
         return quoted(str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSocket:
+    """A unix socket, or none."""
+
+    allowed: str = 'a unix socket such as "unix:/run/x.sock", or "" for none'
+
+    def parse(self, raw: Any) -> Endpoint | None:
+        """See ``Kind``."""
+        if raw == "":
+            return None
+        endpoint = Socket().parse(raw)
+        if endpoint.kind != "unix":
+            raise ValueError
+        return endpoint
+
+    def show(self, value: Endpoint | None) -> str:
+        """See ``Kind``."""
+        return quoted(str(value or ""))
 
 
 @dataclass(frozen=True, slots=True)

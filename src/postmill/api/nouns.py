@@ -53,7 +53,7 @@ class Client:
     name: str
     """Host name as the MTA verified it; ``unknown`` or ``[address]`` where it could not."""
     ip: IPAddress | None
-    """Its address; None for a local submission or a unix socket."""
+    """Its address, IPv4 where one came mapped into IPv6; None for a local submission or a unix socket."""
     port: int = 0
     mta: str = ""
     """``postfix`` or ``sendmail``; empty as long as it is not known."""
@@ -109,7 +109,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """RCPT TO: one recipient."""
+    """RCPT TO: one recipient that the MTA takes."""
 
     sender: Sender
     address: Address

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Protocol
+
+DNS_PORT = 53
 
 
 class Resolver(Protocol):
@@ -18,7 +21,7 @@ class Resolver(Protocol):
     async def addresses(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """Return the A records of ``name`` as text.
 
-        ``servers`` are addresses (``127.0.0.1`` or ``127.0.0.1:5353``) to ask instead of the system's;
+        ``servers`` are addresses, as ``split_server`` reads them, to ask instead of the system's;
         ``within`` is in seconds. Raises OSError when nobody answers in time or a server fails.
         """
         ...
@@ -26,6 +29,23 @@ class Resolver(Protocol):
     async def texts(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """Return the TXT records of ``name``; otherwise like ``addresses``."""
         ...
+
+
+def split_server(server: str) -> tuple[str, int]:
+    """Return address and port of ``127.0.0.1``, ``127.0.0.1:5353``, ``::1`` or ``[::1]:5353``.
+
+    Raises ValueError for anything else.
+    """
+    if server.startswith("["):
+        address, _, port = server[1:].rpartition("]")
+        port = port.removeprefix(":") if port else str(DNS_PORT)
+    else:
+        address, colon, port = server.partition(":")
+        if not colon or ":" in port:
+            address, port = server, str(DNS_PORT)
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"{server!r} has no port from 1 to 65535")
+    return str(ip_address(address)), int(port)
 
 
 class Clock(Protocol):

@@ -25,7 +25,10 @@ def key(kind: Kind, default: Any, doc: str, *, when_absent: str = "") -> Any:
     ``when_absent`` says in words what holds when the key is not given, if that is no plain value.
     """
     metadata = {"kind": kind, "doc": doc, "when_absent": when_absent}
-    return field(default=kind.parse(default), metadata=metadata)
+    value = kind.parse(default)
+    if value.__hash__ is None:  # a table: each object has its own
+        return field(default_factory=lambda: kind.parse(default), metadata=metadata)
+    return field(default=value, metadata=metadata)
 
 
 def required(kind: Kind, doc: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 class Breaker:
     """Counts failures; knows no clock, so every call is given the time in seconds."""
 
-    __slots__ = ("_failures", "_most", "_retry", "_threshold", "_until", "_wait", "probing")
+    __slots__ = ("_failures", "_most", "_retry", "_threshold", "_until", "_wait", "probing", "troubled")
 
     def __init__(self, failures: int = 3, retry: float = 1.0, retry_max: float = 4.0) -> None:
         """Open after ``failures`` in a row, for ``retry`` seconds at first and ``retry_max`` at most."""
@@ -21,6 +21,8 @@ class Breaker:
         self._wait = retry
         self._until = 0.0
         self.probing = False
+        self.troubled = False
+        """Whether the last thing heard of the child was a failure."""
 
     @property
     def is_open(self) -> bool:
@@ -28,9 +30,9 @@ class Breaker:
         return self._failures >= self._threshold > 0
 
     @property
-    def troubled(self) -> bool:
-        """Whether the last thing heard of the child was a failure."""
-        return self._failures > 0
+    def until(self) -> float:
+        """When one session may try again, if it is open."""
+        return self._until
 
     def allows(self, now: float) -> bool:
         """Tell whether a session may connect; when half open, the one that asks first is the probe."""
@@ -45,13 +47,14 @@ class Breaker:
         """Close the breaker."""
         self._failures = 0
         self._wait = self._retry
-        self.probing = False
+        self.probing = self.troubled = False
 
     def failed(self, now: float) -> None:
         """Count one failure; a failed probe doubles the time until the next one."""
         if self.is_open:
             self._wait = min(self._wait * 2, self._most)
         self._failures += 1
+        self.troubled = True
         self.probing = False
         if self.is_open:
             self._until = now + self._wait

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from postmill.chain.macros import MacroFilter
-from postmill.chain.steps import Verdict
+from postmill.api.conditions import Use
+from postmill.chain.applying import Applying
+from postmill.chain.macros import MacroFilter, Pairs
+from postmill.chain.steps import Edit, Outcome, Verdict
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.packets import OptNeg
 from postmill.wire.tables import NO_FLAG, NR_FLAG, SINCE_VERSION
@@ -36,8 +39,10 @@ class ChildSpec:
     connect_timeout: float = 5.0
     command_timeout: float = 25.0
     content_timeout: float = 300.0
-    macros: Mapping[int, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
+    macros: Mapping[int, Pairs] = field(default_factory=dict)
     """Macros added for this child: event letter to (name, value) pairs."""
+    when: tuple[Use, ...] = ()
+    """Conditions under which it is asked."""
 
 
 TAKING_PART, OUT_OF_MESSAGE, OUT_OF_CONNECTION, STICKY = range(4)
@@ -81,20 +86,30 @@ class Child:
     """One child during one session."""
 
     __slots__ = (
+        "applying",
         "asked",
         "backlog",
         "broken",
+        "edits_said",
+        "failed",
+        "given",
         "greeted",
         "in_message",
         "index",
+        "late",
+        "late_refusal",
         "link",
         "open",
         "reusable",
+        "said",
+        "said_to_connection",
         "skip",
+        "skipped",
         "spec",
         "state",
         "sticky",
         "terms",
+        "waits",
     )
 
     def __init__(self, spec: ChildSpec, index: int) -> None:
@@ -120,7 +135,25 @@ class Child:
         """The last thing it did leaves the link fit for a pool (protocol §6.8)."""
         self.backlog: list[bytes] = []
         """Packets without answer, kept for the next write."""
-        self.link: object | None = None
+        self.applying = Applying(spec.when) if spec.when else None
+        """How far its conditions are decided; None where it has none."""
+        self.waits = self.applying is not None
+        """It is not to be asked: its conditions are not decided, or one does not hold."""
+        self.skipped = False
+        """One does not hold."""
+        self.failed = False
+        """One could not say whether it is to be asked about this message."""
+        self.given: Pairs = ()
+        """Macros that its conditions hand to it."""
+        self.late = 0
+        """Recipients that were settled before its conditions were decided."""
+        self.late_refusal: Verdict | None = None
+        """What it said to one of those; it can only be said about the whole message now."""
+        self.said: Outcome | None = None
+        """Its last word about the message other than continue, kept where conditions may ask for it."""
+        self.said_to_connection: Outcome | None = None
+        self.edits_said: tuple[Edit, ...] = ()
+        self.link: Any = None
         """The shell's own: what carries this child's conversations."""
 
     @property

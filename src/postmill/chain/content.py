@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postmill.chain.child import OUT_OF_MESSAGE, TAKING_PART, Child
+from postmill.chain.conditions import decide_content
 from postmill.chain.edits import changes_content, show_to_later
-from postmill.chain.judgement import ABORT, judge, sticky_at
-from postmill.chain.links import behind_content, catch_up
+from postmill.chain.judgement import judge, sticky_at
+from postmill.chain.links import behind_content, call_off, catch_up
 from postmill.chain.message import Message
 from postmill.chain.state import State
-from postmill.chain.steps import CONTINUE, Answered, Ask, Await, Cancel, Chain, Lost, Outcome, Tell, Verdict
+from postmill.chain.steps import CONTINUE, Answered, Ask, Await, Chain, Lost, Outcome, Tell, Verdict
 from postmill.chain.talks import ContentTalk
 from postmill.wire.codes import Command, Reply
 
@@ -41,6 +42,8 @@ def run_content(state: State, message: Message) -> Chain[Verdict]:
 def _order(state: State) -> tuple[list[Child], Verdict | None]:
     waiting: list[Child] = []
     for child in state.children:
+        if child.skipped:
+            continue
         if child.state < OUT_OF_MESSAGE:
             waiting.append(child)
         elif (verdict := sticky_at(child, _STAGE)) is not None:
@@ -58,6 +61,8 @@ def _alone(state: State, child: Child) -> bool:
 
 def _batch(state: State, waiting: Sequence[Child]) -> Sequence[Child]:
     for position, child in enumerate(waiting):
+        if child.waits:  # its conditions look at what those before it say and do
+            return waiting[: position or 1]
         if _alone(state, child):
             return waiting[: position + 1]
     return waiting
@@ -81,7 +86,7 @@ def _run_batch(
         rest = asked[position + 1 :]
         final = yield from _take_in(state, message, child, outcome)
         if final is not None:
-            yield from _call_off(rest)
+            yield from call_off(rest)
             return final, 0
         edits = message.edits[-1][2] if message.edits and message.edits[-1][0] == child.name else ()
         if edits and (rest or later):
@@ -89,20 +94,26 @@ def _run_batch(
             try:
                 show_to_later(message, child.terms, edits, state.new_body)
             except OSError:  # no room for its new body: whoever comes now cannot be asked
-                yield from _call_off(rest)
+                yield from call_off(rest)
                 return Verdict(Reply.REPLYCODE, NO_ROOM, "postmill"), 0
             if rest and changes_content(edits) and not child.spec.independent:
-                yield from _call_off(rest)
+                yield from call_off(rest)
                 return None, batch.index(child) + 1
     return verdict, len(batch)
 
 
 def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None]:
     """Start showing the message to one child."""
+    if child.waits:
+        yield from decide_content(state, child)
+        if child.skipped or child.state != TAKING_PART:
+            return sticky_at(child, _STAGE)
     if behind_content(state, child):
         verdict = yield from catch_up(state, child, None)
         if verdict is not None or child.state != TAKING_PART or not child.open:
             return verdict
+    if child.late_refusal is not None:
+        return child.late_refusal
     assert child.terms is not None
     windows = message.windows(child.terms, child.spec.pipeline)
     talk = ContentTalk(
@@ -137,12 +148,3 @@ def _take_in(state: State, message: Message, child: Child, outcome: Outcome) -> 
 
 def _keeps_lost_edits(state: State, child: Child, lost: Lost) -> bool:
     return bool(lost.edits) and child.spec.on_error == "accept" and state.copies_postfix("lost-edits")
-
-
-def _call_off(children: Sequence[Child]) -> Chain[None]:
-    """Stop children that ran beside one whose word ended the message, or changed it."""
-    for child in children:
-        child.asked = False
-        yield Cancel(child)
-        yield Tell(child, ABORT)
-        child.forget_message()

@@ -36,6 +36,15 @@ def changes_content(edits: Iterable[Edit]) -> bool:
     return any(letter in _HEADER_EDITS or letter == _REPLBODY for letter, _ in edits)
 
 
+def names_of_headers(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Return the names of the headers that edits add or change."""
+    return tuple(
+        _header_edit(edit).name.decode("utf-8", "backslashreplace")
+        for edit in edits
+        if edit[0] in _HEADER_EDITS
+    )
+
+
 def show_to_later(
     message: Message, terms: Terms, edits: Iterable[Edit], new_body: Callable[[], Body]
 ) -> None:

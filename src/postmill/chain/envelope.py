@@ -1,8 +1,8 @@
 """CONNECT, HELO, MAIL, RCPT, DATA and UNKNOWN: whom to ask, and whose word counts (protocol §9.2, §9.3).
 
 The result is always what asking in turn would give: the first verdict other than continue, in configured
-order, never the most severe. All are asked at once where that is provably the same; RCPT goes in turn,
-because a recipient that one child refused must not reach the next.
+order, never the most severe. All are asked at once where that is provably the same. RCPT goes in turn,
+because a recipient that one child refused must not reach the next; UNKNOWN because it is no matter of speed.
 """
 
 from __future__ import annotations
@@ -10,22 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postmill.chain.child import OUT_OF_MESSAGE, Child
+from postmill.chain.conditions import decide
 from postmill.chain.event import Event
-from postmill.chain.judgement import ABORT, QUIT, judge, sticky_at
-from postmill.chain.links import behind, catch_up, greet, greeted, mark, prepare, tell, wants
+from postmill.chain.judgement import judge, sticky_at
+from postmill.chain.links import behind, call_off, catch_up, greet, greeted, mark, prepare, tell, wants
 from postmill.chain.state import State
-from postmill.chain.steps import CONTINUE, Ask, Await, Cancel, Chain, CloseChild, Tell, Verdict
+from postmill.chain.steps import CONTINUE, Ask, Await, Chain, CloseChild, Verdict
 from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.wire.codes import Command, Reply
 
 _CONNECTION_EVENTS = (Command.CONNECT, Command.HELO)
+_IN_TURN = (Command.RCPT, Command.UNKNOWN)
 _NOBODY: Mapping[Child, NegotiateTalk] = {}
 
 
 def run_event(state: State, event: Event) -> Chain[Verdict]:
     """Ask the children about one event and return what the MTA is to be told."""
+    if state.conditional:
+        yield from decide(state, event)
     candidates, sticky = _candidates(state, event)
-    if state.plan.in_turn or event.letter == Command.RCPT:
+    if state.plan.in_turn or event.letter in _IN_TURN:
         verdict = yield from _ask_in_turn(state, candidates, event)
     else:
         verdict = yield from _ask_at_once(state, candidates, event)
@@ -43,7 +47,7 @@ def _candidates(state: State, event: Event) -> tuple[list[Child], Verdict | None
     """Return the children that may be asked, and the sticky verdict that stands behind the last of them."""
     candidates: list[Child] = []
     for child in state.children:
-        if event.rejected and not wants(child, event):
+        if child.waits or (event.rejected and not wants(child, event)):
             continue
         if child.state < OUT_OF_MESSAGE:
             candidates.append(child)
@@ -143,7 +147,7 @@ def _first_verdict(
         else:
             verdict = yield from _take_in_hurried(state, child, talk, event)
         if verdict is not None:
-            yield from _call_off(asked[position + 1 :], event)
+            yield from call_off(asked[position + 1 :])
             return verdict
     return behind
 
@@ -161,16 +165,3 @@ def _take_in_hurried(state: State, child: Child, talk: NegotiateTalk, event: Eve
     yield CloseChild(child)
     child.forget_link()
     return (yield from _ask_in_turn(state, (child,), event))
-
-
-def _call_off(children: Sequence[Child], event: Event) -> Chain[None]:
-    """Take back a question that need not have been asked (protocol §9.10)."""
-    for child in children:
-        child.asked = False
-        yield Cancel(child)
-        if event.letter in _CONNECTION_EVENTS:
-            yield CloseChild(child, QUIT)
-            child.forget_link()
-        elif event.letter != Command.UNKNOWN:
-            yield Tell(child, ABORT)
-            child.forget_message()

@@ -16,7 +16,7 @@ from postmill.wire.framing import frame
 QUIT = frame(Command.QUIT)
 ABORT = frame(Command.ABORT)
 _CONNECTION_EVENTS = (Command.CONNECT, Command.HELO)
-_REFUSALS = (Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE, Reply.SHUTDOWN)
+REFUSALS = (Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE, Reply.SHUTDOWN)
 _DEFAULT_ACTION = b"default_action"
 _SHUTDOWN = b"421 4.7.0 Service unavailable - try again later"
 
@@ -25,6 +25,8 @@ def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Ver
     """Take in one outcome; ``stage`` is the event that was asked about."""
     child.asked = False
     state.observer.answered(child.name, stage, outcome, child.spec.evaluate)
+    if state.conditional:
+        _remember(child, stage, outcome)
     if isinstance(outcome, Lost):
         if stage == Command.BODYEOB and not child.broken:
             return _lose_in_content(state, child, outcome)
@@ -48,6 +50,18 @@ def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Ver
     return _judge_message(state, child, stage, outcome)
 
 
+def _remember(child: Child, stage: int, outcome: Outcome) -> None:
+    """Keep what a child said, for conditions of those behind it."""
+    if isinstance(outcome, Answered):
+        child.edits_said = outcome.edits or child.edits_said
+        if outcome.hold is None and outcome.letter in (Reply.CONTINUE, Reply.SKIP):
+            return
+    if stage in _CONNECTION_EVENTS:
+        child.said_to_connection = outcome
+    else:
+        child.said = outcome
+
+
 def _may_shut_down(state: State, stage: int) -> bool:
     """Tell whether the MTA may hear SHUTDOWN: Postfix alone knows it, and loses a message by it (§3.6)."""
     return state.mta == "postfix" and (stage != Command.BODYEOB or state.copies_postfix("shutdown"))
@@ -58,7 +72,7 @@ def _judge_connection(child: Child, stage: int, outcome: Answered) -> Chain[Verd
     if outcome.letter == Reply.DISCARD:
         return None
     verdict = None
-    if outcome.letter in _REFUSALS and not child.spec.evaluate:
+    if outcome.letter in REFUSALS and not child.spec.evaluate:
         verdict = child.sticky = Verdict(outcome.letter, outcome.text, child.name)
         child.state = STICKY
     else:
@@ -75,7 +89,7 @@ def _judge_message(state: State, child: Child, stage: int, outcome: Answered) ->
         # Postfix would crash, or lose the next mail (protocol §6.6)
         copied = state.copies_postfix("unknown-verdicts") and not child.spec.evaluate
         return Verdict(letter, b"", child.name) if copied else None
-    only_this_event = stage in (Command.RCPT, Command.UNKNOWN, Command.DATA) and letter in _REFUSALS
+    only_this_event = stage in (Command.RCPT, Command.UNKNOWN, Command.DATA) and letter in REFUSALS
     if not only_this_event and not (letter == Reply.ACCEPT and stage == Command.BODYEOB):
         child.state = OUT_OF_MESSAGE
     if child.spec.evaluate or letter == Reply.ACCEPT:
@@ -96,6 +110,14 @@ def lose(state: State, child: Child, lost: Lost) -> None:
     if child.spec.on_error == "quarantine" and state.hold_always is None:
         state.hold_always = _DEFAULT_ACTION
         state.observer.held(child.name, _DEFAULT_ACTION)
+
+
+def lose_for_message(state: State, child: Child, lost: Lost) -> None:
+    """Take a child out of one message for a fault that need not be there at the next."""
+    if child.spec.on_error == "quarantine" and not child.spec.evaluate:
+        _hold(state, child, Command.MAIL, _DEFAULT_ACTION)
+    child.sticky = None if child.spec.evaluate else sticky_verdict(child.spec.on_error, lost, child.name)
+    child.state = OUT_OF_MESSAGE if child.sticky is None else STICKY
 
 
 def _lose_in_content(state: State, child: Child, lost: Lost) -> Verdict | None:

@@ -6,13 +6,13 @@ message was cut short on its link although the MTA goes on with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from postmill.chain.child import TAKING_PART, Child
 from postmill.chain.event import Event
-from postmill.chain.judgement import judge, lose, sticky_at
+from postmill.chain.judgement import ABORT, QUIT, judge, lose, sticky_at
 from postmill.chain.state import State
-from postmill.chain.steps import Ask, Await, Chain, CloseChild, Lost, Verdict
+from postmill.chain.steps import Ask, Await, Cancel, Chain, CloseChild, Lost, Verdict
 from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.wire.codes import Command
 from postmill.wire.packets import OptNeg
@@ -82,13 +82,13 @@ def prepare(child: Child, event: Event) -> bytes | None:
     if letter in terms.too_new:
         return None
     if letter in terms.suppressed:
-        child.backlog.append(event.macro_packet(terms))
+        child.backlog.append(event.macro_packet(terms, child.given))
         return None
     if child.skip:
         if child.skip == letter:
             return None
         child.skip = 0
-    data = event.packets(terms)
+    data = event.packets(terms, child.given)
     if letter in terms.no_reply:
         child.backlog.append(data)
         return None
@@ -129,9 +129,12 @@ def catch_up(state: State, child: Child, event: Event | None) -> Chain[Verdict |
         yield from greeted(state, child, talk)
         if not child.open:
             return sticky_at(child, letter)
+    late = () if state.message is None else state.message.rcpts[: child.late]
     for earlier in _missing(state, child, letter):
         verdict = yield from tell(state, child, earlier)
         if earlier.letter == Command.RCPT and child.state == TAKING_PART:
+            if verdict is not None and earlier in late:
+                child.late_refusal = verdict  # the client was told that this recipient is welcome
             continue  # it may refuse again what it refused before; who stays was settled then
         if verdict is not None or child.state != TAKING_PART:
             return verdict
@@ -148,10 +151,15 @@ def _missing(state: State, child: Child, letter: int) -> list[Event]:
     message = state.message
     if message is not None and letter in _IN_MESSAGE and not child.in_message:
         missing += [message.mail] if message.mail is not None else []
-        missing += [rcpt for rcpt in message.rcpts if child.index <= rcpt.reached and wants(child, rcpt)]
+        missing += [rcpt for rcpt in message.rcpts if _is_for(child, rcpt)]
         if letter == Command.HEADER and message.data is not None and child.index <= message.data.reached:
             missing.append(message.data)
     return missing
+
+
+def _is_for(child: Child, rcpt: Event) -> bool:
+    """Tell whether a child hears of a recipient; one that comes late, of those only that are left."""
+    return child.index <= rcpt.reached and wants(child, rcpt) and not (rcpt.refused and child.late)
 
 
 def wants(child: Child, event: Event) -> bool:
@@ -170,3 +178,18 @@ def behind_content(state: State, child: Child) -> bool:
     """Tell whether a child has something to catch up on before it is shown the message."""
     told_mail = child.in_message or state.message is None or state.message.mail is None
     return not (child.open and child.greeted and told_mail)
+
+
+def call_off(children: Sequence[Child]) -> Chain[None]:
+    """Take back questions that need not have been put (protocol §9.2).
+
+    The links are given up, so that whatever a child makes of such a question, even breaking at it, has no
+    consequence. One that is lost already stays lost: whoever asks it next will find out.
+    """
+    for child in children:
+        child.asked = False
+        yield Cancel(child)
+        if not child.broken:
+            yield CloseChild(child, ABORT + QUIT if child.in_message else QUIT)
+            child.forget_link()
+        child.forget_message()

@@ -94,8 +94,13 @@ class MacroFilter:
         self._cache: dict[bytes, bytes] = {}
         self.active = bool(self._lists or self._extra)
 
-    def packet(self, payload: bytes) -> bytes:
-        """Return the complete ``D`` packet for this child, from the MTA's payload."""
+    def packet(self, payload: bytes, given: Pairs = ()) -> bytes:
+        """Return the complete ``D`` packet for this child, from the MTA's payload.
+
+        ``given`` are macros for this session alone; what the MTA sends itself goes before them.
+        """
+        if given:
+            return frame(Command.MACRO, _with(self._filtered(payload), given))
         if not self.active:
             return frame(Command.MACRO, payload)
         packet = self._cache.get(payload)
@@ -116,3 +121,11 @@ class MacroFilter:
             known = {bare(name): value for name, value in pairs}
             pairs = tuple((name, known[bare(name)]) for name in names if bare(name) in known)
         return build_payload(letter, (*pairs, *extra))
+
+
+def _with(payload: bytes, given: Pairs) -> bytes:
+    """Return the macros of a ``D`` payload and those of ``given`` that are not among them."""
+    pairs = parse_pairs(payload)
+    sent = {bare(name) for name, _ in pairs}
+    more = tuple(pair for pair in given if bare(pair[0]) not in sent)
+    return build_payload(payload[0], (*pairs, *more)) if more else payload

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import and_, or_
 
+from postmill.api.nouns import Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.chain.child import ChildSpec, Terms
 from postmill.chain.macros import DEFAULT_NAMES, bare, braced, split_names
 from postmill.errors import RemoteProtocolError
@@ -37,6 +38,15 @@ _NO_EVENTS = (
     | Protocol.NOUNKNOWN
     | Protocol.NODATA
 )
+_NO_CONTENT = Protocol.NOHDRS | Protocol.NOEOH | Protocol.NOBODY
+_EVENTS_FOR: Mapping[type[Noun], Protocol] = {
+    Client: Protocol.NOCONNECT,
+    Greeting: Protocol.NOHELO,
+    Sender: Protocol.NOMAIL,
+    Recipient: Protocol.NORCPT,
+    Envelope: Protocol.NODATA,
+}
+"""The event that makes a noun known."""
 _NO_REPLIES = Protocol.NR_HDR | Protocol.NR_EOH | Protocol.NR_BODY
 """Asked of the MTA wherever it can: the message then comes in one burst, the verdict is given at its end."""
 
@@ -80,6 +90,7 @@ class Agreement:
     def __init__(self, offer: OptNeg, specs: Sequence[ChildSpec], answers: Sequence[OptNeg]) -> None:
         """Merge ``answers``, one for each child that is to be reckoned with."""
         self.offer = offer
+        answers = (*answers, *_own_needs(offer, specs))
         symlists, self.imposed = _merge_symlists(offer, answers)
         actions = reduce(or_, (int(answer.actions) for answer in answers), 0)
         if any(spec.on_error == "quarantine" for spec in specs):
@@ -121,6 +132,16 @@ class Agreement:
                 for stage, text in answer.symlists
             )
         )
+
+
+def _own_needs(offer: OptNeg, specs: Sequence[ChildSpec]) -> tuple[OptNeg, ...]:
+    """Return what conditions need to be told, as if a child asked for it: events, the MTA's own macros."""
+    nouns = {noun for spec in specs for use in spec.when for noun in use.condition.nouns}
+    if not nouns:
+        return ()
+    unneeded = reduce(or_, (flag for noun, flag in _EVENTS_FOR.items() if noun not in nouns), Protocol(0))
+    always = Protocol.NOUNKNOWN | (Protocol(0) if Head in nouns or Message in nouns else _NO_CONTENT)
+    return (OptNeg(offer.version, 0, int(unneeded | always) & int(offer.protocol), ()),)
 
 
 def _merge_symlists(offer: OptNeg, answers: Sequence[OptNeg]) -> tuple[Symlists, frozenset[int]]:

@@ -32,6 +32,9 @@ class Observer(Protocol):
     def answered(self, child: str, stage: int, outcome: Outcome, evaluated: bool) -> None:
         """A child answered an event, or was lost while it was asked."""
 
+    def condition(self, child: str, name: str, applies: bool, because: str) -> None:
+        """A condition of a child was decided; ``applies``: it does not leave the child out."""
+
     def edited(self, child: str, edits: tuple[Edit, ...]) -> None:
         """A child's edits take effect."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from postmill.chain.child import STICKY, Child
+from postmill.chain.judgement import QUIT
 from postmill.chain.links import greet, greeted, settle
 from postmill.chain.negotiation import Agreement, Offer, absent_answer
 from postmill.chain.state import State
-from postmill.chain.steps import Ask, Chain, Decide, Steps
+from postmill.chain.steps import Ask, Chain, CloseChild, Decide, Steps
 from postmill.chain.talks import NegotiateTalk
 from postmill.wire.packets import OptNeg
 
@@ -47,6 +48,9 @@ def _answers(state: State, offer: Offer) -> Chain[dict[str, OptNeg]]:
         yield from greeted(state, child, talk)
         if child.open and talk.answer is not None:
             answers[child.name] = talk.answer
+            if child.waits:  # whether it is asked at all is not decided yet
+                yield CloseChild(child, QUIT)
+                child.forget_link()
     return answers
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from postmill.chain import conditions
 from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, TAKING_PART, Child
 from postmill.chain.content import NO_ROOM, run_content
 from postmill.chain.edits import for_mta
 from postmill.chain.envelope import run_event
 from postmill.chain.event import Event
-from postmill.chain.judgement import ABORT, QUIT
+from postmill.chain.judgement import ABORT, QUIT, REFUSALS
 from postmill.chain.links import mark, prepare, wants
 from postmill.chain.message import Message
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
 from postmill.chain.opening import negotiate
-from postmill.chain.state import Plan, State
+from postmill.chain.state import NO_PORTS, Plan, Ports, State
 from postmill.chain.steps import CloseChild, Decide, Steps, Tell, Verdict
 from postmill.errors import RemoteProtocolError
 from postmill.mail.body import Body
@@ -46,10 +47,15 @@ class Session:
     __slots__ = ("stage", "state")
 
     def __init__(
-        self, plan: Plan, negotiations: Negotiations, observer: Observer, new_body: Callable[[], Body]
+        self,
+        plan: Plan,
+        negotiations: Negotiations,
+        observer: Observer,
+        new_body: Callable[[], Body],
+        ports: Ports = NO_PORTS,
     ) -> None:
         """Begin; nothing is connected before the MTA asks for something."""
-        self.state = State(plan, negotiations, observer, new_body)
+        self.state = State(plan, negotiations, observer, new_body, ports)
         self.stage = 0
         """Letter of the event under way; 0 between events."""
 
@@ -120,7 +126,7 @@ class Session:
         event = Event(macros[0], b"", macros)
         self._remember(event)
         for child in self.state.children:
-            if child.open and child.state == TAKING_PART and wants(child, event):
+            if child.open and not child.waits and child.state == TAKING_PART and wants(child, event):
                 mark(child, event.letter)
                 prepare(child, event)
 
@@ -197,12 +203,17 @@ class Session:
         for child in state.children:
             if child.in_message:
                 child.backlog.append(ABORT)
-            child.forget_message()
+            self._forget_message_of(child)
         message = state.message = Message(
             mail, state.agreement is not None and state.agreement.leadspc, state.mta == "sendmail"
         )
         state.observer.message(b"" if mail is None else mail.payload)
         return message
+
+    def _forget_message_of(self, child: Child) -> None:
+        child.forget_message()
+        if self.state.conditional:
+            conditions.forget(child)
 
     def _message(self) -> Message:
         """Return the message under way; the first event of a message begins it when nobody wants MAIL."""
@@ -227,6 +238,7 @@ class Session:
             verdict = yield from run_event(self.state, event)
             if verdict.letter in _WHOLE_MESSAGE:
                 message.verdict = verdict
+            event.refused = verdict.letter in REFUSALS
             message.rcpts.append(event)
         else:
             verdict = message.verdict
@@ -329,7 +341,7 @@ class Session:
             self._drop_message()
         for child in state.children:
             yield from self._abort_child(child)
-            child.forget_message()
+            self._forget_message_of(child)
         self.stage = 0
 
     def _abort_child(self, child: Child) -> Steps:
@@ -355,6 +367,7 @@ class Session:
             child.state = TAKING_PART
             child.sticky = None
             child.skip = 0
+            conditions.forget_connection(child)
 
 
 _HANDLERS: dict[int, Callable[[Session, bytes], Steps | None]] = {

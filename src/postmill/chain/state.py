@@ -6,8 +6,10 @@ message can reach the next (protocol §9.9).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, Child, ChildSpec
 from postmill.chain.event import Event
@@ -16,8 +18,13 @@ from postmill.chain.message import Message
 from postmill.chain.negotiation import Agreement, Negotiations, Offer
 from postmill.chain.notes import Observer
 from postmill.chain.talks import TextCheck
+from postmill.chain.view import View
 from postmill.mail.body import Body
 from postmill.mail.reply import check_as_postfix, check_reply_text
+
+Ports = Mapping[type[Any], Callable[[], Any]]
+"""What conditions may ask of the world (``postmill.api.ports``): each port to what gives it."""
+NO_PORTS: Ports = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,11 @@ class Plan:
     max_message_size: int = 0
     """Most body bytes of a message; 0 is no limit."""
 
+    @property
+    def conditional(self) -> bool:
+        """Whether any child has conditions."""
+        return any(child.when for child in self.children)
+
 
 class State:
     """Everything one session knows."""
@@ -41,6 +53,7 @@ class State:
     __slots__ = (
         "agreement",
         "children",
+        "conditional",
         "connect",
         "helo",
         "hold_always",
@@ -52,12 +65,22 @@ class State:
         "offer",
         "pending_macros",
         "plan",
+        "ports",
+        "view",
     )
 
     def __init__(
-        self, plan: Plan, negotiations: Negotiations, observer: Observer, new_body: Callable[[], Body]
+        self,
+        plan: Plan,
+        negotiations: Negotiations,
+        observer: Observer,
+        new_body: Callable[[], Body],
+        ports: Ports = NO_PORTS,
     ) -> None:
         """Begin a session; ``new_body`` gives an empty body with the shell's own place to keep it."""
+        self.conditional = plan.conditional
+        self.ports = ports
+        self.view = View(self)
         self.plan = plan
         self.negotiations = negotiations
         self.observer = observer
@@ -95,11 +118,12 @@ class State:
             self.mta = "sendmail"
 
     def all_out(self, of_connection: bool) -> bool:
-        """Tell whether no child takes part in the message, or connection, any more, and no mail is held."""
+        """Tell whether no child takes part in the message, or connection, any more, and no mail is held.
+
+        Who is left out of a connection by a condition may be asked after all once the client has started TLS.
+        """
         held = self.hold_always is not None or (self.message is not None and self.message.hold is not None)
         least = OUT_OF_CONNECTION if of_connection else OUT_OF_MESSAGE
-        return (
-            bool(self.children)
-            and not held
-            and all(least <= child.state and child.sticky is None for child in self.children)
-        )
+        counted = [child for child in self.children if of_connection or not child.skipped]
+        out = all(least <= child.state and child.sticky is None for child in counted)
+        return bool(counted) and not held and out

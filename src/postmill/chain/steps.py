@@ -1,13 +1,14 @@
 """The words between the brain and the shell: commands going out, outcomes coming back.
 
-Commands are imperatives, outcomes are past tense. Only ``Await`` waits; every other command is carried
-out at once and answers nothing. A fault of the world (child gone, time-out) is a value, never an exception.
+Commands are imperatives, outcomes are past tense. Only ``Await`` and ``Settle`` wait; every other command is
+carried out at once and answers nothing. A fault of the world (child gone, time-out) is a value, never an
+exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Awaitable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from postmill.wire.codes import Reply
 
@@ -42,8 +43,9 @@ class Answered:
 class Lost:
     """A child cannot be asked any more on this link.
 
-    ``kind`` is one of connect, busy, breaker, timeout, closed, protocol, config; ``config`` means that the
-    child sent something which Postfix calls a configuration error (protocol §7.3).
+    ``kind`` is one of connect, busy, breaker, timeout, closed, protocol, config, condition; ``config`` means
+    that the child sent something which Postfix calls a configuration error (protocol §7.3), ``condition``
+    that nobody knows if it is to be asked.
     """
 
     __slots__ = ("edits", "elapsed", "kind", "stage", "text")
@@ -58,6 +60,23 @@ class Lost:
 
 
 Outcome = Answered | Lost
+
+_WORDS = {
+    int(Reply.CONTINUE): "continue",
+    int(Reply.ACCEPT): "accept",
+    int(Reply.REJECT): "reject",
+    int(Reply.TEMPFAIL): "tempfail",
+    int(Reply.DISCARD): "discard",
+    int(Reply.SKIP): "skip",
+    int(Reply.SHUTDOWN): "shutdown",
+}
+
+
+def word_for(letter: int, text: bytes = b"") -> str:
+    """Return the word that people read for a verdict; a reply text is what its code means."""
+    if letter == Reply.REPLYCODE:
+        return "shutdown" if text.startswith(b"421") else "reject" if text.startswith(b"5") else "tempfail"
+    return _WORDS.get(letter, chr(letter))
 
 
 class Talk(Protocol):
@@ -137,6 +156,16 @@ class CloseChild:
         self.reuse = reuse
 
 
+class Settle:
+    """Wait for all ``jobs``, for a limited time; ``results`` then holds an answer or exception for each."""
+
+    __slots__ = ("jobs", "results")
+
+    def __init__(self, jobs: tuple[Awaitable[Any], ...]) -> None:
+        self.jobs = jobs
+        self.results: Sequence[Any] = ()
+
+
 class Decide:
     """Answer the MTA: complete packets, the verdict last."""
 
@@ -146,7 +175,7 @@ class Decide:
         self.data = data
 
 
-Command = Ask | Await | Cancel | Tell | CloseChild | Decide
+Command = Ask | Await | Cancel | Tell | CloseChild | Settle | Decide
 Steps = Generator[Command, Outcome | None, None]
 """What the shell drives: it sends an Outcome into every ``Await`` and None into all else."""
 T = TypeVar("T")

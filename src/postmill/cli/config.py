@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import click
 
 from postmill.cli import report
 from postmill.cli.options import config_file
-from postmill.config import Loaded, load
+from postmill.config import Loaded
 from postmill.config.describing import Entry, entries, find
 from postmill.config.showing import as_toml, as_values
+from postmill.daemon.configuration import conditions_for, load_configuration
+from postmill.migration.printing import as_milter_manager
 
+_FORMS: dict[str, Callable[[Loaded], str]] = {
+    "toml": as_toml,
+    "json": lambda loaded: json.dumps(as_values(loaded), indent=2, ensure_ascii=False),
+    "milter-manager": as_milter_manager,
+}
 _file = click.argument("file", required=False, type=click.Path(dir_okay=False))
 
 
@@ -28,7 +36,7 @@ def check(config_file: str, file: str | None) -> None:
 
     Exit status 0 when Postmill would start with it, 78 when it would not. Warnings do not change the status.
     """
-    loaded = load(file or config_file)
+    loaded = load_configuration(file or config_file)
     _warn(loaded)
     names = ", ".join(milter.name for milter in loaded.settings.milters if milter.mode != "off")
     click.echo(f"{loaded.file}: ok; milters: {names or 'none'}")
@@ -36,27 +44,38 @@ def check(config_file: str, file: str | None) -> None:
 
 @command.command()
 @config_file
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*_FORMS]),
+    default="toml",
+    show_default=True,
+    help="TOML, JSON, or what milter-manager's --show-config would print.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @_file
-def show(config_file: str, as_json: bool, file: str | None) -> None:
+def show(config_file: str, form: str, file: str | None) -> None:
     """Print the effective configuration of FILE and where each value came from."""
-    loaded = load(file or config_file)
+    loaded = load_configuration(file or config_file)
     _warn(loaded)
-    click.echo(json.dumps(as_values(loaded), indent=2, ensure_ascii=False) if as_json else as_toml(loaded))
+    click.echo(_FORMS[form](loaded))
 
 
 @command.command()
+@config_file
 @click.argument("key", required=False)
-def describe(key: str | None) -> None:
+def describe(config_file: str, key: str | None) -> None:
     """Explain KEY, or list every key there is.
 
-    KEY may be a whole key (manager.listen), a table (manager, milters) or a last part (on_error).
+    KEY may be a whole key (manager.listen), a table (manager, milters), a condition (percentage) or a last
+    part (on_error).
     """
+    shelf = conditions_for(config_file)
     if key is None:
-        for entry in entries():
+        for entry in entries(shelf=shelf):
             click.echo(f"{entry.key} = {entry.default or '(required)'}")
         return
-    click.echo("\n\n".join(_description(entry) for entry in find(key)))
+    click.echo("\n\n".join(_description(entry) for entry in find(key, shelf)))
 
 
 def _description(entry: Entry) -> str:

@@ -7,8 +7,12 @@ from functools import partial
 
 import click
 
+from postmill.cli import report
 from postmill.cli.options import config_file
-from postmill.config import Loaded, load
+from postmill.cli.rehearsing import rehearsed
+from postmill.config import Loaded
+from postmill.daemon.configuration import load_configuration
+from postmill.errors import ConfigError
 
 
 @click.command("run")
@@ -20,16 +24,22 @@ def command(config_file: str, user: str, group: str, pid_file: str) -> None:
     """Serve MTAs until stopped.
 
     SIGHUP (or `postmill reload`) swaps in the changed configuration; SIGTERM and SIGINT stop
-    once the sessions under way are finished.
+    once the sessions under way are finished. A reload is refused when a case in policy.d/*.toml beside the
+    configuration does not come out as it expects; at the start that is only a warning.
     """
     from postmill.daemon.parent import Parent  # noqa: PLC0415 - the network side is wanted by this command only
 
     overrides = {"user": user, "group": group, "pid_file": pid_file}
     reading = partial(_load, config_file, {key: value for key, value in overrides.items() if value})
-    Parent(reading, reading().settings).run()
+    loaded = reading()
+    try:
+        rehearsed(loaded)
+    except ConfigError as error:  # mail must not wait for a case to be mended; a reload does
+        report("postmill", "warning", str(error))
+    Parent(lambda: rehearsed(reading()), loaded).run()
 
 
 def _load(path: str, overrides: dict[str, str]) -> Loaded:
-    loaded = load(path)
+    loaded = load_configuration(path)
     manager = dataclasses.replace(loaded.settings.manager, **overrides)  # type: ignore[arg-type]
     return dataclasses.replace(loaded, settings=dataclasses.replace(loaded.settings, manager=manager))

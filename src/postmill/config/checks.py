@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 from collections.abc import Iterator
+from typing import Any
 
-from postmill.config.reading import Reader
+from postmill.api.kinds import MilterName
 from postmill.config.settings import MilterSettings, Settings
+from postmill.config.tables import Reader
 from postmill.errors import ConfigError
 
 POSTFIX_PATIENCE = 30.0
@@ -17,6 +21,7 @@ def check(settings: Settings, reader: Reader) -> list[ConfigError]:
     _check_listeners(settings, reader)
     for milter in settings.milters:
         _check_milter(settings, milter, reader)
+    _check_earlier_milters(settings, reader)
     return [*_suspicions(settings, reader)]
 
 
@@ -25,21 +30,53 @@ def _check_listeners(settings: Settings, reader: Reader) -> None:
     for index, endpoint in enumerate(listeners):
         if endpoint in listeners[:index]:
             reader.problem(("manager", "listen", index), f"{endpoint} is listed twice")
+    if settings.control.socket in listeners:
+        reader.problem(("control", "socket"), f"{settings.control.socket} is where MTAs are to connect")
 
 
 def _check_milter(settings: Settings, milter: MilterSettings, reader: Reader) -> None:
     path = ("milters", milter.name)
     if milter.socket in settings.manager.listen:
         reader.problem((*path, "socket"), f"{milter.socket} is Postmill's own socket: it would ask itself")
+    if milter.socket == settings.control.socket:
+        reader.problem((*path, "socket"), f"{milter.socket} is Postmill's control socket")
     if milter.socket.kind != "unix" and milter.socket.port == 0:
         reader.problem((*path, "socket"), "port 0 cannot be connected to")
     if milter.breaker.retry_max < milter.breaker.retry:
         reader.problem((*path, "breaker", "retry_max"), "must not be shorter than retry")
 
 
+def _check_earlier_milters(settings: Settings, reader: Reader) -> None:
+    """A condition that goes by another milter's verdict needs one that is asked before."""
+    earlier: list[str] = []
+    for milter in settings.milters:
+        for index, use in enumerate(milter.conditions):
+            for name in _milters_named_in(use.settings):
+                if name not in earlier:
+                    there = any(other.name == name for other in settings.milters)
+                    text = f"{use.name}: {name} does not stand before {milter.name}"
+                    near = difflib.get_close_matches(name, earlier, 1)
+                    hint = (
+                        f"did you mean {near[0]}?"
+                        if near
+                        else f"before it stand: {', '.join(earlier) or 'none'}"
+                    )
+                    text = text if there else f"{use.name}: there is no milter {name}"
+                    reader.problem(("milters", milter.name, "when", index), text, hint)
+        if milter.mode != "off":
+            earlier.append(milter.name)
+
+
+def _milters_named_in(settings: Any) -> Iterator[str]:
+    for declared in dataclasses.fields(settings):
+        if isinstance(declared.metadata.get("kind"), MilterName):
+            yield getattr(settings, declared.name)
+
+
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.milters):
-        yield reader.at((), "no milter is in use: every message passes as it is", "add [milters.NAME]")
+        hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
+        yield reader.at((), "no milter is in use: every message passes as it is", hint)
     if settings.manager.mta != "sendmail" and settings.manager.progress_interval >= POSTFIX_PATIENCE:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"

@@ -10,12 +10,18 @@ from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
 from postmill.api.settings import Section, is_key
-from postmill.config.settings import LogSettings, ManagerSettings, MilterSettings
+from postmill.config.conditions import NO_CONDITIONS, Shelf
+from postmill.config.settings import ControlSettings, LogSettings, ManagerSettings, MilterSettings
 from postmill.errors import ConfigError
 
 TABLES: tuple[tuple[str, type[Any], str], ...] = (
     ("manager", ManagerSettings, "How Postmill itself listens, runs and answers the MTA."),
     ("log", LogSettings, "What Postmill writes about its work, and where."),
+    (
+        "control",
+        ControlSettings,
+        "Where the running daemon is asked and told things, and who may tell it: see `docs/control.md`.",
+    ),
     (
         "milters.NAME",
         MilterSettings,
@@ -40,17 +46,20 @@ class Entry:
         return f"default: {self.default}" if self.default else "required"
 
 
-def entries(within: str = "") -> tuple[Entry, ...]:
-    """Every key of the schema in the order of the schema, or those below one of ``TABLES``."""
+def entries(within: str = "", shelf: Shelf = NO_CONDITIONS) -> tuple[Entry, ...]:
+    """Every key of the schema in its order, then those of conditions, or those of one of ``TABLES``."""
     chosen = [(name, of) for name, of, _ in TABLES if within in {"", name}]
-    return tuple(entry for name, of in chosen for entry in _entries(name, of))
+    if not within:
+        chosen += [(f"conditions.{name}", one.settings) for name, one in shelf.items() if one.settings]
+    return tuple(entry for name, of in chosen for entry in entries_of(of, f"{name}."))
 
 
-def _entries(prefix: str, of: type[Any]) -> Iterator[Entry]:
+def entries_of(of: type[Any], prefix: str = "") -> Iterator[Entry]:
+    """Every key that a class of settings declares, such as that of a condition."""
     for declared in filter(is_key, dataclasses.fields(of)):
-        kind, name = declared.metadata["kind"], f"{prefix}.{declared.name}"
+        kind, name = declared.metadata["kind"], f"{prefix}{declared.name}"
         if isinstance(kind, Section):
-            yield from _entries(name, kind.of)
+            yield from entries_of(kind.of, f"{name}.")
         else:
             yield Entry(name, kind.allowed, _default(declared), declared.metadata["doc"])
 
@@ -63,15 +72,15 @@ def _default(declared: Field[Any]) -> str:
     return "" if declared.default is MISSING else str(declared.metadata["kind"].show(declared.default))
 
 
-def find(key: str) -> tuple[Entry, ...]:
+def find(key: str, shelf: Shelf = NO_CONDITIONS) -> tuple[Entry, ...]:
     """The entries a person means by a key or a part of one: ``manager``, ``timeouts.connect``, ``on_error``.
 
     A milter's own name may stand for NAME. Raises ConfigError, with the nearest spelling, when there is none.
     """
     wanted = _general(key)
-    found = tuple(entry for entry in entries() if f".{wanted}." in f".{entry.key}.")
+    found = tuple(entry for entry in entries(shelf=shelf) if f".{wanted}." in f".{entry.key}.")
     if not found:
-        words = {part for entry in entries() for part in (entry.key, entry.key.rpartition(".")[2])}
+        words = {part for entry in entries(shelf=shelf) for part in (entry.key, entry.key.rpartition(".")[2])}
         near = difflib.get_close_matches(wanted, sorted(words), 1)
         raise ConfigError(f"there is no key {key}", hint=f"did you mean {near[0]}?" if near else "")
     return found

@@ -1,70 +1,39 @@
-"""From TOML's tables to the settings classes, along the schema in ``settings``; collects every problem.
-
-Nothing here knows a particular key, except that ``milters`` is a table of named tables.
-"""
+"""From a TOML document to ``Settings``: its tables, and those that are named by the administrator."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field
+from collections.abc import Mapping
 from typing import Any, cast
 
-from postmill.api.kinds import Kind, ListOf, SetOf
-from postmill.api.settings import Section, is_key
-from postmill.config.origins import DEFAULT, Origin
+from postmill.config.conditions import NO_CONDITIONS, Conditions, Shelf
 from postmill.config.positions import Path
 from postmill.config.settings import MilterSettings, Settings
-from postmill.errors import ConfigError
+from postmill.config.tables import Reader, names_of, read_table
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+_NAMED_TABLES = ("milters", "conditions")
 
 
-class Reader:
-    """Knows the line of each key; gathers problems and origins."""
-
-    def __init__(self, file: str, lines: Mapping[Path, int]) -> None:
-        self.file = file
-        self.lines = lines
-        self.problems: list[ConfigError] = []
-        self.origins: dict[str, Origin] = {}
-
-    def problem(self, path: Path, message: str, hint: str = "") -> None:
-        """Note an error at a key."""
-        self.problems.append(self.at(path, message, hint))
-
-    def at(self, path: Path, message: str, hint: str = "") -> ConfigError:
-        """Make an error or warning that points at a key, or at the nearest table around it."""
-        known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.lines), ())
-        return ConfigError(
-            message, file=self.file, line=self.lines.get(known, 0), key=dotted(path), hint=hint
+def read_settings(
+    reader: Reader, document: Mapping[str, Any], shelf: Shelf = NO_CONDITIONS
+) -> Settings | None:
+    """Read the whole document; None when something in it is wrong. ``shelf``: what ``when`` may name."""
+    rest = {name: value for name, value in document.items() if name not in _NAMED_TABLES}
+    settings = read_table(reader, Settings, (), rest, also=_NAMED_TABLES)
+    conditions = Conditions(reader, shelf)
+    conditions.read(document.get("conditions", {}))
+    children = _milters(reader, document.get("milters", {}))
+    if children is not None:
+        children = tuple(
+            dataclasses.replace(child, conditions=conditions.uses(child.name, child.when))
+            for child in children
         )
-
-    def came_from(self, path: Path, is_given: bool) -> None:
-        """Note where a value was written."""
-        self.origins[dotted(path)] = Origin(self.file, self.lines[path]) if is_given else DEFAULT
-
-
-def dotted(path: Path) -> str:
-    """Write a path as ``manager.listen[0]``."""
-    text = ""
-    for part in path:
-        bare = isinstance(part, str) and re.fullmatch(r"[A-Za-z0-9_-]+", part)
-        text += f"[{part}]" if isinstance(part, int) else f".{part if bare else repr(part)}"
-    return text.removeprefix(".")
-
-
-def read_settings(reader: Reader, document: Mapping[str, Any]) -> Settings | None:
-    """Read the whole document; None when something in it is wrong."""
-    milters = document.get("milters", {})
-    rest = {name: value for name, value in document.items() if name != "milters"}
-    settings = _section(reader, Settings, (), rest, also=("milters",))
-    children = _milters(reader, milters)
     if settings is None or children is None:
         return None
-    return cast("Settings", dataclasses.replace(settings, milters=children))
+    named = tuple(conditions.named.values())
+    return cast("Settings", dataclasses.replace(settings, milters=children, conditions=named))
 
 
 def _milters(reader: Reader, raw: Any) -> tuple[MilterSettings, ...] | None:
@@ -85,83 +54,10 @@ def _milter(reader: Reader, name: str, table: Any, place: int) -> MilterSettings
     if not isinstance(table, dict):
         hint = f"write [milters.{name}] and its keys below"
         reader.problem(
-            path, "must be a table", hint if name not in _names(MilterSettings) else "write [milters.NAME]"
+            path, "must be a table", hint if name not in names_of(MilterSettings) else "write [milters.NAME]"
         )
         return None
-    child = _section(reader, MilterSettings, path, table, {"name": name})
+    child = read_table(reader, MilterSettings, path, table, {"name": name})
     if child is None or "order" in table:
         return cast("MilterSettings | None", child)
     return cast("MilterSettings", dataclasses.replace(child, order=place))
-
-
-def _names(of: type[Any]) -> list[str]:
-    return [declared.name for declared in dataclasses.fields(of) if is_key(declared)]
-
-
-def _section(
-    reader: Reader,
-    of: type[Any],
-    path: Path,
-    table: Any,
-    given: Mapping[str, Any] | None = None,
-    also: Iterable[str] = (),
-) -> Any | None:
-    """Read one table into its class; None when something in it is wrong."""
-    if not isinstance(table, dict):
-        reader.problem(path, "must be a table")
-        return None
-    before = len(reader.problems)
-    _refuse_unknown(reader, path, table, [*_names(of), *also])
-    values = dict(given or {})
-    for declared in filter(is_key, dataclasses.fields(of)):
-        _field(reader, declared, (*path, declared.name), table, values)
-    return None if len(reader.problems) > before else of(**values)
-
-
-def _refuse_unknown(reader: Reader, path: Path, table: Mapping[str, Any], known: list[str]) -> None:
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name.lower().replace("-", "_"), known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
-            reader.problem((*path, name), "unknown key", hint)
-
-
-def _field(
-    reader: Reader, declared: Field[Any], path: Path, table: Mapping[str, Any], values: dict[str, Any]
-) -> None:
-    name, kind = declared.name, declared.metadata["kind"]
-    if isinstance(kind, Section):
-        values[name] = _section(reader, kind.of, path, table.get(name, {}))
-        return
-    if name in table:
-        reader.came_from(path, is_given=True)
-        values[name] = _value(reader, kind, path, table[name])
-    elif declared.default is MISSING and declared.default_factory is MISSING:
-        reader.problem(path, "is missing", f"must be {kind.allowed}")
-    else:
-        reader.came_from(path, is_given=False)
-
-
-def _value(reader: Reader, kind: Kind, path: Path, raw: Any) -> Any:
-    """Parse a value; in a list each element, so that an error points at its line."""
-    if isinstance(kind, ListOf | SetOf) and isinstance(raw, list):
-        before = len(reader.problems)
-        for index, element in enumerate(raw):
-            _value(reader, kind.item, (*path, index), element)
-        if len(reader.problems) > before:
-            return None
-    try:
-        return kind.parse(raw)
-    except ValueError as error:
-        reader.problem(path, str(error) or f"must be {kind.allowed}, not {_as_written(raw)}")
-        return None
-
-
-def _as_written(raw: Any) -> str:
-    """Show what was found the way TOML writes it; tables and long values only by their type."""
-    if isinstance(raw, bool):
-        return str(raw).lower()
-    if isinstance(raw, dict | list):
-        return "a table" if isinstance(raw, dict) else "a list"
-    text = repr(raw) if not isinstance(raw, str) else f'"{raw}"'
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -7,14 +7,16 @@ show`` and ``describe`` and the reference page all derive from these fields. To 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from postmill.api.conditions import Use
 from postmill.api.kinds import (
     Choice,
     Count,
     Duration,
     Flag,
     ListOf,
+    LocalSocket,
     Macros,
     Mode,
     SetOf,
@@ -23,21 +25,25 @@ from postmill.api.kinds import (
     Text,
 )
 from postmill.api.settings import key, required, section
+from postmill.config.conditions import Named, When, Wish
 from postmill.wire.endpoint import Endpoint
 
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
 _ACCOUNT = Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?|", 'the name or number of an account, or ""')
+_OPERATOR = Text(
+    r"%?[A-Za-z0-9_][A-Za-z0-9_.-]*\$?", 'the name or number of a user, or of a group with "%" in front'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long to wait for one milter, in seconds."""
 
-    connect: float = key(
-        Duration(), "5s", "For a connection to the milter, and for its answer to the negotiation."
-    )
+    connect: float = key(Duration(), "5s", "For a connection to the milter.")
     command: float = key(
-        Duration(), "25s", "For each answer to an envelope command: connect, HELO, MAIL, RCPT, DATA."
+        Duration(),
+        "25s",
+        "For the answer to the negotiation, and to each envelope command: connect, HELO, MAIL, RCPT, DATA.",
     )
     content: float = key(
         Duration(), "300s", "For each answer while the message is handed over: headers, body, end of message."
@@ -67,6 +73,11 @@ class MilterSettings:
 
     name: str
     socket: Endpoint = required(Socket(), "Where the milter listens.")
+    description: str = key(
+        Text(r"[^\x00-\x1f\x7f]*", "a string without line ends and control characters"),
+        "",
+        "What the milter is for, in your words.",
+    )
     mode: str = key(
         Choice(("enforce", "evaluate", "off")),
         "enforce",
@@ -111,16 +122,21 @@ class MilterSettings:
         "Where this milter stands in the row of milters, lowest first; among equals the one written first.",
         when_absent="its position in the file, from 1",
     )
-    breaker: Breaker = section(Breaker, "When to stop trying this milter while it is down.")
-    macros: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict,
-        metadata={
-            "kind": Macros(),
-            "doc": "Macros this milter gets besides those of the MTA, for each stage; they replace the MTA's "
-            "of the same name.",
-            "when_absent": "",
-        },
+    when: tuple[Wish, ...] = key(
+        When(),
+        [],
+        "The conditions under which this milter is asked; all of them must hold. Each is decided as soon as "
+        "enough of the mail is known, and a milter left out by one is not connected to. Empty: always.",
     )
+    breaker: Breaker = section(Breaker, "When to stop trying this milter while it is down.")
+    macros: Mapping[str, Mapping[str, str]] = key(
+        Macros(),
+        {},
+        "Macros this milter gets besides those of the MTA, for each stage; they replace those of the same "
+        "name.",
+    )
+    conditions: tuple[Use, ...] = ()
+    """What ``when`` means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +164,31 @@ class ManagerSettings:
     workers: int = key(
         Count(0, 1024), 0, "Worker processes that share the listeners. 0: one for each processor core."
     )
+    detect: bool = key(
+        Flag(),
+        False,
+        "Find the milters installed on this machine and use those that it starts, at their sockets, in their "
+        "usual order and under their usual conditions. A table `[milters.NAME]` changes single keys of one "
+        'that was found; `mode = "off"` takes it out. `postmill detect` shows what is found.',
+    )
     ask: str = key(
         Choice(("parallel", "in-turn")),
         "parallel",
-        "`parallel` asks all milters at once at connect, HELO, MAIL, DATA and unknown commands, and lets one "
-        "that cannot edit read the message beside the next. `in-turn` asks one after another at every stage, "
-        "as Postfix does. The MTA gets the same answers either way; RCPT always goes in turn.",
+        "`parallel` asks all milters at once at connect, HELO, MAIL and DATA, and lets one that cannot edit "
+        "read the message beside the next. `in-turn` asks one after another at every stage, as Postfix does. "
+        "The MTA gets the same answers either way; RCPT and unknown commands always go in turn.",
     )
     mta: str = key(
         Choice(("auto", "postfix", "sendmail")),
         "auto",
         "The MTA's dialect: how header positions are counted and when progress may be reported. `auto` "
         "tells it by the macros.",
+    )
+    mta_processes: int = key(
+        Count(0),
+        0,
+        "SMTP server processes that the MTA may run at most, for the conditions that go by its load. 0: what "
+        "Postfix's own configuration says, when Postmill starts or reloads.",
     )
     max_connections: int = key(
         Count(1), 4096, "Connections from the MTA at the same time, for each worker process; more wait."
@@ -178,20 +207,23 @@ class ManagerSettings:
     progress_interval: float = key(
         Duration(), "8s", "While milters are busy, how often the MTA is told so that it goes on waiting."
     )
+    condition_timeout: float = key(
+        Duration(),
+        "10s",
+        "How long conditions that have to wait, for DNS, may take for one decision; then they have failed, "
+        "and the milter's `on_error` decides.",
+    )
     drain_timeout: float = key(
         Duration(),
         "60s",
         "At a stop, how long sessions under way may take to finish before they are cut.",
     )
     pid_file: str = key(_PATH, "", "Where to write the process id of the parent process. Empty: nowhere.")
-    same_as_postfix: frozenset[str] = field(
-        default=frozenset(),
-        metadata={
-            "kind": SetOf(Choice(("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text"))),
-            "doc": "Where to do exactly as Postfix does with its own milters although Postmill has a safer "
-            "way; see `docs/differences.md`.",
-            "when_absent": "",
-        },
+    same_as_postfix: frozenset[str] = key(
+        SetOf(Choice(("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text"))),
+        [],
+        "Where to do exactly as Postfix does with its own milters although Postmill has a safer way; see "
+        "`docs/differences.md`.",
     )
 
 
@@ -213,9 +245,34 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Where the running daemon is asked and told things, and who may tell it."""
+
+    socket: Endpoint | None = key(
+        LocalSocket(),
+        "unix:/run/postmill/control.sock",
+        "Where `postmill status`, `reload`, `stop` and their like find the daemon. When it cannot be made, "
+        "say because its directory is not there, that is logged, and mail goes on. Empty: none.",
+    )
+    socket_mode: int = key(
+        Mode(), "0660", "Permission bits of that socket: who may write to it can see the status."
+    )
+    socket_group: str = key(_ACCOUNT, "", "The group of that socket. Empty: Postmill's own group.")
+    operators: tuple[str, ...] = key(
+        ListOf(_OPERATOR),
+        [],
+        "Who may also change something, beside root and the user that Postmill runs as: users, and groups "
+        'written `"%group"`. They must be able to reach the socket, too.',
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration; milters stand in the order in which they are asked."""
 
     manager: ManagerSettings = section(ManagerSettings, "Postmill itself.")
     log: LogSettings = section(LogSettings, "Logging.")
+    control: ControlSettings = section(ControlSettings, "The control socket.")
     milters: tuple[MilterSettings, ...] = ()
+    conditions: tuple[Named, ...] = ()
+    """Conditions that are used by name, or have a table."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Mapping
 
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
-from postmill.chain.state import Plan
+from postmill.chain.state import NO_PORTS, Plan, Ports
 from postmill.config.settings import MilterSettings, Settings
 from postmill.net.children import ChildService
+from postmill.net.poller import Loop
 from postmill.net.pool import Pool
 from postmill.net.service import Service
 from postmill.net.spool import BodyFactory
@@ -39,6 +39,7 @@ def child_spec(milter: MilterSettings) -> ChildSpec:
         independent=milter.content == "parallel",
         pipeline=milter.pipeline,
         pool=milter.pool,
+        when=milter.conditions,
         connect_timeout=milter.timeouts.connect,
         command_timeout=milter.timeouts.command,
         content_timeout=milter.timeouts.content,
@@ -63,22 +64,34 @@ def plan_of(settings: Settings) -> Plan:
 
 
 def build_service(
-    settings: Settings, loop: asyncio.AbstractEventLoop, sink: Callable[[MessageRecord], None]
+    settings: Settings,
+    loop: Loop,
+    sink: Callable[[MessageRecord], None],
+    ports: Ports = NO_PORTS,
+    counted: Callable[[int], None] = lambda sessions: None,
 ) -> Service:
-    """Return a service that is ready to be given its listening sockets."""
+    """Return a service that is ready to be given its listening sockets.
+
+    ``ports`` are what its conditions may ask of the world; ``counted`` is told the number of sessions.
+    """
     manager = settings.manager
     plan = plan_of(settings)
     numbers = itertools.count(1)
     prefix = f"{os.getpid():x}"
 
+    order = tuple(spec.name for spec in plan.children)
+
     def new_observer() -> Recorder:
-        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now)
+        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now, order)
 
     service = Service(
         loop,
         plan,
         new_observer=new_observer,
         new_body=BodyFactory(manager.spool_threshold, manager.spool_directory),
+        ports=ports,
+        counted=counted,
+        condition_timeout=manager.condition_timeout,
         progress_interval=manager.progress_interval,
         max_connections=manager.max_connections,
     )
@@ -93,11 +106,10 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
     breaker = milter.breaker
     return ChildService(
         service.loop,
-        service.poller,
         spec,
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),
-        service.waiting,
+        service.links,
         forget=service.negotiations.forget,
         max_sessions=milter.max_sessions,
         pool=Pool(spec.name, milter.pool_size, milter.pool_idle, service.now) if milter.pool else None,

@@ -25,23 +25,37 @@ SYSLOG = "/dev/log"
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
+class Clock:
+    """Writes down times as RFC 3339 has them; most lines are of the same second as the one before."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._date = self._zone = ""
+
+    def stamp(self, created: float) -> str:
+        """Return local date, time with milliseconds, and distance from UTC."""
+        second, fraction = divmod(created, 1)
+        if second != self._second:
+            self._second = int(second)
+            whole = datetime.fromtimestamp(second).astimezone().isoformat()
+            self._date, self._zone = whole[:19], whole[19:]
+        return f"{self._date}.{int(fraction * 1000):03d}{self._zone}"
+
+
 class HumanFormatter(logging.Formatter):
     """``level: text``, with what nobody else puts in front: ``postmill[pid]``, and the time before it."""
 
     def __init__(self, to: str) -> None:
         super().__init__()
-        self._identifies = to != "journal"
-        self._timestamps = to == "stderr"
+        self._clock = Clock() if to == "stderr" else None
+        self._name = "" if to == "journal" else f"postmill[{os.getpid()}]: "
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line (more with a traceback)."""
-        text = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        text += record.getMessage()
-        if self._identifies:
-            text = f"postmill[{record.process}]: {text}"
-        if self._timestamps:
-            stamp = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-            text = f"{stamp} {text}"
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        text = f"{self._name}{level}{record.getMessage()}"
+        if self._clock is not None:
+            text = f"{self._clock.stamp(record.created)} {text}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
@@ -50,13 +64,18 @@ class HumanFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object per line; a message's record is its ``message`` member."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = Clock()
+        self._pid = os.getpid()
+
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
         data: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds"),
+            "time": self._clock.stamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "pid": record.process,
+            "pid": self._pid,
             "text": record.getMessage(),
         }
         mail = getattr(record, "mail", None)
@@ -81,7 +100,8 @@ class JournalFormatter(logging.Formatter):
 
 
 def configure(settings: LogSettings) -> None:
-    """Send all of Postmill's lines where the settings say; raises UnavailableError."""
+    """Send all of this process's lines where the settings say; raises UnavailableError."""
+    _leave_out_what_no_line_shows()
     formatter: logging.Formatter = (
         JsonFormatter() if settings.format == "json" else HumanFormatter(settings.to)
     )
@@ -100,8 +120,19 @@ def configure(settings: LogSettings) -> None:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(settings.level.upper())
+    set_level(settings.level)
     root.propagate = False
+
+
+def _leave_out_what_no_line_shows() -> None:
+    """Half of the price of a line (Python documentation, logging, "Optimization")."""
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def set_level(level: str) -> None:
+    """Set the least important lines still written, until the next ``configure``."""
+    logging.getLogger("postmill").setLevel(level.upper())
 
 
 def _syslog() -> logging.handlers.SysLogHandler:
@@ -118,7 +149,7 @@ def _listens(kind: socket.SocketKind) -> bool:
         return probe.connect_ex(SYSLOG) == 0
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return text without control characters: what clients and children say must not forge lines."""
     if text.isprintable():
         return text
@@ -129,7 +160,7 @@ def log_message(record: MessageRecord) -> None:
     """Write the line of one message, with a line for each child on level debug."""
     if not log.isEnabledFor(logging.INFO):
         return
-    log.info("%s", _one_line(describe(record)), extra={"mail": record})
+    log.info("%s", one_line(describe(record)), extra={"mail": record})
     details = log.isEnabledFor(logging.DEBUG)
     for child in record.children.values():
         if not details and not child.verdict.startswith("lost:"):
@@ -146,7 +177,7 @@ def log_message(record: MessageRecord) -> None:
                     answer.verdict,
                     answer.stage,
                     answer.ms,
-                    f": {_one_line(answer.text)}" if answer.text else "",
+                    f": {one_line(answer.text)}" if answer.text else "",
                 )
 
 
@@ -168,5 +199,8 @@ def describe(record: MessageRecord) -> str:
     for child in record.children.values():
         edits = "".join(f" {kind}:{count}" for kind, count in child.edits.items())
         mark = "(evaluated)" if child.evaluated else ""
-        parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{edits}")
+        if child.verdict == "skipped" and child.skipped is not None:
+            parts.append(f"{child.name}=skipped({child.skipped.name}: {child.skipped.because})")
+        else:
+            parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{edits}")
     return " ".join(parts)

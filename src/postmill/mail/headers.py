@@ -1,7 +1,8 @@
 """The headers of a message as Postfix keeps them while filters edit (protocol §3.4, §9.5).
 
 The list holds one hidden entry, the Received header of the MTA itself: ``insert`` counts it, ``change`` does
-not, and no filter sees it. How Sendmail keeps them is in ``mail.sendmail_headers``.
+not, and no filter sees it. ``change`` passes over the first Received that might be it: an empty one that a
+filter put in front of it, too. How Sendmail keeps them is in ``mail.sendmail_headers``.
 
 Text is what follows the colon in the message. A filter sees it, and writes it, with or without the blank
 after the colon (HDR_LEADSPC); ``normalise`` and ``shown`` translate.
@@ -52,6 +53,11 @@ class HeaderField:
         self.key = name.lower()
         self.text = text[: max(HEADER_LIMIT - len(name) - 1, 0)]
 
+    @property
+    def looks_hidden(self) -> bool:
+        """Whether ``change`` takes it for the MTA's own, which Postfix knows by how its first line begins."""
+        return self.hidden or (self.name == b"Received" and self.text.partition(b"\n")[0] in (b"", b" "))
+
     def __repr__(self) -> str:
         marks = " hidden" * self.hidden + " deleted" * self.deleted
         return f"<HeaderField {self.name!r}:{self.text!r}{marks}>"
@@ -96,18 +102,24 @@ class HeaderList:
             return self.add(name, text) if text else None
         if text:
             field.set(name, text)
+            field.hidden = False
         else:
             field.deleted = True
         return field
 
     def find(self, index: int, name: bytes) -> HeaderField | None:
-        """Return the ``index``-th header of that name, counted from 1 without the hidden one."""
+        """Return the ``index``-th header of that name, counted from 1, passing over the MTA's own."""
         key, left = name.lower(), max(index, 1)
-        for field in self._visible():
-            if field.key == key:
-                left -= 1
-                if not left:
-                    return field
+        passed_over = False
+        for field in self.fields:
+            if field.deleted or field.key != key:
+                continue
+            if not passed_over and field.looks_hidden:
+                passed_over = True
+                continue
+            left -= 1
+            if not left:
+                return field
         return None
 
     def visible(self) -> list[tuple[bytes, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -17,7 +16,7 @@ from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.steps import Lost
 from postmill.net.link import ChildLink
-from postmill.net.poller import WRITE, Poller
+from postmill.net.poller import WRITE, Loop
 from postmill.net.pool import Pool
 from postmill.net.stream import new_socket
 from postmill.wire.codes import Command, Protocol, Reply
@@ -41,34 +40,35 @@ class ChildService:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
-        poller: Poller,
+        loop: Loop,
         spec: ChildSpec,
         endpoint: Endpoint,
         breaker: Breaker,
-        waiting: set[ChildLink],
+        open_links: set[ChildLink],
         *,
         forget: Callable[[str], None],
         max_sessions: int = 0,
         pool: Pool | None = None,
     ) -> None:
-        """Serve the child at ``endpoint``; ``waiting`` is where links with a deadline are entered.
+        """Serve the child at ``endpoint``; ``open_links`` is where links are entered whose deadlines count.
 
         ``forget`` is told its name when it may have been started anew, and so may negotiate otherwise.
         """
         self._forget = forget
         self.loop = loop
-        self.poller = poller
+        self.poller = loop.poller
         self.spec = spec
         self.endpoint = endpoint
         self.breaker = breaker
-        self.waiting = waiting
+        self._open_links = open_links
         self.now: Callable[[], float] = monotonic
         self.pool = pool
         self._address: tuple[int, Address] | None = None
         self._max_sessions = max_sessions
         self._links: set[ChildLink] = set()
         self._queued: deque[ChildLink] = deque()
+        self.last_failure: tuple[float, Lost] | None = None
+        """When it failed last, and how."""
 
     # -- opening --------------------------------------------------------------------------------------
 
@@ -83,6 +83,7 @@ class ChildService:
             link.failed = Lost("breaker", "left alone after repeated failures")
             return link
         self._links.add(link)
+        self._open_links.add(link)
         if self._max_sessions and len(self._links) > self._max_sessions:
             link.deadline = self.now() + self.spec.connect_timeout
             self._queued.append(link)
@@ -93,8 +94,6 @@ class ChildService:
     def connect(self, link: ChildLink) -> None:
         """Connect a link; it is told when it stands, or that it failed."""
         link.deadline = self.now() + self.spec.connect_timeout
-        if link.talk is not None:
-            self.waiting.add(link)
         self._connect(link)
 
     def _connect(self, link: ChildLink) -> None:
@@ -129,7 +128,7 @@ class ChildService:
             elif sock.connect_ex(address) in (0, errno.EISCONN):  # on loopback it stands already
                 link.connected(sock)
             else:
-                self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
+                self.poller.watch(sock.fileno(), WRITE, partial(self._established, link, sock))
         except OSError as error:
             sock.close()
             self._refused(link, error)
@@ -137,7 +136,7 @@ class ChildService:
             link.connected(sock)
 
     def _established(self, link: ChildLink, sock: socket.socket, _events: int) -> None:
-        self.poller.unregister(sock.fileno())
+        self.poller.unwatch(sock.fileno())
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if link.failed is not None or link not in self._links:
             sock.close()
@@ -154,9 +153,7 @@ class ChildService:
     # -- what links report ----------------------------------------------------------------------------
 
     def answered(self) -> None:
-        """A conversation came to its end."""
-        if not self.breaker.troubled:
-            return
+        """A conversation came to its end although there was trouble before."""
         if self.breaker.is_open:
             log.warning("%s: answers again", self.spec.name)
         self.breaker.succeeded()
@@ -170,14 +167,16 @@ class ChildService:
         if lost is None or lost.kind in ("config", "breaker", "busy", "spool"):
             return
         was_open = self.breaker.is_open
-        self.breaker.failed(self.now())
+        now = self.now()
+        self.last_failure = now, lost
+        self.breaker.failed(now)
         if self.breaker.is_open and not was_open:
             log.error("%s: left alone for now after repeated failures: %s", self.spec.name, lost.text)
 
     def closed(self, link: ChildLink) -> None:
         """A link is not in use any more."""
         self._links.discard(link)
-        self.waiting.discard(link)
+        self._open_links.discard(link)
         with suppress(ValueError):
             self._queued.remove(link)
         while self._queued and len(self._links) - len(self._queued) < self._max_sessions:
@@ -204,6 +203,7 @@ class ChildService:
         trial = ChildLink(self)
         trial.on_trial = True
         self._links.add(trial)
+        self._open_links.add(trial)
         self.connect(trial)
         pool.begin_trial(trial, greeting, self.spec.command_timeout)
 
@@ -214,8 +214,13 @@ class ChildService:
 
     @property
     def links(self) -> int:
-        """How many links are in use."""
+        """How many links are in use, those included that wait for their turn."""
         return len(self._links)
+
+    @property
+    def queued(self) -> int:
+        """How many links wait until the child has fewer sessions than its bound."""
+        return len(self._queued)
 
 
 def _forgets_nothing(answer: OptNeg) -> bool:

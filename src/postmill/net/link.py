@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 _ANSWERS = frozenset((*map(int, VERDICTS), int(Reply.OPTNEG)))
 """Replies that end the wait for one question; all others come beside them."""
 _QUIT = frame(Command.QUIT)
-_CONTINUE = int(Reply.CONTINUE)
-_CONTINUES = tuple(frame(_CONTINUE) * count for count in range(64))
+_CONNECT = int(Command.CONNECT)
+_CONTINUES = {frame(Reply.CONTINUE) * count: count for count in range(1, 64)}
+"""What most reads bring, to how many replies that is."""
+_NEVER = float("inf")
 
 
 class Waiter(Protocol):
@@ -71,7 +73,8 @@ class ChildLink:
         self.owed = 0
         """Verdicts still to come for conversations that were called off."""
         self.waiter: Waiter | None = None
-        self.deadline = 0.0
+        self.deadline = _NEVER
+        """When the child counts as lost if nothing is heard of it."""
         self.started = 0.0
         self.unsent: list[bytes] = []
         """What is to be written once the connection stands."""
@@ -103,19 +106,16 @@ class ChildLink:
             if isinstance(talk, NegotiateTalk):
                 if self._reuse(talk):
                     return
-            elif isinstance(talk, EventTalk) and talk.stage == Command.CONNECT:
+            elif isinstance(talk, EventTalk) and talk.stage == _CONNECT:
                 self.greeting = talk.data
-        self._service.waiting.add(self)
         if self._stream is not None:
             self.deadline = now + talk.timeout
-        self.write(self._start(talk))
-
-    def _start(self, talk: Talk) -> bytes:
         try:
-            return talk.start()
+            data = talk.start()
         except (OSError, EOFError) as error:
             self.fail("spool", str(error))
-            return b""
+        else:
+            self.write(data)
 
     def _reuse(self, talk: NegotiateTalk) -> bool:
         """A kept link has negotiated already; a second OPTNEG would not be answered (protocol §6.8)."""
@@ -161,7 +161,7 @@ class ChildLink:
         if self.talk is not None:
             self.owed += self.talk.due
             self.talk = None
-            self._service.waiting.discard(self)
+            self.deadline = _NEVER
         self.outcome = None
         self.waiter = None
 
@@ -194,8 +194,7 @@ class ChildLink:
     def connected(self, sock: socket.socket) -> None:
         """The connection stands: write what was waiting for it."""
         self._stream = Stream(self._service.poller, sock, self._data, self._ended)
-        if self.talk is not None:
-            self.deadline = self._service.now() + self.talk.timeout
+        self.deadline = _NEVER if self.talk is None else self._service.now() + self.talk.timeout
         data = b"".join(self.unsent)
         self.unsent.clear()
         self._stream.write(data)
@@ -242,16 +241,10 @@ class ChildLink:
         self.fail("closed", f"connection {reason}")
 
     def _data(self, data: bytes) -> None:
-        count = len(data) // 5
+        talk, count = self.talk, _CONTINUES.get(data)
         try:
-            if (
-                count < len(_CONTINUES)
-                and data == _CONTINUES[count]
-                and self.talk is not None
-                and not self.owed
-                and not self._reader.pending
-            ):
-                self._continues(self.talk, count)
+            if count and talk is not None and not self.owed and not self._reader.pending:
+                self._continues(talk, count)
             else:
                 self._packets(data)
         except RemoteConfigError as error:
@@ -300,20 +293,22 @@ class ChildLink:
     def _received(self, talk: Talk) -> None:
         """The child said something: it has its time anew, or is done."""
         self.untested = False
-        if talk.outcome is None:
-            self.deadline = self._service.now() + talk.timeout
-        else:
-            self.owed = talk.due
-            self._service.answered()
-            self._finish(talk.outcome)
+        outcome, service = talk.outcome, self._service
+        if outcome is None:
+            self.deadline = service.now() + talk.timeout
+            return
+        self.owed = talk.due
+        self.last = outcome.letter
+        if service.breaker.troubled:
+            service.answered()
+        self._finish(outcome)
 
     def _finish(self, outcome: Answered | Lost) -> None:
         outcome.elapsed = self._service.now() - self.started
-        self.last = outcome.letter if type(outcome) is Answered else 0
         if self.on_trial and isinstance(self.talk, ProbeTalk):
             self.trial_decisive = self.talk.decisive
         self.talk = None
-        self._service.waiting.discard(self)
+        self.deadline = _NEVER
         self.outcome = outcome
         waiter = self.waiter
         if waiter is not None:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 from postmill.net.poller import READ, WRITE, Poller
 
-_BUFFER = bytearray(262144)
-_VIEW = memoryview(_BUFFER)
-"""One read buffer for the whole process: every read is copied out before the next one."""
+_READ = 65536
+"""Bytes for each read: for more the allocator would go to the system every time."""
 
 
 class Stream:
@@ -40,7 +39,7 @@ class Stream:
         self.open = True
         self.on_data = on_data
         self.on_end = on_end
-        poller.register(self._fd, READ, self._ready)
+        poller.watch(self._fd, READ, self._ready)
 
     def ask_quick_ack(self) -> None:
         """Acknowledge every segment at once; Sendmail's writes wait for it (protocol §8)."""
@@ -93,28 +92,26 @@ class Stream:
         self._sock.close()
 
     def _wait(self) -> None:
-        self._poller.modify(self._fd, (0 if self._paused else READ) | (0 if self._out is None else WRITE))
+        self._poller.change(self._fd, (0 if self._paused else READ) | (0 if self._out is None else WRITE))
 
     def _ready(self, events: int) -> None:
         if events & WRITE and self._out is not None:
             self._writable()
-        if self.open and (events & ~WRITE):
-            self._readable()
-
-    def _readable(self) -> None:
+        if events == WRITE or not self.open:
+            return
         try:
-            count = self._sock.recv_into(_BUFFER)
+            data = self._sock.recv(_READ)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._end(error.strerror or str(error))
             return
-        if not count:
+        if not data:
             self._end("closed")
             return
         if self._quick_ack:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        self.on_data(bytes(_VIEW[:count]))
+        self.on_data(data)
 
     def _writable(self) -> None:
         assert self._out is not None

@@ -10,10 +10,24 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
+from postmill.chain.child import Child
 from postmill.chain.session import Session
-from postmill.chain.steps import Ask, Await, Cancel, CloseChild, Command, Decide, Outcome, Steps, Tell
+from postmill.chain.steps import (
+    Ask,
+    Await,
+    Cancel,
+    CloseChild,
+    Command,
+    Decide,
+    Outcome,
+    Settle,
+    Steps,
+    Talk,
+    Tell,
+)
 from postmill.errors import RemoteProtocolError
 from postmill.net.link import ChildLink
+from postmill.net.settling import Settling
 from postmill.net.stream import Stream
 from postmill.wire.codes import Command as Letter
 from postmill.wire.codes import Reply
@@ -28,14 +42,8 @@ log = logging.getLogger("postmill.mta")
 
 _TEMPFAIL = frame(Reply.TEMPFAIL)
 _PROGRESS = frame(Reply.PROGRESS)
-_MACRO = int(Letter.MACRO)
+_MACRO, _QUIT = int(Letter.MACRO), int(Letter.QUIT)
 _HIGH_WATER = 1 << 20
-
-
-def _link_of(command: Tell | Cancel | CloseChild | Await) -> ChildLink:
-    link = command.child.link
-    assert isinstance(link, ChildLink)
-    return link
 
 
 class MtaConnection:
@@ -46,6 +54,7 @@ class MtaConnection:
         "_packets",
         "_queued",
         "_reader",
+        "_settling",
         "_steps",
         "_stream",
         "last_sign",
@@ -62,8 +71,9 @@ class MtaConnection:
         self._queued = 0
         self._steps: Steps | None = None
         self._awaited: ChildLink | None = None
+        self._settling: Settling | None = None
         self.last_sign = 0.0
-        """When the MTA last heard of us while it waits."""
+        """When the MTA last heard of us, or we of it, while it waits."""
         self._stream = Stream(service.poller, sock, self._data, self._ended)
 
     @property
@@ -102,10 +112,12 @@ class MtaConnection:
             while packets:
                 letter, payload = packets.popleft()
                 steps = packet(letter, payload)
-                if steps is not None:
-                    self._steps = steps
-                    self._resume(None)
-                if letter == Letter.QUIT:
+                if steps is None:
+                    continue
+                self._steps = steps
+                self.last_sign = self.service.now()
+                self._resume(None)
+                if letter == _QUIT:
                     self._close()
                     return
                 if self._steps is not None:
@@ -147,15 +159,24 @@ class MtaConnection:
             self._awaited = None
             outcome = link.outcome
             link.outcome = None
-            try:
-                self._resume(outcome)
-            except Exception:
-                self._defect()
-            if self._steps is None and self._packets:
-                self._work()
-            elif self._steps is None and self._queued:
-                self._queued = 0
-                self._stream.resume()
+            self._go_on(outcome)
+
+    def settled(self) -> None:
+        """What conditions had to wait for is there."""
+        self._settling = None
+        self._go_on(None)
+
+    def _go_on(self, value: Outcome | None) -> None:
+        """Run the session's steps after a wait, then hand in what came meanwhile."""
+        try:
+            self._resume(value)
+        except Exception:
+            self._defect()
+        if self._steps is None and self._packets:
+            self._work()
+        elif self._steps is None and self._queued:
+            self._queued = 0
+            self._stream.resume()
 
     def _resume(self, value: Outcome | None) -> None:
         """Run the session's steps until one has to wait, or to their end."""
@@ -165,39 +186,40 @@ class MtaConnection:
         try:
             while True:
                 command = send(value)
-                value = None
                 if type(command) is Await:
-                    link = _link_of(command)
-                    value, link.outcome = link.outcome, None
+                    link: ChildLink = command.child.link
+                    value = link.outcome
                     if value is None:
                         self._awaited = link
                         link.waiter = self
-                        self.last_sign = self.service.now()
                         return
-                elif type(command) is Ask:
-                    self._ask(command)
+                    link.outcome = None
                 else:
-                    self._carry_out(command)
+                    value = None
+                    if type(command) is Ask:
+                        self._ask(command.child, command.talk)
+                    elif type(command) is Settle:
+                        self._settling = Settling(self.service, command, self.settled)
+                        return
+                    else:
+                        self._carry_out(command)
         except StopIteration:
             self._steps = None
 
-    def _ask(self, command: Ask) -> None:
-        child = command.child
+    def _ask(self, child: Child, talk: Talk) -> None:
         if child.link is None:
             child.link = self.service.open(child.spec.name)
-        link = child.link
-        assert isinstance(link, ChildLink)
-        link.begin(command.talk)
+        child.link.begin(talk)
 
     def _carry_out(self, command: Command) -> None:
         if type(command) is Decide:
             self._stream.write(command.data)
         elif type(command) is Tell:
-            _link_of(command).write(command.data)
+            command.child.link.write(command.data)
         elif type(command) is Cancel:
-            _link_of(command).cancel()
+            command.child.link.cancel()
         elif type(command) is CloseChild:
-            _link_of(command).close(command.farewell, command.reuse)
+            command.child.link.close(command.farewell, command.reuse)
             command.child.link = None
 
     def _run_quietly(self, steps: Steps) -> None:
@@ -213,6 +235,9 @@ class MtaConnection:
         if self._awaited is not None:
             self._awaited.waiter = None
             self._awaited = None
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
         steps, self._steps = self._steps, None
         if steps is not None:
             steps.close()
@@ -233,6 +258,7 @@ class MtaConnection:
 
     def sign_of_life(self, now: float, interval: float) -> None:
         """Send PROGRESS when the MTA has waited for ``interval`` seconds and takes it (protocol §7.4)."""
-        if self._awaited is not None and now - self.last_sign >= interval and self.session.may_progress:
+        waits = self._awaited is not None or self._settling is not None
+        if waits and now - self.last_sign >= interval and self.session.may_progress:
             self.last_sign = now
             self._stream.write(_PROGRESS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from postmill.chain.macros import bare, parse_pairs
-from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict
-from postmill.record.value import STAGE_NAMES, VERDICT_NAMES, Answer, ChildRecord, MessageRecord, Recipient
+from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
+from postmill.record.value import STAGE_NAMES, Answer, ChildRecord, Decision, MessageRecord, Recipient
 from postmill.wire.codes import Command, Reply
 
 _EDIT_NAMES = {
@@ -22,18 +22,12 @@ _EDIT_NAMES = {
 _MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
 _ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
 _STAGES = {ord(letter): name for letter, name in STAGE_NAMES.items()}
+_CONTINUE = int(Reply.CONTINUE)
 Note = tuple[str, int, Outcome, bool]
 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
-
-
-def _verdict_name(letter: int, text: bytes) -> str:
-    name = VERDICT_NAMES.get(chr(letter), chr(letter))
-    if name != "reply":
-        return name
-    return "shutdown" if text.startswith(b"421") else "reject" if text.startswith(b"5") else "tempfail"
 
 
 class Recorder:
@@ -46,7 +40,9 @@ class Recorder:
     __slots__ = (
         "_address",
         "_connection",
+        "_connection_decisions",
         "_decision",
+        "_decisions",
         "_edits",
         "_held",
         "_helo",
@@ -54,27 +50,40 @@ class Recorder:
         "_name",
         "_notes",
         "_now",
+        "_order",
         "_queue_macros",
         "_recipients",
         "_session",
         "_sink",
         "_started",
+        "_told",
     )
 
-    def __init__(self, session: str, sink: Callable[[MessageRecord], None], now: Callable[[], float]) -> None:
-        """Record the session called ``session``; ``now`` gives seconds."""
+    def __init__(
+        self,
+        session: str,
+        sink: Callable[[MessageRecord], None],
+        now: Callable[[], float],
+        order: Sequence[str] = (),
+    ) -> None:
+        """Record the session called ``session``; ``now`` gives seconds, ``order`` the children's row."""
+        self._order = order
         self._session = session
         self._sink = sink
         self._now = now
         self._name = self._address = self._helo = b""
         self._connection: list[Note] = []
         """What was said before there was a message; it belongs to every message of the connection."""
+        self._told = 0
+        """How many of these an earlier record has."""
+        self._connection_decisions: list[tuple[str, Decision]] = []
         self._decision: tuple[int, Verdict] | None = None
         self._forget()
 
     def _forget(self) -> None:
         self._mail: bytes | None = None
         self._notes: list[Note] = []
+        self._decisions: list[tuple[str, Decision]] = []
         self._recipients: list[tuple[bytes, Verdict]] = []
         self._edits: list[tuple[str, tuple[Edit, ...]]] = []
         self._held = b""
@@ -110,6 +119,11 @@ class Recorder:
         """A child answered, or was lost."""
         notes = self._connection if self._mail is None else self._notes
         notes.append((child, stage, outcome, evaluated))
+
+    def condition(self, child: str, name: str, applies: bool, because: str) -> None:
+        """A condition was decided."""
+        decisions = self._connection_decisions if self._mail is None else self._decisions
+        decisions.append((child, Decision(name, applies, because)))
 
     def edited(self, child: str, edits: tuple[Edit, ...]) -> None:
         """A child's edits take effect."""
@@ -153,9 +167,9 @@ class Recorder:
             client_address=_text(self._address),
             helo=_text(self._helo),
             sender=None if self._mail is None else _text(self._mail),
-            recipients=[Recipient(_text(to), _verdict_name(v.letter, v.text)) for to, v in self._recipients],
-            stage=STAGE_NAMES.get(chr(stage), ""),
-            verdict=_verdict_name(verdict.letter, verdict.text),
+            recipients=[Recipient(_text(to), word_for(v.letter, v.text)) for to, v in self._recipients],
+            stage=_STAGES.get(stage, ""),
+            verdict=word_for(verdict.letter, verdict.text),
             by=verdict.by,
             reply=_text(verdict.text),
             held=_text(self._held),
@@ -168,11 +182,21 @@ class Recorder:
         return record
 
     def _add_children(self, record: MessageRecord) -> None:
+        for name, decision in (*self._connection_decisions, *self._decisions):
+            decided = record.children.setdefault(name, ChildRecord(name))
+            decided.conditions[decision.name] = decision
         for name, stage, outcome, evaluated in (*self._connection, *self._notes):
             child = record.children.get(name)
             if child is None:
-                child = record.children[name] = ChildRecord(name, evaluated=evaluated)
+                child = record.children[name] = ChildRecord(name)
+            child.evaluated = evaluated
             child.answers.append(_answer(stage, outcome))
+        if self._decisions or self._connection_decisions:  # who was left out stands where it would have been
+            known = record.children
+            record.children = {name: known.pop(name) for name in self._order if name in known} | known
+        for name, *_ in self._connection[: self._told]:
+            record.children[name].repeated += 1
+        self._told = len(self._connection)
         for name, edits in self._edits:
             counts = record.children[name].edits
             for letter, _ in edits:
@@ -189,11 +213,11 @@ class Recorder:
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
     name = _STAGES.get(outcome.stage or stage, "")
-    ms = round(outcome.elapsed * 1000, 3)
-    if type(outcome) is Answered and outcome.letter == Reply.CONTINUE and outcome.hold is None:
+    ms = outcome.elapsed * 1000
+    if type(outcome) is Answered and outcome.letter == _CONTINUE and outcome.hold is None:
         return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
-    verdict = "quarantine" if outcome.hold is not None else _verdict_name(outcome.letter, outcome.text)
+    verdict = "quarantine" if outcome.hold is not None else word_for(outcome.letter, outcome.text)
     text = _text(outcome.text or outcome.hold or b"")
     return Answer(name, verdict, ms, text)

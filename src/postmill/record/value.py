@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-VERDICT_NAMES = {
-    "c": "continue",
-    "a": "accept",
-    "r": "reject",
-    "t": "tempfail",
-    "d": "discard",
-    "y": "reply",
-    "s": "skip",
-    "4": "shutdown",
-    "q": "quarantine",
-}
 STAGE_NAMES = {
     "O": "negotiate",
     "C": "connect",
@@ -39,6 +30,21 @@ class Answer(NamedTuple):
     ms: float
     text: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**self._asdict(), "ms": round(self.ms, 3)}
+
+
+_MS: Callable[[Answer], float] = attrgetter("ms")
+
+
+class Decision(NamedTuple):
+    """What a condition of a child said: its name as `when` has it, whether it holds, and why."""
+
+    name: str
+    applies: bool
+    because: str
+
 
 @dataclass(slots=True)
 class ChildRecord:
@@ -50,11 +56,20 @@ class ChildRecord:
     """Kind of edit to how many took effect."""
     evaluated: bool = False
     """Its verdicts and edits were recorded, not applied."""
+    repeated: int = 0
+    """How many of the answers, the first ones, stand in an earlier record of the same connection, too."""
+    conditions: dict[str, Decision] = field(default_factory=dict)
+    """What was decided about asking it, by the condition's name."""
+
+    @property
+    def skipped(self) -> Decision | None:
+        """Return the decision that left it out, None where it was not left out."""
+        return next((decision for decision in self.conditions.values() if not decision.applies), None)
 
     @property
     def ms(self) -> float:
         """Milliseconds it was waited for, all stages together."""
-        return sum(answer.ms for answer in self.answers)
+        return sum(map(_MS, self.answers))
 
     @property
     def verdict(self) -> str:
@@ -62,6 +77,8 @@ class ChildRecord:
         for answer in reversed(self.answers):
             if answer.verdict not in ("continue", "skip"):
                 return answer.verdict
+        if self.skipped is not None:
+            return "skipped"
         return "continue" if self.answers else "not-asked"
 
 
@@ -104,7 +121,8 @@ class MessageRecord:
         data["children"] = [
             {
                 **asdict(child),
-                "answers": [answer._asdict() for answer in child.answers],
+                "answers": [answer.as_dict() for answer in child.answers],
+                "conditions": [decision._asdict() for decision in child.conditions.values()],
                 "verdict": child.verdict,
                 "ms": round(child.ms, 3),
             }

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.interop.differential import edits, families, generate, matrix
+from tests.interop.differential import clients, edits, families, generate, matrix, modes
 from tests.interop.differential.campaign import KEPT, Tally, load_kept, run_on_lanes
 from tests.interop.differential.scenario import ManagerSettings, Scenario, from_json
 
@@ -57,6 +57,8 @@ def _chosen(options: argparse.Namespace) -> Iterator[Scenario]:
             matrix.scenarios(),
             matrix.bursts(),
             edits.scenarios(),
+            clients.scenarios(),
+            modes.scenarios(),
             load_kept(),
         ):
             yield from shelf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -92,12 +94,17 @@ def run_on_lanes(
     total = Tally()
     begun = time.monotonic()
     chunks = [scenarios[place : place + chunk] for place in range(0, len(scenarios), chunk)]
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_end_when_terminated) as pool:
         for done in as_completed([pool.submit(run_here, part, kept=kept) for part in chunks]):
             total.add(done.result())
             total.seconds = time.monotonic() - begun
             report(total)
     return total
+
+
+def _end_when_terminated() -> None:
+    """Make SIGTERM end a lane as an error would: with everything it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
 
 
 def by_profile(scenarios: Iterable[Scenario]) -> list[Scenario]:

@@ -4,36 +4,33 @@ byte.
 The words: ``line text``, ``message text`` (DATA and, after 354, the text), ``big text line times`` (the same,
 with the line repeated), ``bdat text [LAST]``, ``pipeline line…`` (one write, then all replies), ``half text``
 (DATA, part of the text, then drop), ``drop`` (close without QUIT), ``connect`` (another connection),
-``sendmail text args…``, ``wait seconds`` (give up waiting for a reply after that time, and hang up).
+``sendmail text args…``, ``wait seconds`` (give up waiting for a reply after that time, and hang up),
+``starttls [certificate]`` (and, after 220, TLS, with the client's certificate if asked to).  The words of ``tools``
+are programs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from tests.interop.differential.scenario import Scenario, Step
+from tests.interop.differential import tools
+from tests.interop.differential.scenario import TOOLS, Scenario, Step
+from tests.stack.certificates import Certificate
 
 GONE = b"(connection closed)"
 NO_END = b"(no more came)"
 PATIENCE = 40.0
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where the scenario's smtpd listens."""
-
-    host: str
-    port: int
-
-
 class SmtpClient:
     """One dialogue; `replies` collects (what was said, what came back)."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: tools.Address, certificate: Certificate | None = None) -> None:
         self._address = address
+        self._certificate = certificate
         self.replies: list[tuple[str, bytes]] = []
         self._socket: socket.socket | None = None
         self._input = b""
@@ -41,12 +38,14 @@ class SmtpClient:
 
     def play(self, scenario: Scenario, submit: Callable[[Step], bytes]) -> None:
         """Say every line of the scenario; ``submit`` carries out sendmail(1) steps."""
-        if not scenario.submits:
+        if not (scenario.submits or scenario.brings_client):
             self._connect()
         try:
             for step in scenario.client:
                 if step[0] == "sendmail":
                     self._note("sendmail", submit(step))
+                elif step[0] in TOOLS:
+                    self._note(step[0], tools.run(step, self._address, self._certificate))
                 else:
                     self._say(step)
         finally:
@@ -98,6 +97,21 @@ class SmtpClient:
         self._patience = float(seconds)
         if self._socket is not None:
             self._socket.settimeout(self._patience)
+
+    def _starttls(self, *certificate: str) -> None:
+        self._send(b"STARTTLS\r\n")
+        answer = self._reply()
+        self._note("STARTTLS", answer)
+        if self._socket is None or not answer.startswith(b"220"):
+            return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if certificate:
+            assert self._certificate is not None
+            context.load_cert_chain(self._certificate.chain, self._certificate.key)
+        self._socket = context.wrap_socket(self._socket)
+        self._input = b""
 
     def _go_ahead(self) -> bool:
         self._send(b"DATA\r\n")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from tests.interop.differential import permitted
+from tests.interop.differential import normal, permitted
 from tests.interop.differential.observation import Connection, Observation, Packet
 from tests.interop.differential.scenario import Scenario
 
@@ -68,10 +68,7 @@ def _child(
     scenario: Scenario, position: int, direct: tuple[Connection, ...], behind: tuple[Connection, ...]
 ) -> Iterator[Difference | str]:
     """Differences and excuses of one child, connection by connection."""
-    if scenario.manager.pipeline:
-        direct, behind = map(tuple, map(permitted.as_if_never_in_bursts, (direct, behind)))
-    ones = [permitted.normal_form(connection) for connection in direct]
-    others = [permitted.normal_form(connection) for connection in behind]
+    ones, others = normal.sessions(scenario, direct), normal.sessions(scenario, behind)
     if len(others) != len(ones):
         ones, others = _used(ones), _used(others)
     for number, (one, other) in enumerate(zip_longest(ones, others, fillvalue=()), 1):

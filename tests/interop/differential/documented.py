@@ -9,18 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tests.interop.differential.dialogues import MANY_HEADERS, ONE_MESSAGE, TWO_MESSAGES
+from postmill.wire.codes import Protocol
+from tests.interop.differential.dialogues import (
+    MANY_HEADERS,
+    MESSAGE,
+    ONE_MESSAGE,
+    QUIT,
+    TWO_MESSAGES,
+    ehlo,
+    transaction,
+)
+from tests.interop.differential.families import SHORT
 from tests.interop.differential.observation import Observation
 from tests.interop.differential.plays import (
     CONTINUE,
     add_header,
     change_header,
+    insert_header,
     quarantine,
     replace_body,
     reply,
     rule,
 )
-from tests.interop.differential.scenario import Child, Scenario, Step
+from tests.interop.differential.scenario import Child, ManagerSettings, Scenario, Step
 
 PLAIN = Child()
 UNKNOWN_OUTSIDE = (ONE_MESSAGE[0], ("line", "XYZZY"), *ONE_MESSAGE[1:])
@@ -44,7 +55,18 @@ class Documented:
 
 def everything() -> Iterator[Documented]:
     """All of them."""
-    for make in (_quarantine, _lost_edits, _shutdown, _unknown, _reply_texts, _sloppy_packets):
+    for make in (
+        _quarantine,
+        _lost_edits,
+        _shutdown,
+        _unknown,
+        _reply_texts,
+        _sloppy_packets,
+        _received,
+        _failures,
+        _independent,
+        _byte_by_byte,
+    ):
         yield from make()
 
 
@@ -57,9 +79,10 @@ def _pair(
     *,
     turned: bool = False,
     only_outside: bool = False,
+    manager: ManagerSettings | None = None,
 ) -> Documented:
     return Documented(
-        Scenario(f"documented-{name}", given, client),
+        Scenario(f"documented-{name}", given, client, manager=manager or ManagerSettings()),
         Scenario(f"documented-{name}-like", like, client),
         reason,
         turned,
@@ -151,3 +174,73 @@ def _sloppy_packets() -> Iterator[Documented]:
     given = (_at("E", add_header("X-A", "one\r\n two"), CONTINUE), PLAIN)
     like = (_at("E", add_header("X-A", "one\n two"), CONTINUE), PLAIN)
     yield _pair("header-crlf", given, like, "line ends in header values become LF", MANY_HEADERS)
+
+
+def _received() -> Iterator[Documented]:
+    """The mail is the same; only what the second filter is shown is not."""
+    like_postfix_begins_its_own = insert_header(0, "Received", "from")
+    first = _at("E", like_postfix_begins_its_own, change_header(1, "Received", ""), CONTINUE)
+    reason = "Postfix takes a Received that is cut off like this for its own"
+    yield _pair("received", (first, PLAIN), (first, PLAIN), reason, MANY_HEADERS, only_outside=True)
+
+
+def _failures() -> Iterator[Documented]:
+    """A failed filter refuses from the next command on that some filter wants, with the same words."""
+    reason = "Postmill is told only of what some filter wants, so a failure cannot show before"
+    no_data, no_mail = int(Protocol.NODATA), int(Protocol.NOMAIL)
+    nothing = no_data | no_mail | int(Protocol.NORCPT)
+    failing = reply("t")
+    recipients = (
+        ehlo(),
+        *transaction(MESSAGE, "a@example.com", "user1@example.org", "user2@example.org"),
+        QUIT,
+    )
+    given = (Child((rule("R", ("close",), containing="user2"),), protocol=no_data), Child(protocol=no_data))
+    refusals = (rule("R", failing, containing="user2"), rule("E", failing))
+    like = (Child(refusals, protocol=no_data), Child(protocol=no_data))
+    yield _pair("failed-data", given, like, reason, recipients, only_outside=True)
+    twice = (ehlo(), *transaction(), *transaction(MESSAGE, "b@example.com", "user2@example.org"), QUIT)
+    given = (Child((rule("E", ("close",)),), protocol=no_mail), Child(protocol=no_mail))
+    like = (Child((rule("R", failing, containing="user2"), rule("E", failing)), protocol=no_mail), *given[1:])
+    yield _pair("failed-mail", given, like, reason, twice, only_outside=True)
+    given = (Child((rule("E", ("close",)),), protocol=nothing), Child(protocol=nothing))
+    like = (Child((rule("E", failing),), protocol=nothing), Child(protocol=nothing))
+    yield _pair("failed-content", given, like, reason, twice, only_outside=True)
+
+
+def _independent() -> Iterator[Documented]:
+    """With ``content = "parallel"`` a filter sees the message as it came, and the edits of all are made in order."""
+    manager = ManagerSettings(content="parallel")
+    edits = {
+        "headers": (add_header("X-A", "1"), insert_header(0, "X-Top", "1"), change_header(1, "Subject", "")),
+        "body": (replace_body("one\r\n"),),
+    }
+    for name, steps in edits.items():
+        first = Child((rule("E", *steps, CONTINUE),))
+        unseen = "a filter that is independent does not see the edits of those before it"
+        yield _pair(
+            f"independent-{name}",
+            (first, PLAIN),
+            (PLAIN, first),
+            unseen,
+            MANY_HEADERS,
+            turned=True,
+            manager=manager,
+        )
+        others = (replace_body("two\r\n"), change_header(4, "X-A", "another"), add_header("X-A", "2"))
+        both = (first, Child((rule("E", *others, CONTINUE),)))
+        order = "the edits of independent filters are made in configured order"
+        yield _pair(
+            f"independent-{name}-both", both, both, order, MANY_HEADERS, only_outside=True, manager=manager
+        )
+
+
+def _byte_by_byte() -> Iterator[Documented]:
+    """The time limit is for a whole answer; in Postfix each byte starts it anew (protocol §7.1)."""
+    for stage in "ME":
+        late = (_at(stage, ("trickle", "0000000163", "0.9")), PLAIN)
+        never = (_at(stage, ("mute",)), PLAIN)
+        pair = _pair(
+            f"bytewise-{stage}", late, never, "an answer in pieces has one time limit", only_outside=True
+        )
+        yield replace(pair, given=replace(pair.given, postfix=SHORT), like=replace(pair.like, postfix=SHORT))

@@ -70,6 +70,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _alone()
     yield from _pairs_by_one()
     yield from _pairs_by_two()
+    yield from _in_front_of_the_mtas_own()
 
 
 def editor(*edits: Step, protocol: int = 0) -> Child:
@@ -102,3 +103,33 @@ def _pairs_by_two() -> Iterator[Scenario]:
             continue
         children = (editor(*first), editor(*second), LOOKER)
         yield Scenario(f"edit-{one}-and-{two}", children, MANY_HEADERS, manager=STRICT)
+
+
+IN_FRONT: dict[str, tuple[Step, ...]] = {
+    "empty": (insert_header(0, "Received", ""),),
+    "empty-folded": (insert_header(0, "Received", "\n\tby a filter"),),
+    "empty-twice": (insert_header(0, "Received", ""), insert_header(0, "Received", "")),
+    "empty-below": (insert_header(0, "Received", "by a filter"), insert_header(1, "Received", "")),
+    "empty-above": (insert_header(0, "Received", "by a filter"), insert_header(0, "Received", "")),
+    "empty-between": (insert_header(0, "X-A", "top"), insert_header(1, "Received", "")),
+    "empty-behind": (insert_header(1, "Received", ""),),
+    "empty-other-case": (insert_header(0, "received", ""),),
+}
+THEN: dict[str, tuple[Step, ...]] = {
+    "delete-1": (change_header(1, "Received", ""),),
+    "delete-2": (change_header(2, "Received", ""),),
+    "delete-twice": (change_header(1, "Received", ""), change_header(1, "Received", "")),
+    "change-delete": (change_header(1, "Received", "changed"), change_header(1, "Received", "")),
+    "delete-insert-change": (
+        change_header(1, "Received", ""),
+        insert_header(0, "Received", "by another"),
+        change_header(1, "Received", "changed"),
+    ),
+}
+
+
+def _in_front_of_the_mtas_own() -> Iterator[Scenario]:
+    """An empty Received that a filter put in front of Postfix's own is counted as Postfix's own (protocol §9.5)."""
+    for (one, first), (two, second) in product(IN_FRONT.items(), THEN.items()):
+        children = (editor(*first), editor(*second, protocol=LEADSPC), LOOKER)
+        yield Scenario(f"edit-received-{one}-{two}", children, MANY_HEADERS, manager=STRICT)

@@ -161,6 +161,9 @@ def _times() -> Iterator[Scenario]:
         waits = (("delay", "1.5"), reply("p")) * 3
         slow = Child((rule(stage, *waits, CONTINUE, nth=1, message=None if stage == "C" else 1),))
         yield Scenario(f"progress-{stage}", (slow, Child()), TWO_MESSAGES, LONGER)
+    for stage in "ME":
+        bytewise = Child((rule(stage, ("trickle", "0000000163", "0.4"), message=1),))
+        yield Scenario(f"trickle-{stage}", (bytewise, Child()), TWO_MESSAGES, LONGER)
     slowly = (("delay", "2.5"), add_header("X-1", "1"), ("delay", "2.5"), CONTINUE)
     slow_edits = Child((rule("E", *slowly, message=1),))
     yield Scenario("edits-slow-E", (slow_edits, Child()), TWO_MESSAGES, LONGER)

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from postmill.wire.codes import ALL_ACTIONS, Protocol
+from postmill.wire.codes import ALL_ACTIONS, VERSION, Protocol
 from tests.interop.differential import plays
 from tests.interop.differential.dialogues import HEADERS, MESSAGE, QUIT, ehlo, mail, message, rcpt
 from tests.interop.differential.matrix import EVERYTHING_AS_POSTFIX
+from tests.interop.differential.permitted import is_content_edit, may_fail
 from tests.interop.differential.plays import CONTINUE, rule, verdict
 from tests.interop.differential.scenario import (
     Child,
@@ -26,6 +27,17 @@ from tests.interop.differential.scenario import (
     Step,
 )
 
+MANAGERS = {
+    ManagerSettings(): 6,
+    ManagerSettings(pipeline=True): 4,
+    ManagerSettings("parallel"): 3,
+    ManagerSettings("parallel", pipeline=True): 3,
+    ManagerSettings("parallel", content="parallel", pipeline=True): 2,
+    ManagerSettings(content="parallel"): 1,
+    ManagerSettings(pool=True): 1,
+    ManagerSettings("parallel", pipeline=True, pool=True): 2,
+}
+"""How Postmill is set, and how often."""
 FLAGS = [flag for flag in Protocol if flag.value < 0x200000]
 NAMES = ("X-A", "x-a", "Subject", "Received", "To", "X-New", "X-Folded")
 VALUES = ("value", "", " blank first", "two\n lines", "two\nlines", "8bit \xe4", "v" * 300, "trailing ")
@@ -86,21 +98,31 @@ def scenarios(seed: int, count: int, start: int = 0) -> Iterator[Scenario]:
 
 
 def scenario(seed: int, number: int) -> Scenario:
-    """The ``number``-th scenario of this seed: a third of them asked in parallel, two fifths in bursts."""
+    """The ``number``-th scenario of this seed."""
     random = Random(f"{seed}/{number}")
-    ask = random.choice(("in-turn", "in-turn", "parallel"))
-    pipeline = random.random() < 0.4
-    uncounted = ask == "parallel" or pipeline
+    manager = random.choices(tuple(MANAGERS), tuple(MANAGERS.values()))[0]
     on_error = random.choice(("tempfail", "tempfail", "accept", "reject"))
     count = random.choice((1, 2, 2, 3, 3))
-    children = _settled(tuple(_child(random, uncounted, on_error) for _ in range(count)))
+    children = _settled(tuple(_child(random, _uncounted(manager), on_error) for _ in range(count)))
+    if manager.content == "parallel":
+        children = (*map(_without_content_edits, children[:-1]), children[-1])
+    if manager.pool:
+        children = tuple(map(_without_faults_at_connect, children))
+    client = _client(random)
+    if manager.pool:
+        client += (("connect",), *_client(random))
     return Scenario(
         f"random-{seed}-{number}",
         children,
-        _client(random),
+        client,
         _settings(random),
-        ManagerSettings(ask, pipeline=pipeline, same_as_postfix=EVERYTHING_AS_POSTFIX),
+        replace(manager, same_as_postfix=EVERYTHING_AS_POSTFIX),
     )
+
+
+def _uncounted(manager: ManagerSettings) -> bool:
+    """Whether a filter may hear more than it would in turn: its rules must not depend on what it heard before."""
+    return manager.pipeline or "parallel" in (manager.ask, manager.content)
 
 
 def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
@@ -108,10 +130,12 @@ def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
 
     Postfix repeats the refusal of a manager's connection by itself; where the refusals of several children would
     compete, one connection cannot do what many do (protocol §9.10).  Nor can it ask anybody about UNKNOWN in a
-    transaction that somebody discards.
+    transaction that somebody discards, nor show a failure at a command that no filter wants to be told of.
     """
     if any(rule.at in "MRT" and plays.reply("d") in rule.do for child in children for rule in child.rules):
         children = tuple(_without(child, "U") for child in children)
+    if any(may_fail(child) and child.on_error != "accept" for child in children):
+        children = (_told_of_all(children[0]), *children[1:])
     result: list[Child] = []
     for child in children:
         if any(_refuses_connection(rule) for rule in child.rules):
@@ -120,6 +144,22 @@ def _settled(children: tuple[Child, ...]) -> tuple[Child, ...]:
             return (*result, child, *later)
         result.append(child)
     return children
+
+
+def _without_content_edits(child: Child) -> Child:
+    """What an independent filter edits, those behind it do not see."""
+    kept = ((rule, tuple(step for step in rule.do if not is_content_edit(step))) for rule in child.rules)
+    return replace(child, rules=tuple(replace(rule, do=steps) for rule, steps in kept if steps))
+
+
+def _without_faults_at_connect(child: Child) -> Child:
+    """A kept link that breaks at CONNECT is taken for one that broke before."""
+    return _without(child, "C") if any(rule.at == "C" for rule in child.rules) and may_fail(child) else child
+
+
+def _told_of_all(child: Child) -> Child:
+    silent = Protocol.NOHELO | Protocol.NOMAIL | Protocol.NORCPT | Protocol.NODATA
+    return replace(child, version=VERSION, protocol=child.protocol & ~int(silent))
 
 
 def _refuses_connection(rule: ChildRule) -> bool:

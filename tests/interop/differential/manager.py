@@ -49,15 +49,19 @@ class Manager:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def prime(self, version: int) -> None:
-        """Let Postmill meet its children once, so that its negotiation cache holds their present answers."""
+    def prime(self, version: int, *, unknown: bool = False) -> None:
+        """Let Postmill meet its children once, so that its negotiation cache holds their present answers.
+
+        With ``unknown``, say an unknown command, after which a link may be kept for other sessions.
+        """
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(20)
             link.connect(str(self.listen))
             reader = FrameReader()
             offer = pack(">III", version, ALL_ACTIONS, VERSION_PROTOCOL[version])
             connect = b"unknown\x004" + pack(">H", 4711) + b"127.0.0.1\0"
-            for packet in (frame(ord("O"), offer), frame(ord("C"), connect)):
+            last = (frame(ord("U"), b"XYZZY\0"),) if unknown else ()
+            for packet in (frame(ord("O"), offer), frame(ord("C"), connect), *last):
                 link.sendall(packet)
                 while not (packets := reader.feed(link.recv(65536) or _ended())):
                     pass
@@ -125,6 +129,8 @@ def configuration(profile: Profile, listen: Path, base: Path) -> str:
         "workers = 1",
         f'ask = "{profile.manager.ask}"',
         f"same_as_postfix = [{same}]",
+        "[control]",
+        'socket = ""',
     ]
     for number, (on_error, absent) in enumerate(profile.fates, 1):
         limits = profile.postfix
@@ -136,6 +142,7 @@ def configuration(profile: Profile, listen: Path, base: Path) -> str:
             f'content = "{limits.content_timeout}" }}',
             f'content = "{profile.manager.content}"',
             f"pipeline = {str(profile.manager.pipeline).lower()}",
+            f"pool = {str(profile.manager.pool).lower()}",
             "breaker = { failures = 1000000 }",
         ]
     return "\n".join(lines) + "\n"

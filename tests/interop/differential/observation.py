@@ -1,7 +1,7 @@
 """What one arrangement did with one scenario, as values, with everything masked that no two runs share.
 
-Masked: queue ids (numbered by first appearance, so that a stale one still shows), dates that Postfix writes,
-client ports, the directory and the port of the arrangement.  Nothing else is touched here; permitted
+Masked: queue ids (numbered by first appearance, so that a stale one still shows), dates that Postfix and the mail
+tools write, client ports, the directory and the port of the arrangement.  Nothing else is touched here; permitted
 differences are `permitted`'s business.
 """
 
@@ -51,8 +51,8 @@ class Observation:
         return replace(self, children=((),) * len(self.children))
 
 
-_DATE = re.compile(rb"\w{3}, [ \d]\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4} \(UTC\)")
-_MESSAGE_ID = re.compile(rb"<\d{14}\.")
+_DATE = re.compile(rb"\w{3}, [ \d]\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}( \(UTC\))?")
+_MESSAGE_ID = re.compile(rb"<(\d{14}\.(\d{6}(?=@))?|[\da-f]+\.[\da-f]{4}\.[\da-f]{4,8}(?=@))")
 _SIZE = re.compile(rb" SIZE=\d+")
 _BOUNDARY = re.compile(rb"(#\d+)\.\d{10}(\d*)/")
 _QUEUED = re.compile(rb"queued as ([0-9A-F]{6,})")
@@ -62,16 +62,20 @@ _DAEMON_PORT = re.compile(rb"(\{?daemon_port\}?)\0\d+\0")
 
 
 class Mask:
-    """Replaces what differs by nature.  ``base`` is the directory of the arrangement."""
+    """Replaces what differs by nature.  ``base`` is the directory of the arrangement.
 
-    def __init__(self, base: str) -> None:
+    Not ``numbered``, all queue ids look the same: those of sessions side by side come in no order.
+    """
+
+    def __init__(self, base: str, *, numbered: bool = True) -> None:
         self._base = base.encode()
+        self._numbered = numbered
         self._ids: dict[bytes, bytes] = {}
 
     def learn(self, queue_ids: Iterable[bytes]) -> None:
         """Give each id that is new the next number."""
         for queue_id in queue_ids:
-            self._ids.setdefault(queue_id, b"#%d" % (len(self._ids) + 1))
+            self._ids.setdefault(queue_id, b"#%d" % (len(self._ids) + 1) if self._numbered else b"#")
 
     def text(self, data: bytes) -> bytes:
         """Mask any text."""

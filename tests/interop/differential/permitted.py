@@ -1,25 +1,24 @@
 """The differences between N filters in Postfix and N filters behind one manager that are allowed, each with
 its reason.
 
-Two kinds: *normal forms* rewrite what a filter saw on both sides (aborts and the goodbye), so that equal
-meaning is equal text; *excuses* explain one connection of the behind side against the direct one, under a
-condition that is checked. Whatever is not listed here is a fault.  Protocol §9.10, §6.1.
+Each *excuse* explains one connection of the behind side against the direct one, under a condition that is
+checked; both are in normal form (``normal``). Whatever is not listed here is a fault.  Protocol §9.10, §6.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.tables import NO_FLAG
-from tests.interop.differential.observation import ANSWER, Connection, Packet
+from tests.interop.differential.normal import ABORT, event_of
+from tests.interop.differential.observation import Packet
 from tests.interop.differential.scenario import Child, Scenario, Step
 
 REFUSING = "rty4"
-ASKED_TOGETHER = "CHMTU"
+ASKED_TOGETHER = "CHMT"
 CONTENT_EDITS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY
-ABORT: Packet = ("A", b"")
 
 
 @dataclass(frozen=True)
@@ -30,103 +29,6 @@ class Case:
     position: int
     direct: tuple[Packet, ...]
     behind: tuple[Packet, ...]
-
-
-# ---------------------------------------------------------------- normal forms
-
-
-def aborts_where_they_matter(packets: Sequence[Packet]) -> tuple[Packet, ...]:
-    """Keep one ABORT for each message that was cut short, directly before what follows it; drop all others.
-
-    Postfix sends one after finished messages too, two when HELO was given, and keeps them in its buffer until
-    the next event (protocol §1.3, §6.1): number and moment of an ABORT say nothing.  That a message which a
-    filter has begun and not yet judged ends for it by ABORT before the next one begins: that must be the
-    same.
-    """
-    result: list[Packet] = []
-    event = ""
-    is_open = aborted = False
-    for letter, payload in packets:
-        if letter == "A":
-            aborted = is_open
-        elif letter == ANSWER:
-            is_open = is_open and not _ends_message(event, payload)
-        else:
-            if aborted and letter not in "DH":
-                result.append(ABORT)
-                is_open = aborted = False
-            is_open = is_open or letter in "MRLNBE"
-            event = letter if letter != "D" else event
-            result.append((letter, payload))
-    return tuple(result) + ((ABORT,) if aborted else ())
-
-
-def _ends_message(event: str, answer: bytes) -> bool:
-    """Whether this answer to this event is the filter's last word on the message."""
-    if event == "E":
-        return answer in (b"c", b"a", b"r", b"t", b"d", b"y", b"s", b"4")
-    return answer in b"ad" or (event in "MLNB" and answer in b"rty4")
-
-
-def without_goodbye(packets: Sequence[Packet]) -> tuple[Packet, ...]:
-    """Drop QUIT at the very end: after it or without it the connection closes (protocol §9.9: EOF equals
-    QUIT).
-
-    With it goes the ABORT before it: a closing connection ends every message.
-    """
-    rest = list(packets)
-    while rest and rest[-1][0] in "QA":
-        rest.pop()
-    return tuple(rest)
-
-
-def normal_form(connection: Connection) -> tuple[Packet, ...]:
-    """Apply all normal forms."""
-    return without_goodbye(aborts_where_they_matter(connection.packets))
-
-
-def as_if_never_in_bursts(connections: Sequence[Connection]) -> list[Connection]:
-    """What filters saw with ``pipeline`` on, without what a burst adds (design: a switch for each filter).
-
-    A filter that is handed a message in one burst may read on behind its verdict, or its SKIP; that link is given up
-    then, and the next message comes on a new one with CONNECT and HELO told again.
-    """
-    joined: list[Packet] = []
-    for connection in connections:
-        packets = _without_rest_of_bursts(connection.packets)
-        if joined:
-            joined = [*without_goodbye(joined), ABORT]
-            told = [packet for packet in joined if packet[0] == "H"][-1:]
-            while packets and _event_of(packets[0]) in f"OC{ANSWER}":
-                packets.pop(0)
-            if [packet for packet in packets[:2] if packet[0] == "H"] == told:
-                packets = [packet for packet in packets[:3] if _event_of(packet) in "MRTLNBEUAQ"] + packets[
-                    3:
-                ]
-        joined += packets
-    return [Connection(tuple(joined))] if joined else []
-
-
-def _without_rest_of_bursts(packets: Sequence[Packet]) -> list[Packet]:
-    result: list[Packet] = []
-    event = skipped = ""
-    over = held = False
-    for letter, payload in packets:
-        if letter != ANSWER:
-            event = _event_of((letter, payload))
-            if event not in "LNBE":
-                over, held, skipped = False, False, ""
-        if event in "LNBE" and (over or event == skipped):
-            continue
-        result.append((letter, payload))
-        if letter == ANSWER and event in "LNB":
-            over = payload not in (b"c", b"p", b"s", b"q") or (held and payload == b"c")
-            held = held or payload == b"q"
-            skipped = event if payload == b"s" and event != "N" else skipped
-    return result
-
-
-# ---------------------------------------------------------------- excuses
 
 
 def negotiated_but_never_used(case: Case) -> bool:
@@ -145,7 +47,7 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
     """
     others = [child for place, child in enumerate(case.scenario.children) if place != case.position]
     refused = any(_may_refuse_connection(child) for child in others)
-    failed = any(_may_fail(child) and child.on_error != "accept" for child in others)
+    failed = any(may_fail(child) and child.on_error != "accept" for child in others)
     if not refused and not (failed and _says_helo_again(case.scenario)):
         return False
     return case.direct[: len(case.behind)] == case.behind
@@ -154,13 +56,15 @@ def told_less_of_a_refused_connection(case: Case) -> bool:
 def asked_at_the_same_time(case: Case) -> bool:
     """With ``ask = "parallel"`` a child hears an event that an earlier child refuses at that very moment.
 
-    So it does with the content, if the earlier one cannot edit.
+    So it does with the content, if the earlier one cannot edit, and with ``content = "parallel"``.
     """
-    earlier = case.scenario.children[: case.position]
-    if case.scenario.manager.ask != "parallel" or not earlier:
+    earlier, manager = case.scenario.children[: case.position], case.scenario.manager
+    if not earlier or "parallel" not in (manager.ask, manager.content):
         return False
-    read_together = any(not child.actions & CONTENT_EDITS for child in earlier)
-    return _equal_but_for_needless(case.direct, case.behind, ASKED_TOGETHER + "LNBE" * read_together)
+    together = ASKED_TOGETHER * (manager.ask == "parallel")
+    no_edits = manager.ask == "parallel" and any(not child.actions & CONTENT_EDITS for child in earlier)
+    together += "LNBE" * (no_edits or manager.content == "parallel")
+    return _equal_but_for_needless(case.direct, case.behind, together)
 
 
 def quarantined_before_the_content(case: Case) -> bool:
@@ -183,7 +87,7 @@ def not_connected_before_needed(case: Case) -> bool:
         return False
     unwanted = {chr(letter) for letter, flag in NO_FLAG.items() if flags & flag}
     wanted = [
-        [each for each in side if _event_of(each) not in unwanted] for side in (case.direct, case.behind)
+        [each for each in side if event_of(each) not in unwanted] for side in (case.direct, case.behind)
     ]
     return wanted[0] == wanted[1]
 
@@ -195,9 +99,7 @@ def told_nothing_after_a_discard(case: Case) -> bool:
     """
     if not any(_discards(child) for child in case.scenario.children):
         return False
-    rest = [
-        tuple(each for each in side if _event_of(each) not in "UH") for side in (case.direct, case.behind)
-    ]
+    rest = [tuple(each for each in side if event_of(each) not in "UH") for side in (case.direct, case.behind)]
     told = len(case.behind) - len(rest[1]) <= len(case.direct) - len(rest[0])
     together = case.scenario.manager.ask == "parallel" and case.position > 0
     return told and (
@@ -212,7 +114,7 @@ def skip_not_taken_beyond_the_event(case: Case) -> bool:
     """
     rules = case.scenario.children[case.position].rules
     skipped = {letter for rule in rules for letter in rule.at if ("reply", "s", "") in rule.do} & set("HMTU")
-    sides = ((each for each in side if _event_of(each) not in skipped) for side in (case.direct, case.behind))
+    sides = ((each for each in side if event_of(each) not in skipped) for side in (case.direct, case.behind))
     direct, behind = ([each for each in side if each != ABORT] for side in sides)
     return bool(skipped) and len(case.direct) < len(case.behind) and direct == behind
 
@@ -242,7 +144,7 @@ def failed_filter_not_asked(
         untold = old or all(
             child.version < 3 or child.protocol & Protocol.NOUNKNOWN for child in scenario.children
         )
-    failing = any(map(_may_fail, scenario.children))
+    failing = any(map(may_fail, scenario.children))
     return untold and failing and (direct or b"")[:1] in (b"4", b"5")
 
 
@@ -254,6 +156,16 @@ def excuse_reply(scenario: Scenario, said: str, direct: bytes | None, behind: by
 def excuse(case: Case) -> str | None:
     """The name of the excuse that covers this difference, if one does."""
     return next((allowed.__name__ for allowed in EXCUSES if allowed(case)), None)
+
+
+def edits_content(child: Child) -> bool:
+    """Whether this filter edits what later ones see."""
+    return any(is_content_edit(step) for rule in child.rules for step in rule.do)
+
+
+def is_content_edit(step: Step) -> bool:
+    """Whether this answer edits headers or body."""
+    return step[0] == "reply" and step[1] in "himb"
 
 
 def _holds_early(child: Child) -> bool:
@@ -280,7 +192,7 @@ def _discards(child: Child) -> bool:
     return any(step[:2] == ("reply", "d") for rule in child.rules for step in rule.do)
 
 
-def _may_fail(child: Child) -> bool:
+def may_fail(child: Child) -> bool:
     """Whether this filter may come into Postfix's failed state: by closing, or by what is no legal answer."""
     irregular = child.absent or child.negotiate is not None or bool(child.extra) or not child.fit
     legal = {("reply", letter) for letter in "cartdsyphim+-2eqb4"}
@@ -307,11 +219,6 @@ def _equal_but_for_needless(direct: tuple[Packet, ...], behind: tuple[Packet, ..
         if place < len(left) and packet == left[place]:
             place += 1
             told.add(packet)
-        elif _event_of(packet) not in needless + "O" and not (_event_of(packet) == "R" and packet in told):
+        elif event_of(packet) not in needless + "O" and not (event_of(packet) == "R" and packet in told):
             return False
     return place == len(left)
-
-
-def _event_of(packet: Packet) -> str:
-    letter, payload = packet
-    return payload[:1].decode("latin-1") if letter == "D" else letter

@@ -1,7 +1,7 @@
 """A scenario as a value: what the filters do, how Postfix and the manager are set, what the SMTP client says.
 
 Everything is text (latin-1 stands for bytes), so that a scenario is one small JSON file and equal scenarios
-are equal files. What the words of `Step` mean is in `plays` (filters) and `client` (SMTP).  No sockets here.
+are equal files. What the words of `Step` mean is in `plays` (filters), `client` and `tools` (SMTP).  No sockets here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Any
 from postmill.wire.codes import ALL_ACTIONS, VERSION
 
 Step = tuple[str, ...]
+
+TOOLS = ("swaks", "smtp-source")
+"""Steps that run a program which connects by itself."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ class Child:
 
 @dataclass(frozen=True)
 class PostfixSettings:
-    """How Postfix speaks to its filters; ``main`` holds further smtpd parameters."""
+    """How Postfix speaks to its filters; ``main`` holds further smtpd parameters.
+
+    ``secure`` offers STARTTLS and AUTH.
+    """
 
     protocol: str = "6"
     command_timeout: str = "10s"
@@ -55,6 +61,7 @@ class PostfixSettings:
     delay_open: bool = True
     ipv6: bool = False
     phantom: bool = False
+    secure: bool = False
     main: tuple[tuple[str, str], ...] = ()
 
 
@@ -65,6 +72,7 @@ class ManagerSettings:
     ask: str = "in-turn"
     content: str = "in-turn"
     pipeline: bool = False
+    pool: bool = False
     same_as_postfix: tuple[str, ...] = ()
 
 
@@ -89,6 +97,16 @@ class Scenario:
     def submits(self) -> bool:
         """Whether the client uses sendmail(1) rather than SMTP."""
         return any(step[0] == "sendmail" for step in self.client)
+
+    @property
+    def brings_client(self) -> bool:
+        """Whether mail tools make the connections."""
+        return any(step[0] in TOOLS for step in self.client)
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether several SMTP sessions may be open at the same time, in no order."""
+        return any(step[0] == "smtp-source" and "-s" in step for step in self.client)
 
     def named(self, name: str) -> Scenario:
         """Return the same scenario under another name."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from postmill.testing.script import Script
-from tests.interop.differential.client import Address, SmtpClient
-from tests.interop.differential.manager import Managers, child_socket
+from postmill.wire.codes import VERSION
+from tests.interop.differential.client import SmtpClient
+from tests.interop.differential.manager import Manager, Managers, child_socket
 from tests.interop.differential.observation import (
     Mask,
     Observation,
@@ -22,7 +23,9 @@ from tests.interop.differential.observation import (
 )
 from tests.interop.differential.plays import script
 from tests.interop.differential.scenario import Child, Profile, Scenario, Step
+from tests.interop.differential.secured import Secured
 from tests.interop.differential.sink import Sink
+from tests.interop.differential.tools import Address
 from tests.interop.differential.watched import WatchedChild
 from tests.interop.postfix import PrivatePostfix, Service, free_port, public_directory, smtpd
 
@@ -63,6 +66,7 @@ class Side:
         self.managers = Managers(self.base)
         self._submission = _submission_profile()
         self._ports: dict[Profile, int] = {}
+        self._secured: Secured | None = None
         services = [service for profile in dict.fromkeys(profiles) for service in self._smtpd(profile)]
         (self.base / "postfix").mkdir(mode=0o755)
         self.postfix = PrivatePostfix(
@@ -75,6 +79,8 @@ class Side:
         """Stop everything and remove the directory."""
         self.postfix.stop()
         self.managers.stop()
+        if self._secured is not None:
+            self._secured.close()
         for child in self.children:
             child.close()
         self.sink.close()
@@ -102,7 +108,8 @@ class Side:
         self._make_ready(scenario, profile)
         log_start = self.postfix.log.stat().st_size if self.postfix.log.exists() else 0
         host = "::1" if scenario.postfix.ipv6 else "127.0.0.1"
-        client = SmtpClient(Address(host, self._ports.get(profile, 0)))
+        certificate = self._secured.client if self._secured is not None else None
+        client = SmtpClient(Address(host, self._ports.get(profile, 0)), certificate)
         client.play(scenario, self._submit)
         left = self._settle(scenario.submits)
         return self._observe(scenario, client, left, log_start)
@@ -119,15 +126,25 @@ class Side:
 
     def _prime(self, scripts: list[Script], profile: Profile) -> None:
         manager = self.managers.running(profile)
+        version = int(profile.postfix.protocol[0])
         answers = tuple(child_script.negotiate for child_script in scripts)
         if manager.primed == answers:
             return
+        if profile.manager.pool and manager.primed is None:
+            self._let_it_try_the_pool(manager, len(scripts))
         for child, child_script in zip(self.children, scripts, strict=False):
             child.follow(Script(child_script.negotiate))
         for _ in range(len(scripts) + 1):  # in turn, one stale answer hides those behind it
-            manager.prime(int(profile.postfix.protocol[0]))
+            manager.prime(version)
         self._wait(self._idle)
         manager.primed = answers
+
+    def _let_it_try_the_pool(self, manager: Manager, children: int) -> None:
+        """Before it keeps the first link to a child, Postmill finds out on another one whether it can."""
+        manager.prime(VERSION, unknown=True)
+        tried = self.children[:children]
+        self._wait(lambda: all("K" in {entry.letter for entry in child.seen} for child in tried))
+        self._wait(self._idle)
 
     def _submit(self, step: Step) -> bytes:
         result = self.postfix.sendmail(step[2:], step[1].encode("latin-1"))
@@ -136,7 +153,7 @@ class Side:
         return b"%d %s%s" % (result.returncode, result.stdout, result.stderr)
 
     def _idle(self) -> bool:
-        return all(child.open == 0 for child in self.children)
+        return all(child.idle for child in self.children)
 
     def _wait(self, condition: object, seconds: float = SETTLE_SECONDS) -> bool:
         assert callable(condition)
@@ -152,7 +169,8 @@ class Side:
         left = []
         if not self._wait(self._idle):
             left.append("filter session still open")
-            for child in self.children:
+        for child in self.children:
+            if child.kept:
                 child.drop()
         if submitted:
             self._wait_for_submission()
@@ -194,7 +212,7 @@ class Side:
     ) -> Observation:
         delivered = self.sink.take()
         held = [_held_essence(text) for text in self._take_held()]
-        mask = Mask(str(self.base))
+        mask = Mask(str(self.base), numbered=not scenario.concurrent)
         seen = sorted(entry for child in self.children for entry in child.seen)
         mask.learn(queue_ids_in_macros(entry.payload for entry in seen if entry.letter == "D"))
         mask.learn(queue_ids_in_text(answer for _, answer in client.replies))
@@ -227,8 +245,14 @@ class Side:
             "milter_protocol": settings.protocol,
             "smtpd_delay_open_until_valid_rcpt": "yes" if settings.delay_open else "no",
             "cleanup_service_name": "cleanup_submission" if settings.phantom else "cleanup",
+            **(self._secure() if settings.secure else {}),
             **dict(settings.main),
         }
+
+    def _secure(self) -> dict[str, str]:
+        """What STARTTLS and AUTH need, made when the first scenario asks for it."""
+        self._secured = self._secured or Secured(self.base)
+        return self._secured.options
 
     def _milters(self, profile: Profile) -> str:
         if self.kind == "behind":

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.interop.differential import edits, families, generate, matrix
+from tests.interop.differential import clients, edits, families, generate, matrix, modes
 from tests.interop.differential.compare import compare
 from tests.interop.differential.dialogues import MANY_HEADERS, MESSAGE, ONE_MESSAGE, TWO_MESSAGES
 from tests.interop.differential.lane import Lane
+from tests.interop.differential.normal import aborts_where_they_matter, sessions
 from tests.interop.differential.observation import ANSWER, Connection, Observation, Packet
-from tests.interop.differential.permitted import Case, aborts_where_they_matter, excuse
+from tests.interop.differential.permitted import Case, excuse
 from tests.interop.differential.plays import (
     CONTINUE,
     add_header,
@@ -25,9 +26,11 @@ from tests.interop.differential.plays import (
     rule,
 )
 from tests.interop.differential.scenario import Child, ManagerSettings, Scenario, from_json
+from tests.interop.differential.secured import missing, playable
 from tests.interop.differential.shrink import shrink
 
-RECORDED = list(families.recorded())
+RECORDED = [*families.recorded(), *clients.recorded()]
+SHELVES = (clients, edits, families, matrix, modes)
 PLAIN = Scenario("plain", (Child(), Child()), MANY_HEADERS)
 
 
@@ -39,17 +42,18 @@ def ending(*steps: tuple[str, ...]) -> Scenario:
 @pytest.fixture(scope="module")
 def direct_twice() -> Iterator[Lane]:
     """Two arrangements with the filters listed directly: they may not differ."""
-    with Lane([PLAIN, *RECORDED], ("direct", "direct")) as lane:
+    with Lane([PLAIN, *filter(playable, RECORDED)], ("direct", "direct")) as lane:
         yield lane
 
 
 def test_every_shelf_survives_json() -> None:
-    shelves = [*families.scenarios(), *matrix.scenarios(), *edits.scenarios(), *generate.scenarios(1, 50)]
+    shelves = [scenario for shelf in SHELVES for scenario in shelf.scenarios()]
+    shelves += generate.scenarios(1, 50)
     assert [from_json(scenario.to_json()) for scenario in shelves] == shelves
 
 
 def test_names_are_unique() -> None:
-    names = [scenario.name for shelf in (families, matrix, edits) for scenario in shelf.scenarios()]
+    names = [scenario.name for shelf in SHELVES for scenario in shelf.scenarios()]
     assert len(names) == len(set(names))
 
 
@@ -58,16 +62,23 @@ def test_the_same_seed_gives_the_same_scenarios() -> None:
     assert list(generate.scenarios(5, 20)) != list(generate.scenarios(6, 20))
 
 
+def code(answer: str) -> str:
+    """The reply code of an SMTP server, or the exit status of a program."""
+    return "EOF" if answer.startswith("(co") else answer.removeprefix("exit status ").split("\n")[0][:3]
+
+
 @pytest.mark.parametrize("scenario", [s for s in RECORDED if s.expect], ids=lambda scenario: scenario.name)
 def test_direct_side_does_what_was_recorded(direct_twice: Lane, scenario: Scenario) -> None:
+    if not playable(scenario):
+        pytest.skip(missing())
     outcome = direct_twice.run(scenario)
     seen = [
         f"{number}:{connection.letters}"
         for number, child in enumerate(outcome.direct.children, 1)
         for connection in child
     ]
-    codes = [answer[:3].decode("latin-1").replace("(co", "EOF") for _, answer in outcome.direct.replies]
-    assert (" ".join(codes), *seen) == scenario.expect
+    codes = " ".join(code(answer.decode("latin-1")) for _, answer in outcome.direct.replies)
+    assert (codes, *seen) == scenario.expect
     assert outcome.same, outcome.report()
 
 
@@ -136,6 +147,44 @@ def events(letters: str) -> tuple[Packet, ...]:
 )
 def test_aborts_count_only_where_a_message_is_open(left: str, right: str, same: bool) -> None:
     assert (aborts_where_they_matter(events(left)) == aborts_where_they_matter(events(right))) is same
+
+
+def seen(scenario: Scenario, *links: str) -> list[str]:
+    """The letters that are compared of these links."""
+    forms = sessions(scenario, [Connection(events(link)) for link in links])
+    return ["".join(letter for letter, _ in form) for form in forms]
+
+
+IN_TURN, POOLED, TOGETHER, SIDE_BY_SIDE = (
+    replace(PLAIN, manager=ManagerSettings(), client=ONE_MESSAGE),
+    replace(PLAIN, manager=ManagerSettings(pool=True)),
+    replace(PLAIN, manager=ManagerSettings("parallel")),
+    replace(PLAIN, client=(("smtp-source", "-s", "2"),)),
+)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "links", "compared"),
+    [
+        (IN_TURN, ("OoCcMcQ", "OoCcQ"), ["OCM", "OC"]),
+        (POOLED, ("OoCcMcEcKCcMcEcQ",), ["OCME", "OCME"]),
+        (POOLED, ("OoCcMcEcKCcMcEcK",), ["OCME", "OCME"]),
+        (POOLED, ("OoCcMcEcKQ",), ["OCME"]),
+        (POOLED, ("OoCcMcEcKMcEcQ",), ["OCME", "OME"]),
+        (TOGETHER, ("OoCcMcQ", "OoCcMcRcEcQ"), ["OCMAMRE"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcHcMcEcQ"), ["OCHMEME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcHcHcMcEcQ"), ["OCHMEHME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcMcEcQ"), ["OCHME(no H)ME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoHcMcEcQ"), ["OCHME(no C)ME"]),
+        (SIDE_BY_SIDE, ("OoCcMcEcMcEcMcEcQ", "OoCcMcEcQ"), ["ME", "ME", "ME", "ME", "OC", "OC"]),
+        (SIDE_BY_SIDE, ("OoCcMcEcMcEcQ", "OoCcMcEcMcEcQ"), ["ME", "ME", "ME", "ME", "OC", "OC"]),
+        (SIDE_BY_SIDE, ("OoCcMcEcMcEcQ", "OoCcMcEcQ"), ["ME", "ME", "ME", "OC", "OC"]),
+    ],
+)
+def test_links_are_compared_session_by_session(
+    scenario: Scenario, links: tuple[str, ...], compared: list[str]
+) -> None:
+    assert seen(scenario, *links) == compared
 
 
 REFUSER = Child((rule("C", reply("r")),))

@@ -31,7 +31,8 @@ class WatchedChild:
         self._lock = threading.Lock()
         self._seen: list[Entry] = []
         self._opened: list[int] = []
-        self.open = 0
+        self._last: dict[int, str] = {}
+        """Letter of the last packet of each open connection."""
         self._child = ScriptedChild(endpoint=f"unix:{path}")
         self._child.recording = False
         self._child.on_packet = self._packet
@@ -45,6 +46,18 @@ class WatchedChild:
         """A copy of the record, in order."""
         with self._lock:
             return list(self._seen)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no session is under way: no connection is open, but for those kept for another session."""
+        with self._lock:
+            return all(letter == "K" for letter in self._last.values())
+
+    @property
+    def kept(self) -> bool:
+        """Whether connections are open, idle or not."""
+        with self._lock:
+            return bool(self._last)
 
     def follow(self, script: Script) -> None:
         """Do what this script says from now on; call it only while no connection is open."""
@@ -81,14 +94,15 @@ class WatchedChild:
     def _connected(self, connection: SeenConnection) -> None:
         with self._lock:
             self._opened.append(connection.number)
-            self.open += 1
+            self._last[connection.number] = ""
 
     def _disconnected(self, connection: SeenConnection) -> None:
         with self._lock:
-            self.open -= 1
+            del self._last[connection.number]
 
     def _packet(self, packet: SeenPacket, event: SeenEvent | None) -> None:
         with self._lock:
+            self._last[packet.connection] = chr(packet.letter)
             self._seen.append(Entry(packet.time, packet.connection, chr(packet.letter), packet.payload))
 
     def _sent(self, connection: int, data: bytes) -> None:

@@ -1,0 +1,20 @@
+"""The condition ``authenticated``: mail of users who logged in. Its opposite is ``unauthenticated``.
+
+Whether a user may send is the MTA's business; nothing here looks at a password.
+"""
+
+from __future__ import annotations
+
+from postmill.api import Applies, Apply, Sender, Skip, condition
+
+
+@condition("authenticated")
+def authenticated(sender: Sender) -> Applies:
+    """Ask the milter only about mail of users who logged in (SMTP AUTH).
+
+    The MTA says so with the macros `auth_authen` and `auth_type`, which Postfix and Sendmail send unless
+    their lists of macros were changed.
+    """
+    if sender.user is None:
+        return Skip("the client did not log in")
+    return Apply(f"the client logged in as {sender.user}" if sender.user else "the client logged in")

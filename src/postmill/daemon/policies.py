@@ -1,0 +1,104 @@
+"""The administrator's own conditions: Python files in ``policy.d`` beside the configuration file.
+
+Each file is executed anew whenever the configuration is loaded, and the conditions it defines are taken;
+nothing is registered anywhere. It runs with the rights of whoever loads it, so one that others may write is
+refused.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+from postmill.api.conditions import Condition
+from postmill.errors import ConfigError
+
+DIRECTORY = "policy.d"
+
+
+def directory_of(config_file: str) -> Path:
+    """Return where the policies of a configuration file stand."""
+    return Path(config_file).absolute().parent / DIRECTORY
+
+
+def load_policies(directory: Path, taken: Mapping[str, Condition]) -> Mapping[str, Condition]:
+    """Return the conditions of all files, by name; none when there is no such directory.
+
+    ``taken`` are those there are already. Raises ConfigError with file and line: a file that cannot be read
+    or executed, that others may write, or a name given twice.
+    """
+    found: dict[str, Condition] = {}
+    origin: dict[str, Path] = {}
+    for file in _files(directory):
+        for value in _conditions(_execute(file)):
+            if value.name in taken:
+                raise _problem(file, f"condition {value.name} is built in; choose another name", value)
+            if value.name in found:
+                raise _problem(file, f"condition {value.name} stands in {origin[value.name]} already", value)
+            found[value.name], origin[value.name] = value, file
+    return found
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in directory.iterdir() if entry.suffix == ".py")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=str(directory)) from error
+
+
+def _execute(file: Path) -> ModuleType:
+    _refuse_foreign(file)
+    name = f"postmill_policy_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        exec(compile(file.read_bytes(), file, "exec"), vars(module))  # noqa: S102 - never a stale byte code file
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=str(file)) from error
+    except SyntaxError as error:
+        line = error.lineno or 0 if error.filename == str(file) else 0
+        raise ConfigError(f"SyntaxError: {error.msg}", file=str(file), line=line) from error
+    except Exception as error:
+        raise _raised(file, error) from error
+    return module
+
+
+def _refuse_foreign(file: Path) -> None:
+    """Do not execute what somebody else than root and whoever we are could have written."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=str(file)) from error
+    if stat.S_IMODE(status.st_mode) & stat.S_IWOTH:
+        raise ConfigError("may be written by anybody", file=str(file), hint=f"chmod o-w {file}")
+    if os.geteuid() == 0 and status.st_uid != 0:
+        hint = f"chown root {file}"
+        raise ConfigError("belongs to another user, and would be executed as root", file=str(file), hint=hint)
+
+
+def _raised(file: Path, error: Exception) -> ConfigError:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    line = frames[-1].lineno if frames else 0
+    return ConfigError(f"{type(error).__name__}: {error}", file=str(file), line=line or 0)
+
+
+def _conditions(module: ModuleType) -> Iterator[Condition]:
+    """Yield the conditions that a file defines; those it imported belong to somebody else."""
+    for value in vars(module).values():
+        if isinstance(value, Condition) and value.function.__module__ == module.__name__:
+            yield value
+
+
+def _problem(file: Path, message: str, condition: Condition) -> ConfigError:
+    return ConfigError(message, file=str(file), line=condition.function.__code__.co_firstlineno)

@@ -1,0 +1,83 @@
+"""The examples of conditions in the pages do what the pages say: an administrator's own, and one for the shelf."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from postmill.daemon.configuration import load_configuration
+
+ROOT = Path(__file__).parents[2]
+OWN = (ROOT / "docs" / "conditions.md").read_text()
+ADDING = (ROOT / "docs" / "contribute" / "condition.md").read_text()
+COPIED = (
+    "src",
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/conditions",
+    "tests/net",
+    "docs",
+    "pyproject.toml",
+)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run Python in a folder; the code is that of its ``src``, if it has one."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_an_own_condition_is_loaded_and_tested_as_shown(tmp_path: Path) -> None:
+    condition, test = blocks(OWN, "python")
+    folder = tmp_path / "policy.d"
+    folder.mkdir()
+    (folder / "house.py").write_text(condition)
+    (tmp_path / "postmill.toml").write_text(blocks(OWN, "toml")[1])
+    uses = load_configuration(tmp_path / "postmill.toml").settings.milters[0].conditions
+    assert [str(use) for use in uses] == ["publishes-spf", "many-recipients"]
+    assert test.count('"/etc/postmill/policy.d"') == 1
+    (tmp_path / "test_house.py").write_text(test.replace("/etc/postmill/policy.d", str(folder)))
+    assert "2 passed" in run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_house.py")
+
+
+def test_a_condition_is_added_by_one_file_and_one_test(tmp_path: Path) -> None:
+    for name in COPIED:
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, target)
+    files = re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)^```", ADDING, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in files] == [
+        "src/postmill/conditions/encrypted.py",
+        "tests/conditions/test_encrypted.py",
+    ]
+    for name, text in files:
+        assert not (tmp_path / name).exists()
+        (tmp_path / name).write_text(text)
+    command = re.findall(r"^\.venv/bin/python (-m pytest [^#]*?) *#", ADDING, re.MULTILINE)[0].split()
+    told = run(tmp_path, *command, "-p", "no:cacheprovider", "-v")
+    assert "test_encrypted.py::test_without_tls PASSED" in told
+    assert re.search(
+        r"test_contract.py::TestEach::test_decides_whatever_comes\S*\[encrypted\S*\] PASSED", told
+    )
+    run(tmp_path, "docs/generate.py")
+    assert "## `encrypted`\n" in (tmp_path / "docs" / "reference" / "conditions.md").read_text()
+    run(tmp_path, "-m", "ruff", "check", "--quiet", *(name for name, _ in files))
+    run(tmp_path, "-m", "ruff", "format", "--check", "--quiet", *(name for name, _ in files))
