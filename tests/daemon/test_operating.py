@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from postmill.daemon.requests import COMMANDS
 from postmill.testing.child import ScriptedChild
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Mail, SessionPlan
@@ -23,7 +25,7 @@ from postmill.testing.words import reply
 from postmill.wire.codes import Command
 from postmill.wire.endpoint import Endpoint
 from postmill.wire.framing import frame
-from tests.daemon.running import Daemon, environment
+from tests.daemon.running import ROOT, Daemon, environment
 from tests.interop.postfix import wait_until
 
 
@@ -483,3 +485,30 @@ def test_a_service_manager_that_signals_every_process_cuts_nobody_off(daemon: Da
         mta.quit()
     assert daemon.wait() == 0
     assert "cut off" not in daemon.log
+
+
+# -- what the page says --------------------------------------------------------------------------------------
+
+
+PAGE = (ROOT / "docs" / "control.md").read_text()
+
+
+def first_column(head: str) -> set[str]:
+    """The words in code in the first column of a table of the page."""
+    rows = PAGE.partition(f"| {head} |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert rows
+    return {word for row in rows for word in re.findall(r"`([a-z_-]+)`", row.split("|")[1])}
+
+
+def test_the_page_names_every_command_and_every_member(daemon: Daemon) -> None:
+    assert first_column("command | members | result") == set(COMMANDS)
+    in_words = re.findall(r"^\| `postmill ([a-z-]+)", PAGE, re.MULTILINE)
+    assert set(in_words) == set(COMMANDS)
+    daemon.start()
+    mail(daemon)
+    status = daemon.ask("status")
+    assert first_column("member | meaning") == set(status)
+    assert first_column("member of a milter | meaning") == set(status["milters"][0])
+    for inner in ("configuration", "log_level"):
+        assert set(status[inner]) <= set(re.findall(r"`([a-z_]+)`", PAGE))
+    assert set(status["workers"][0]) <= set(re.findall(r"`([a-z_]+)`", PAGE))
