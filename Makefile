@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test check docs bench peers clean
+.PHONY: help setup demo test check docs bench peers deb clean
 
 say = @printf '==> %s\n'
 
@@ -71,6 +71,10 @@ docs: $(STAMP)  ## Write docs/reference/ anew from the code.
 bench: $(STAMP)  ## Measure CPU, latency and memory beside the straight way, and print them.
 	$(say) 'bench: sessions straight to the milters and through Postmill'
 	@$(BIN)/python -m bench $(ARGS)
+
+deb:  ## Build the Debian package in dist/, with Debian's own tools. REVISION=2, INSTALL=1 (as root).
+	$(say) 'deb: the Debian package, in dist/'
+	@REVISION='$(REVISION)' INSTALL='$(INSTALL)' packaging/build-deb
 
 clean:  ## Remove what the other targets made.
 	$(say) 'clean: $(VENV), caches, builds'

@@ -1,8 +1,8 @@
 """What a session costs inside Postmill, without sockets: `python -m bench.micro`.
 
 Each part is run on the standard session in one process and compared with a system call pair, the unit that
-the design counts in. Here: framing and the chain's brain, driven with the answers of null milters. Not here:
-anything with an event loop (`bench.run`).
+the design counts in. Here: framing, the chain's brain driven with the answers of null milters, and counting
+what its record says. Not here: anything with an event loop (`bench.run`).
 """
 
 import argparse
@@ -25,6 +25,7 @@ from postmill.chain.session import Session
 from postmill.chain.state import Plan
 from postmill.chain.steps import Answered, Ask, Await, Decide, Outcome, Steps, Talk
 from postmill.mail.body import Body
+from postmill.record import MessageRecord, Recorder, Tally
 from postmill.wire.framing import FrameReader
 
 ROUNDS = 2000
@@ -52,18 +53,18 @@ class Silence:
 class Driver:
     """The shell reduced to nothing: answers of the children come from `Responder`, at once."""
 
-    def __init__(self, children: int, profile: Profile) -> None:
+    def __init__(self, children: int, profile: Profile, new_observer: Callable[[], Any] = Silence) -> None:
         self._plan = Plan(tuple(ChildSpec(f"null{number}") for number in range(1, children + 1)))
         self._negotiations = Negotiations()
         self._responder = Responder(profile)
+        self._new_observer = new_observer
         self._talks: dict[Child, Talk] = {}
         self.decided: list[bytes] = []
 
     def session(self, packets: Sequence[tuple[int, bytes]]) -> None:
         """Take one session of the MTA from its first packet to its last."""
         self.decided.clear()
-        observer: Any = Silence()
-        brain = Session(self._plan, self._negotiations, observer, Body)
+        brain = Session(self._plan, self._negotiations, self._new_observer(), Body)
         for letter, payload in packets:
             steps = brain.packet(letter, payload)
             if steps is not None:
@@ -156,6 +157,17 @@ def measure(rounds: int, profile: Profile) -> list[Cost]:
     for children in (1, 3):
         once = partial(Driver(children, profile).session, packets)
         costs.append(timed(f"chain: a session, {children} milters", rounds, once))
+    records: list[MessageRecord] = []
+    recording = Driver(3, profile, lambda: Recorder("1", records.append, time.monotonic))
+    recording.session(packets)
+    tally = Tally()
+    costs.append(
+        timed(
+            "counting: the record of a message, 3 milters",
+            rounds,
+            lambda: tally.add(records[0], 0.0),
+        )
+    )
     return costs
 
 

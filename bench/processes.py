@@ -164,7 +164,7 @@ class Setup:
         """Return the text of its configuration file."""
         manager = {"listen": f'["{listen}"]', "socket_mode": '"0666"', **self.manager}
         lines = ["[manager]", *(f"{key} = {value}" for key, value in manager.items())]
-        lines += ["", "[log]", f'level = "{self.log_level}"']
+        lines += ["", "[log]", f'level = "{self.log_level}"', "", "[control]", 'socket = ""']
         for number, endpoint in enumerate(self.children, 1):
             lines += ["", f"[milters.null{number}]", f'socket = "{endpoint}"']
             lines += [f"{key} = {value}" for key, value in self.milter.items()]

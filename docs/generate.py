@@ -19,8 +19,9 @@ import postmill
 from postmill.api import Condition, Resolver
 from postmill.api.nouns import Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.cli import postmill as program
-from postmill.conditions import shelf
+from postmill.conditions import shelf as conditions_shelf
 from postmill.config.describing import TABLES, Entry, entries, entries_of
+from postmill.detectors import shelf as detectors_shelf
 from postmill.errors import PostmillError
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -31,6 +32,7 @@ SYSEXITS = {
     70: "EX_SOFTWARE",
     74: "EX_IOERR",
     76: "EX_PROTOCOL",
+    77: "EX_NOPERM",
     78: "EX_CONFIG",
 }
 PROGRAMS = ("milter-test-server", "milter-test-client")
@@ -74,6 +76,12 @@ STAGES: dict[type[Noun], str] = {
 }
 """When each noun becomes known, in words."""
 
+DETECTORS = """\
+# Detectors
+
+The milters that [detection](../detection.md) knows, in the row in which they are asked: those who follow see
+what those before them did. `order` and `when` in `[milters.NAME]` change that."""
+
 ERRORS = """\
 # Errors and exit statuses
 
@@ -93,6 +101,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration(),
         "conditions.md": conditions(),
         "cli.md": command_line(),
+        "detectors.md": detectors(),
         "errors.md": errors(),
     }
     return {name: NOTICE + "\n" + text.rstrip() + "\n" for name, text in made.items()}
@@ -117,7 +126,7 @@ def allowed(entry: Entry) -> str:
 def conditions() -> str:
     """Describe every condition on the shelf and its settings."""
     parts = [CONDITIONS]
-    for name, one in sorted(shelf().items()):
+    for name, one in sorted(conditions_shelf().items()):
         parts += [f"## `{name}`", prose(one.doc), decided(one)]
         settings = [] if one.settings is None else list(entries_of(one.settings))
         parts += ["\n".join(f"- `{entry.key}`: {entry.doc} {allowed(entry)}" for entry in settings)]
@@ -208,6 +217,20 @@ def environment_note(parameter: click.Option) -> Iterator[str]:
     """Say the environment variable of an option where its help does."""
     if parameter.show_envvar and parameter.envvar:
         yield f"Environment: {code(str(parameter.envvar))}."
+
+
+def detectors() -> str:
+    """Describe every milter that can be found, in the order in which they are asked."""
+    found = sorted(detectors_shelf().values(), key=lambda one: one.order)
+    rows = [
+        f"| {one.order} | [{one.name}](#{one.name}) | {', '.join(one.when) or 'always'} |" for one in found
+    ]
+    parts = [DETECTORS, "\n".join(["| order | milter | usually asked under |", "|---|---|---|", *rows])]
+    for one in found:
+        module = inspect.getmodule(one.look)
+        found_by = (inspect.getdoc(module) or "").partition(". ")[2]
+        parts += [f"## {one.name}", prose(one.doc), prose(found_by)]
+    return "\n\n".join(parts)
 
 
 def errors() -> str:

@@ -22,7 +22,9 @@ SLOW = (
     "detectors/readers/test_any_script.py",
     "detectors/test_any_machine.py",
     "docs/test_condition_examples.py",
+    "docs/test_detector_example.py",
     "net/",
+    "packaging/",
     "testing/test_conversation_properties.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""

@@ -7,6 +7,8 @@
      │    └── LocalProtocolError    we were about to break it
      ├── ConfigError                the configuration cannot be used (file, line, key, what to do)
      ├── EndpointError              an address such as ``unix:/path`` cannot be understood
+     ├── RequestError               what was asked of the running daemon makes no sense to it
+     ├── NotPermittedError          who asks may not do that
      └── UnavailableError           something that must be there is not (socket, program, permission)
 
 Exit statuses are those of sysexits(3), so that init systems and scripts can tell them apart.
@@ -43,6 +45,18 @@ class EndpointError(PostmillError):
     """An endpoint specification cannot be understood."""
 
     exit_status = 64  # EX_USAGE
+
+
+class RequestError(PostmillError):
+    """What was asked of the running daemon makes no sense to it: no such milter, command or word."""
+
+    exit_status = 64  # EX_USAGE
+
+
+class NotPermittedError(PostmillError):
+    """Who asks the running daemon to do something may not do that."""
+
+    exit_status = 77  # EX_NOPERM
 
 
 class UnavailableError(PostmillError):

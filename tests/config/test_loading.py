@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from postmill.config import DEFAULT, ConfigErrors, Loaded, Origin, load
+from postmill.config import DEFAULT, ConfigErrors, Loaded, Origin, load, load_control
 from postmill.errors import ConfigError
 from postmill.wire.endpoint import Endpoint
 
@@ -165,7 +165,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "key at the top": (
         'listen = ["unix:/a"]\n',
-        ["p.toml:1: listen: unknown key (known here: conditions, log, manager, milters)"],
+        ["p.toml:1: listen: unknown key (known here: conditions, control, log, manager, milters)"],
     ),
     "misspelt key in an inline table": (
         M + 'timeouts = { connect = "5s",\tcomand = "5s" }\n',
@@ -335,6 +335,28 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         '[manager]\nlisten = ["unix:/a"]\n' + M,
         ["p.toml:4: milters.a.socket: unix:/a is Postmill's own socket: it would ask itself"],
     ),
+    "MTAs and operators on one socket": (
+        '[manager]\nlisten = ["unix:/a"]\n[control]\nsocket = "local:/a"\n',
+        ["p.toml:4: control.socket: unix:/a is where MTAs are to connect"],
+    ),
+    "a milter on the control socket": (
+        M + '[control]\nsocket = "unix:/a"\n',
+        ["p.toml:2: milters.a.socket: unix:/a is Postmill's control socket"],
+    ),
+    "a control socket for the whole world": (
+        '[control]\nsocket = "inet:8890"\n',
+        [
+            'p.toml:2: control.socket: must be a unix socket such as "unix:/run/x.sock", or "" for none, '
+            'not "inet:8890"'
+        ],
+    ),
+    "an operator that is no name": (
+        '[control]\noperators = ["root", "@adm"]\n',
+        [
+            "p.toml:2: control.operators[1]: must be the name or number of a user, or of a group with "
+            '"%" in front, not "@adm"'
+        ],
+    ),
     "port zero": (
         '[milters.a]\nsocket = "inet:0@127.0.0.1"\n',
         ["p.toml:2: milters.a.socket: port 0 cannot be connected to"],
@@ -401,6 +423,23 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match=r": cannot be read: Is a directory$"):
         load(tmp_path)
+
+
+def test_only_what_leads_to_the_daemon(tmp_path: Path) -> None:
+    """It must be possible to ask and stop a daemon whose file is being edited."""
+    control = '[control]\nsocket = "unix:/c"\n'
+    found = load_control(write(tmp_path, "[manager]\nwrkers = 5\n[milters.a]\n" + control)).socket
+    assert found == Endpoint("unix", "/c")
+    assert load_control(write(tmp_path, "")).socket == Endpoint("unix", "/run/postmill/control.sock")
+    assert load_control(write(tmp_path, '[control]\nsocket = ""\n')).socket is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[control]\nsocket = 5\n", "[control]\nsoket = 5\n", "control = 5\n", "[\n"]
+)
+def test_what_leads_to_the_daemon_must_be_right(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors):
+        load_control(write(tmp_path, text))
 
 
 SUSPICIOUS = {

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from postmill.daemon.asking import ask
+from postmill.wire.endpoint import parse_endpoint
 from tests.interop.postfix import wait_until
 from tests.stack.manager import table
 
@@ -46,8 +48,10 @@ class Daemon:
             **manager,
         }
         self.log_settings: dict[str, str] = {}
+        self.control: dict[str, Any] = {"socket": f"unix:{self.directory}/control.sock"}
         self.arguments: Sequence[str] = ()
         self.prefix: Sequence[str] = ()
+        self.program: Sequence[str] = RUN
         self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -75,6 +79,7 @@ class Daemon:
     def write(self) -> None:
         """Write the configuration."""
         tables = [table("manager", self.manager), table("log", self.log_settings)]
+        tables.append(table("control", self.control))
         tables += [table(f"milters.{name}", settings) for name, settings in self.milters.items()]
         self.config.write_text("\n".join(tables))
 
@@ -83,7 +88,7 @@ class Daemon:
         self.write()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *RUN, "-c", str(self.config), *self.arguments],
+                [*self.prefix, *self.program, "-c", str(self.config), *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -131,14 +136,26 @@ class Daemon:
     def reload(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Write the configuration and run `postmill reload`."""
         self.write()
+        return self.run("reload", *arguments)
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that talks to it."""
         return subprocess.run(
-            [sys.executable, "-m", "postmill", "reload", "-c", str(self.config), *arguments],
+            [sys.executable, "-m", "postmill", command, "-c", str(self.config), *arguments],
             env=environment(NO_COLOR="1"),
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
+
+    def ask(self, command: str, **values: Any) -> dict[str, Any]:
+        """Ask over the control socket; its result."""
+        return ask(parse_endpoint(self.control["socket"]), command, values)
+
+    def milter(self, name: str) -> dict[str, Any]:
+        """What its status says of a milter."""
+        return next(milter for milter in self.ask("status")["milters"] if milter["name"] == name)
 
     def wait_log(self, text: str, count: int = 1) -> None:
         """Wait until the log has this text."""

@@ -102,14 +102,17 @@ def test_lines_as_json(daemon: Daemon) -> None:
 
 
 def test_lines_for_the_journal(daemon: Daemon) -> None:
-    """Priority in front as sd-daemon(3) has it, and no time: the journal has its own."""
+    """Priority in front as sd-daemon(3) has it; time, name and process id are what the journal itself adds."""
     daemon.log_settings = {"to": "journal"}
     daemon.start()
     FakeMta(daemon.endpoint).deliver(MAIL)
     daemon.wait_log("verdict=reject")
     daemon.stop()
-    assert all(re.match(r"<[2-7]>postmill\[\d+\]: ", line) for line in daemon.log.splitlines()), daemon.log
-    assert any(line.startswith("<4>") and "greylist" in line for line in daemon.log.splitlines())
+    lines = daemon.log.splitlines()
+    assert all(re.match(r"<[2-7]>\S", line) for line in lines), daemon.log
+    assert "postmill[" not in daemon.log
+    assert any(line.startswith("<6>4QUEUEID1: client=localhost[127.0.0.1] ") for line in lines)
+    assert any(line.startswith("<4>warning: 4QUEUEID1: greylist: lost:") for line in lines)
 
 
 @pytest.fixture

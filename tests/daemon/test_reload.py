@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import signal
-import threading
 from collections.abc import Generator
 from contextlib import ExitStack
 
@@ -14,6 +14,7 @@ from postmill.testing.mta import FakeMta
 from postmill.testing.script import Rule, Script
 from postmill.testing.words import reply
 from tests.daemon.running import Daemon
+from tests.daemon.traffic import continuous
 
 
 def refusing(text: str) -> ScriptedChild:
@@ -88,6 +89,18 @@ def test_a_typo_changes_nothing(old: ScriptedChild) -> None:
         assert daemon.workers == workers
 
 
+def test_the_daemon_itself_refuses_when_it_is_named(old: ScriptedChild) -> None:
+    """So its status tells it, too: a service manager asks in this way."""
+    with Daemon({"milter": milter(old)}) as daemon:
+        daemon.milters["milter"] = {**milter(old), "on_eror": "accept"}
+        result = daemon.reload("--pid", str(daemon.pid))
+        assert result.returncode == 78
+        assert "refused, the old configuration stays in force" in result.stderr
+        assert f"{daemon.config}:" in result.stderr
+        daemon.wait_log("reload refused, the old configuration stays in force")
+        assert answer(daemon.endpoint) == "550 5.7.1 old"
+
+
 def test_what_takes_a_restart_is_named(old: ScriptedChild) -> None:
     with Daemon({"milter": milter(old)}) as daemon:
         daemon.manager |= {"socket_mode": "0600", "workers": 2}
@@ -118,10 +131,34 @@ def test_the_wrong_process_is_left_alone(old: ScriptedChild) -> None:
         ):
             result = daemon.reload(*arguments)
             assert (result.returncode, text in result.stderr) == (69, True), result.stderr
-        daemon.manager["pid_file"] = ""
+        daemon.manager["pid_file"] = daemon.control["socket"] = ""
         result = daemon.reload()
         assert (result.returncode, "manager.pid_file" in result.stderr) == (69, True)
         assert daemon.reload("--pid", str(daemon.pid)).returncode == 0
+
+
+def test_it_goes_over_the_control_socket_or_by_a_signal(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}, pid_file="") as daemon:
+        assert daemon.reload().returncode == 0
+        assert "asks for: reload" in daemon.log
+        daemon.control["socket"] = f"unix:{daemon.directory}/nowhere"
+        result = daemon.reload()
+        assert (result.returncode, "cannot reach the daemon" in result.stderr) == (69, True)
+        (daemon.directory / "pid").write_text(str(daemon.pid))
+        daemon.manager["pid_file"] = str(daemon.directory / "pid")
+        assert daemon.reload().returncode == 0
+        assert daemon.log.count("asks for") == 1
+        assert daemon.log.count("reloaded:") == 2
+        result = daemon.reload("--reset")
+        assert (result.returncode, "cannot reach the daemon" in result.stderr) == (69, True)
+
+
+def test_the_outcome_as_json(old: ScriptedChild) -> None:
+    with Daemon({"milter": milter(old)}) as daemon:
+        assert "1 workers; milter" in json.loads(daemon.reload("--json").stdout)["text"]
+        daemon.manager["listen"] = [f"unix:{daemon.directory}/missing/socket"]
+        result = daemon.reload("--json")
+        assert (result.returncode, json.loads(result.stdout)["error"]["status"]) == (78, 78)
 
 
 def test_listeners_come_and_go(old: ScriptedChild, new: ScriptedChild) -> None:
@@ -145,29 +182,12 @@ def test_no_session_fails_during_reloads() -> None:
     with ExitStack() as stack:
         children = [stack.enter_context(refusing(word)) for word in sorted(words)]
         daemon = stack.enter_context(Daemon({"milter": milter(children[0])}, workers=2))
-        heard: list[str] = []
-        stop = threading.Event()
-
-        def traffic() -> None:
-            while not stop.is_set():
-                try:
-                    heard.append(answer(daemon.endpoint))
-                except Exception as error:
-                    heard.append(repr(error))
-
-        clients = [threading.Thread(target=traffic) for _ in range(4)]
-        for client in clients:
-            client.start()
-        try:
+        with continuous(lambda: answer(daemon.endpoint)) as heard:
             for number in range(20):
                 daemon.milters["milter"] = milter(children[(number + 1) % 2])
                 daemon.write()
                 daemon.signal(signal.SIGHUP)
                 daemon.wait_log("reloaded:", number + 1)
-        finally:
-            stop.set()
-            for client in clients:
-                client.join()
         assert set(heard) == words
         assert len(heard) > 40
         assert "error" not in daemon.log

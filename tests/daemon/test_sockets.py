@@ -87,7 +87,10 @@ def test_mode_and_group_are_there_from_the_first_moment(daemon: Daemon) -> None:
         watcher.join()
     assert seen
     assert not wrong
-    assert sorted(path.name for path in daemon.directory.iterdir() if path.is_socket()) == ["mta.sock"]
+    assert sorted(path.name for path in daemon.directory.iterdir() if path.is_socket()) == [
+        "control.sock",
+        "mta.sock",
+    ]
 
 
 def kill_all(daemon: Daemon) -> None:
@@ -300,7 +303,9 @@ def test_notifications(daemon: Daemon) -> None:
         assert manager.recv(4096).decode().startswith("RELOADING=1")
         assert "STATUS=reload refused" in manager.recv(4096).decode()
         daemon.signal(signal.SIGTERM)
-        assert manager.recv(4096) == b"STOPPING=1"
+        stopping = dict(line.split("=") for line in manager.recv(4096).decode().splitlines())
+        assert stopping["STOPPING"] == "1"
+        assert int(stopping["EXTEND_TIMEOUT_USEC"]) > 60_000_000, "more than the drain time-out"
 
 
 def test_an_abstract_address_for_notifications(daemon: Daemon) -> None:

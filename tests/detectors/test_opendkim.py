@@ -227,3 +227,13 @@ def test_a_unit_of_ones_own_that_starts_something_else_is_told() -> None:
         "/etc/systemd/system/opendkim.service starts /opt/wrapper; options that it adds are not seen",
     )
     assert socket_of(finding) == "unix:/run/opendkim/opendkim.sock"
+
+
+def test_a_milter_in_a_container_is_installed_although_its_program_is_not_here() -> None:
+    own = unit("opendkim", "ExecStart=/usr/bin/podman run --rm opendkim", folder="/etc/systemd/system")
+    files = {**DEBIAN, **own, "/usr/bin/podman": PROGRAM, "/etc/opendkim.conf": CONF}
+    finding = find_one("opendkim", files)
+    assert (socket_of(finding), finding.problem) == ("unix:/run/opendkim/opendkim.sock", "")
+    assert "starts /usr/bin/podman" in finding.notes[0]
+    del files["/usr/bin/podman"]
+    assert find_one("opendkim", files).problem.startswith("removed: /usr/bin/podman is not there")

@@ -16,11 +16,16 @@ from postmill.conditions import shelf
 from postmill.config import ConfigErrors, load
 from postmill.config.describing import entries, entries_of
 from postmill.config.settings import ManagerSettings
-from postmill.daemon.configuration import load_configuration
+from postmill.config.showing import as_toml
+from postmill.daemon import configuration
+from postmill.detectors import detect
+from postmill.host.checkups import shelf as checkups
+from postmill.testing.paper_machine import PaperMachine
 from postmill.testing.policy_cases import Case, load_cases
+from tests.detectors.examples import whole_machine
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "packaging").glob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -50,7 +55,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=ids)
-def test_configurations_load(page: Path, tmp_path: Path) -> None:
+def test_configurations_load(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = PaperMachine(whole_machine())
+    monkeypatch.setattr(configuration, "milters_here", lambda: detect(machine).findings)
     (tmp_path / "policy.d").mkdir()
     for number, block in enumerate(one for one in blocks(page, "python") if "@condition" in one):
         (tmp_path / "policy.d" / f"policy{number}.py").write_text(block)
@@ -60,14 +67,27 @@ def test_configurations_load(page: Path, tmp_path: Path) -> None:
         if block.startswith("[[case]]"):
             assert load_cases(file)
         else:
-            load_configuration(file)
+            configuration.load_configuration(file)
+
+
+def test_what_detection_shows_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "detection.md"
+    machine = PaperMachine(whole_machine())
+    monkeypatch.setattr(configuration, "milters_here", lambda: detect(machine).findings)
+    (block,) = blocks(page, "toml")
+    file = tmp_path / "postmill.toml"
+    file.write_text(block)
+    shown = as_toml(configuration.load_configuration(file)).replace(str(tmp_path), "/etc/postmill")
+    (console,) = [one for one in blocks(page, "console") if "config show" in one]
+    for line in console.splitlines()[2:-1]:
+        assert f"{line}\n" in shown
 
 
 def test_the_example_of_an_error_is_what_is_printed(tmp_path: Path) -> None:
     page = ROOT / "docs" / "start.md"
     printed = re.findall(r"^postmill: error: (.*)$", page.read_text(), re.MULTILINE)
     file = tmp_path / "postmill.toml"
-    file.write_text(blocks(page, "toml")[0].replace("socket_group", "socket-group"))
+    file.write_text(blocks(page, "toml")[0].replace("on_error", "on_eror"))
     with pytest.raises(ConfigErrors) as caught:
         load(file)
     assert printed == [str(caught.value).replace(str(tmp_path), "/etc/postmill")]
@@ -83,7 +103,7 @@ def test_the_example_of_a_check_is_what_is_printed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_commands_exist(page: Path) -> None:
-    used = re.findall(r"(?:^|`|# |/bin/)postmill ([a-z]+)", page.read_text(), re.MULTILINE)
+    used = re.findall(r"(?:^|`|# |/bin/)postmill ([a-z][a-z-]*)", page.read_text(), re.MULTILINE)
     assert set(used) <= set(COMMANDS)
 
 
@@ -124,3 +144,8 @@ def test_each_switch_for_sameness_switches_something() -> None:
     words = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "differences.md").read_text(), re.MULTILINE)
     code = "".join(file.read_text() for file in (ROOT / "src" / "postmill" / "chain").glob("*.py"))
     assert [word for word in words if f'copies_postfix("{word}")' not in code] == []
+
+
+def test_each_checkup_has_its_row() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "doctor.md").read_text(), re.MULTILINE)
+    assert rows == list(checkups())

@@ -282,6 +282,23 @@ def test_a_list_of_accounts_is_read_out_of_the_name_that_it_made() -> None:
     assert found["conditions"]["restrict-accounts"] == {"accounts": ["joe@example.com"], "match": "all"}
 
 
+def test_the_list_of_a_condition_that_was_printed_is_found_in_another_file() -> None:
+    printed = """
+        define_applicable_condition("VIP") do |condition|
+          condition.description = "Some accounts"
+        end
+        define_milter("a") do |milter|
+          milter.connection_spec = "unix:/a"
+          milter.applicable_conditions = ["VIP"]
+        end
+    """
+    assert not imported(printed).is_complete
+    found = imported(printed, local='restrict_accounts_by_list("joe@example.com", condition_name: "VIP")')
+    assert found.remarks == ()
+    assert tomllib.loads(found.toml)["conditions"]["vip"]["accounts"] == ["joe@example.com"]
+    assert tomllib.loads(found.toml)["milters"]["a"]["when"] == ["vip"]
+
+
 def test_conditions_with_nothing_but_a_description_are_those_we_have() -> None:
     assert document('define_applicable_condition("S25R") do |c|\n c.description = "x"\nend') == {}
 
@@ -290,7 +307,7 @@ def test_conditions_with_nothing_but_a_description_are_those_we_have() -> None:
 
 _CONDITION = "write it in Python, as a file in policy.d, and name it in `when`"
 _CODE = "Ruby is not run here: say in TOML what it comes to"
-_SHOW = "import what `milter-manager --show-config` prints: it has the milters that were detected"
+_SHOW = "import what `milter-manager --show-config` prints, which has them, or let detect = true find them"
 
 
 @pytest.mark.parametrize(

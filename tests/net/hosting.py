@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import uvloop
-
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
 from postmill.daemon.configuration import load_configuration
 from postmill.net import listener
+from postmill.net.poller import Loop
 from postmill.record import MessageRecord
 from postmill.testing.child import ScriptedChild
 from postmill.testing.script import Script
@@ -157,6 +156,7 @@ def chain(
 
 async def _serve(directory: Path, files: Sequence[str]) -> None:
     loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
     ended = asyncio.Event()
     services = []
     with (directory / "records").open("w", buffering=1) as records:
@@ -181,5 +181,5 @@ async def _serve(directory: Path, files: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(Path(sys.argv[1]), sys.argv[2:]))

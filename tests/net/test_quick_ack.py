@@ -32,7 +32,7 @@ class Bench:
             self.mta = socket.create_connection(listener.getsockname())
             self.ours, _ = listener.accept()
         self.ready: Any = None
-        poller = SimpleNamespace(register=self._register, forget=lambda fd: None)
+        poller = SimpleNamespace(watch=self._register, forget=lambda fd: None)
         service = SimpleNamespace(poller=poller, now=lambda: 0.0, children={})
         session = Session(Plan(()), Negotiations(), Recorder("s", lambda record: None, lambda: 0.0), Body)
         self.connection = MtaConnection(cast(Any, service), self.ours, session)

@@ -9,7 +9,8 @@
 #
 # Two programs cannot be installed as packages and are unpacked under POSTMILL_PEERS (default
 # /opt/postmill-peers): Sendmail, whose package conflicts with Postfix, and milter-greylist, which Debian
-# dropped after Debian 11.
+# dropped after Debian 11. The packages whose files the tests of detection read are unpacked there, too, as
+# their maintainers made them, whatever has become of their configuration here.
 #
 # Exit status: 0 all peers are there, 1 one is missing or does not run, 3 neither root nor sudo.
 set -euo pipefail
@@ -17,7 +18,9 @@ set -euo pipefail
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
   clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
-  util-linux m4 ca-certificates"
+  util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian"
+TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
+PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist
 SENDMAIL=$PEERS/sendmail/usr/libexec/sendmail/sendmail
@@ -62,11 +65,20 @@ check_all() {
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
   check ruby '^ruby [0-9]' ruby --version
   check m4 'GNU M4' m4 --version
+  check systemctl '^systemd [0-9]' systemctl --version
   check ip 'iproute2-' ip -V
   check unshare 'from util-linux' unshare --version
   check nsenter 'from util-linux' nsenter --version
   check setpriv 'from util-linux' setpriv --version
+  check systemd-nspawn '^systemd [0-9]' systemd-nspawn --version
+  check systemd-analyze '^systemd [0-9]' systemd-analyze --version
+  check mmdebstrap '^mmdebstrap [0-9]' mmdebstrap --version
+  check lintian '^Lintian v' lintian --version
+  check build-deps '^there$' sh -c 'dpkg-checkbuilddeps "$1" && echo there' sh "$PACKAGING/debian/control"
   [ -f "$PEERS/sendmail/usr/share/sendmail/cf/m4/cf.m4" ] || MISSING="${MISSING:+$MISSING }sendmail-cf"
+  for name in $TO_READ; do
+    [ -d "$PEERS/packages/$name" ] || MISSING="${MISSING:+$MISSING }packages/$name"
+  done
   [ -z "$MISSING" ]
 }
 
@@ -89,9 +101,9 @@ run_logged() {
   "$@" >"$WORK/log" 2>&1 || { tail -n 30 "$WORK/log" >&2; fail 1 "failed: $*"; }
 }
 
-install_packages() {
-  run_logged apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=600 \
-    -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef "$@"
+run_apt() {
+  run_logged apt-get "$1" -y -q --no-install-recommends -o DPkg::Lock::Timeout=600 \
+    -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef "${@:2}"
 }
 
 missing_packages() {
@@ -152,7 +164,7 @@ install_milter_greylist() {
   [ -x "$MILTER_GREYLIST" ] && return
   say "milter-greylist from Debian $OLD_RELEASE, unpacked to $PEERS"
   download_milter_greylist
-  install_packages $(libraries_of "$WORK"/greylist/*.deb)
+  run_apt install $(libraries_of "$WORK"/greylist/*.deb)
   unpack "$PEERS/milter-greylist" "$WORK"/greylist/*.deb
 }
 
@@ -161,8 +173,20 @@ install_sendmail() {
   say "sendmail, unpacked to $PEERS"
   mkdir -p "$WORK/sendmail"
   (cd "$WORK/sendmail" && run_logged apt-get -o APT::Sandbox::User=root download -q sendmail-bin sendmail-base sendmail-cf)
-  install_packages $(libraries_of "$WORK"/sendmail/sendmail-bin_*.deb)
+  run_apt install $(libraries_of "$WORK"/sendmail/sendmail-bin_*.deb)
   unpack "$PEERS/sendmail" "$WORK"/sendmail/*.deb
+}
+
+unpack_to_read() {
+  local name
+  mkdir -p "$PEERS/packages"
+  for name in $TO_READ; do
+    [ -d "$PEERS/packages/$name" ] && continue
+    say "$name, unpacked to $PEERS/packages"
+    mkdir -p "$WORK/$name"
+    (cd "$WORK/$name" && run_logged apt-get -o APT::Sandbox::User=root download -q "$name")
+    unpack "$PEERS/packages/$name" "$WORK/$name"/*.deb
+  done
 }
 
 install_all() {
@@ -180,10 +204,12 @@ install_all() {
     printf '%s\n' 'postfix postfix/main_mailer_type select No configuration' \
       'postfix postfix/mailname string localhost' >"$WORK/debconf"
     if command -v debconf-set-selections >/dev/null; then debconf-set-selections "$WORK/debconf"; fi
-    install_packages $wanted
+    run_apt install $wanted
   fi
+  dpkg-checkbuilddeps "$PACKAGING/debian/control" 2>/dev/null || run_apt build-dep "$PACKAGING"
   install_milter_greylist
   install_sendmail
+  unpack_to_read
 }
 
 # --- main --------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Manager(MilterComponent):
         """Return the configuration as TOML."""
         tables = [table("manager", self.settings)]
         tables += [table(f"milters.{name}", settings) for name, settings in self.milters.items()]
-        return "\n".join([*tables, table("log", {"level": "info"})])
+        return "\n".join([*tables, table("log", {"level": "info"}), table("control", {"socket": ""})])
 
     def command(self) -> Sequence[str]:
         """Return the command line, on this tree's sources."""

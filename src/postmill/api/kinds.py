@@ -260,6 +260,26 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalSocket:
+    """A unix socket, or none."""
+
+    allowed: str = 'a unix socket such as "unix:/run/x.sock", or "" for none'
+
+    def parse(self, raw: Any) -> Endpoint | None:
+        """See ``Kind``."""
+        if raw == "":
+            return None
+        endpoint = Socket().parse(raw)
+        if endpoint.kind != "unix":
+            raise ValueError
+        return endpoint
+
+    def show(self, value: Endpoint | None) -> str:
+        """See ``Kind``."""
+        return quoted(str(value or ""))
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
     """A list of values of one kind; an error names the element."""
 

@@ -29,6 +29,11 @@ class Breaker:
         """Whether sessions are being kept away."""
         return self._failures >= self._threshold > 0
 
+    @property
+    def until(self) -> float:
+        """When one session may try again, if it is open."""
+        return self._until
+
     def allows(self, now: float) -> bool:
         """Tell whether a session may connect; when half open, the one that asks first is the probe."""
         if not self.is_open:

@@ -1,9 +1,9 @@
 """The command line, top floor: one command per file; each parses its options, calls a room below, and prints.
 
-``main`` starts ``postmill``. A command named ``x`` is the object ``command`` in ``cli/x.py`` (``cli/x_.py``
-for a word that Python keeps to itself) and is imported only when it is used, so that start-up stays quick.
-``launch`` runs any click command the way all of them are run here: errors raised on purpose become one line
-each and their exit status, never a traceback.
+``main`` starts ``postmill``. A command named ``x-y`` is the object ``command`` in ``cli/x_y.py``
+(``cli/x_.py`` for a word that Python keeps to itself) and is imported only when it is used, so that start-up
+stays quick. ``launch`` runs any click command the way all of them are run here: errors raised on purpose
+become one line each and their exit status, never a traceback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import click
 from postmill import __version__
 from postmill.errors import PostmillError
 
-COMMANDS = ("run", "reload", "config", "policy", "setup", "import", "send", "milter", "demo")
+COMMANDS = (
+    *("run", "status", "reload", "drain", "stop", "enable", "disable", "mode", "log-level"),
+    *("config", "detect", "policy", "setup", "doctor", "import", "send", "milter", "demo"),
+)
 """The commands in the order of ``postmill --help``."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -36,7 +39,8 @@ class Commands(click.Group):
         """Import one command; None when there is no such file."""
         if cmd_name not in COMMANDS:
             return None
-        module_name = f"{__name__}.{cmd_name}{'_' * keyword.iskeyword(cmd_name)}"
+        module = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
+        module_name = f"{__name__}.{module}"
         try:
             command = importlib.import_module(module_name).command
         except ModuleNotFoundError as error:

@@ -36,7 +36,7 @@ def command(config_file: str, user: str, group: str, pid_file: str) -> None:
         rehearsed(loaded)
     except ConfigError as error:  # mail must not wait for a case to be mended; a reload does
         report("postmill", "warning", str(error))
-    Parent(lambda: rehearsed(reading()), loaded.settings).run()
+    Parent(lambda: rehearsed(reading()), loaded).run()
 
 
 def _load(path: str, overrides: dict[str, str]) -> Loaded:

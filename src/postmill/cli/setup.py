@@ -12,10 +12,12 @@ from postmill.cli import setup_output as output
 from postmill.cli.options import config_file
 from postmill.cli.reload import command as reload_postmill
 from postmill.cli.sections import Decorator, together
+from postmill.config import Loaded
 from postmill.daemon.configuration import load_configuration
 from postmill.errors import ConfigError, UnavailableError
 from postmill.host import backup, building, postfix, prepare
 from postmill.host.plan import Change, Plan
+from postmill.host.running import as_running
 from postmill.host.sendmail import DEFAULT_MC
 from postmill.host.setup_postfix import Wishes
 
@@ -55,6 +57,11 @@ class Mode:
         """Ask, unless --yes was given; a no ends the command."""
         if not self.yes:
             click.confirm(f"Change {', '.join(change.path for change in changes)}?", abort=True)
+
+
+def _loaded(config_file: str) -> Loaded:
+    """Read the configuration, and ask the running Postmill where it listens."""
+    return as_running(load_configuration(config_file))
 
 
 def _common(function: Callable[..., None]) -> Callable[..., None]:
@@ -113,7 +120,7 @@ def setup_postfix(
     else:
         wishes = Wishes(non_smtpd, adopt)
         report = _set_up(
-            lambda: prepare.for_postfix(directory, load_configuration(config_file), wishes),
+            lambda: prepare.for_postfix(directory, _loaded(config_file), wishes),
             directory,
             mode,
             reload,
@@ -154,7 +161,7 @@ def setup_sendmail(mc: str, config_file: str, adopt: bool, build: bool, **flags:
         report.commands = [*commands, RESTART_SENDMAIL, *_if_toml(report)]
     else:
         report = _set_up(
-            lambda: prepare.for_sendmail(mc, load_configuration(config_file), adopting=adopt),
+            lambda: prepare.for_sendmail(mc, _loaded(config_file), adopting=adopt),
             directory,
             mode,
             False,

@@ -1,16 +1,19 @@
 """The configuration, floor 4: TOML to frozen values, with the origin of each, and errors that say what to do.
 
-``load(path)`` reads and checks a file; ``settings`` holds the schema. Whether an account or a directory
+``load(path)`` reads and checks a file, ``load_control(path)`` only what leads to the running daemon;
+``settings`` holds the schema. Whether an account or a directory
 exists on this machine is not asked here: the daemon finds that out when it starts.
 """
 
 from __future__ import annotations
 
-from postmill.config.loading import DEFAULT_FILE, load, parse
+from postmill.config.detected import Detect
+from postmill.config.loading import DEFAULT_FILE, load, load_control, parse
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import (
     Breaker,
+    ControlSettings,
     LogSettings,
     ManagerSettings,
     MilterSettings,
@@ -23,6 +26,8 @@ __all__ = [
     "DEFAULT_FILE",
     "Breaker",
     "ConfigErrors",
+    "ControlSettings",
+    "Detect",
     "Loaded",
     "LogSettings",
     "ManagerSettings",
@@ -31,5 +36,6 @@ __all__ = [
     "Settings",
     "Timeouts",
     "load",
+    "load_control",
     "parse",
 ]

@@ -30,12 +30,16 @@ def _check_listeners(settings: Settings, reader: Reader) -> None:
     for index, endpoint in enumerate(listeners):
         if endpoint in listeners[:index]:
             reader.problem(("manager", "listen", index), f"{endpoint} is listed twice")
+    if settings.control.socket in listeners:
+        reader.problem(("control", "socket"), f"{settings.control.socket} is where MTAs are to connect")
 
 
 def _check_milter(settings: Settings, milter: MilterSettings, reader: Reader) -> None:
     path = ("milters", milter.name)
     if milter.socket in settings.manager.listen:
         reader.problem((*path, "socket"), f"{milter.socket} is Postmill's own socket: it would ask itself")
+    if milter.socket == settings.control.socket:
+        reader.problem((*path, "socket"), f"{milter.socket} is Postmill's control socket")
     if milter.socket.kind != "unix" and milter.socket.port == 0:
         reader.problem((*path, "socket"), "port 0 cannot be connected to")
     if milter.breaker.retry_max < milter.breaker.retry:
@@ -71,7 +75,8 @@ def _milters_named_in(settings: Any) -> Iterator[str]:
 
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.milters):
-        yield reader.at((), "no milter is in use: every message passes as it is", "add [milters.NAME]")
+        hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
+        yield reader.at((), "no milter is in use: every message passes as it is", hint)
     if settings.manager.mta != "sendmail" and settings.manager.progress_interval >= POSTFIX_PATIENCE:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"

@@ -11,12 +11,17 @@ from typing import Any
 
 from postmill.api.settings import Section, is_key
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.settings import LogSettings, ManagerSettings, MilterSettings
+from postmill.config.settings import ControlSettings, LogSettings, ManagerSettings, MilterSettings
 from postmill.errors import ConfigError
 
 TABLES: tuple[tuple[str, type[Any], str], ...] = (
     ("manager", ManagerSettings, "How Postmill itself listens, runs and answers the MTA."),
     ("log", LogSettings, "What Postmill writes about its work, and where."),
+    (
+        "control",
+        ControlSettings,
+        "Where the running daemon is asked and told things, and who may tell it: see `docs/control.md`.",
+    ),
     (
         "milters.NAME",
         MilterSettings,

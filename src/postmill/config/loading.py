@@ -2,43 +2,70 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from postmill.config.checks import check
 from postmill.config.conditions import NO_CONDITIONS, Shelf
+from postmill.config.detected import Detect, Merged, is_wanted, merge
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.reading import read_settings
-from postmill.config.tables import Reader
+from postmill.config.settings import ControlSettings
+from postmill.config.tables import Reader, read_table
 from postmill.errors import ConfigError
 
 DEFAULT_FILE = "/etc/postmill/postmill.toml"
 
 
-def load(path: str | os.PathLike[str], conditions: Shelf = NO_CONDITIONS) -> Loaded:
+def load(
+    path: str | os.PathLike[str], conditions: Shelf = NO_CONDITIONS, detect: Detect | None = None
+) -> Loaded:
     """Read and check a configuration file that may name these ``conditions``.
+
+    ``detect`` looks for milters on this machine; it is called when the file sets ``manager.detect``.
 
     Raises ConfigErrors, which lists every problem: a file that cannot be read, faulty TOML, an unknown key, a
     value of the wrong kind, settings that contradict each other.
     """
     file = os.fspath(path)
-    return parse(file, _text(file), conditions)
+    return parse(file, _text(file), conditions, detect)
 
 
-def parse(file: str, text: str, conditions: Shelf = NO_CONDITIONS) -> Loaded:
+def parse(file: str, text: str, conditions: Shelf = NO_CONDITIONS, detect: Detect | None = None) -> Loaded:
     """Read and check the text of a configuration; ``file`` names it in problems. Raises ConfigErrors."""
     document = _parse(file, text)
     reader = Reader(file, key_lines(text))
-    settings = read_settings(reader, document, conditions)
-    warnings = check(settings, reader) if settings is not None else ()
+    merged = merge(reader, document, detect) if is_wanted(document) else Merged(document)
+    settings = read_settings(reader, merged.document, conditions)
+    warnings = merged.warnings
+    if settings is not None:
+        used = tuple(milter for milter in settings.milters if milter.name not in merged.left_out)
+        settings = dataclasses.replace(settings, milters=used)
+        warnings += check(settings, reader)
     if settings is None or reader.problems:
         raise ConfigErrors(reader.problems)
     return Loaded(file, settings, reader.origins, tuple(warnings))
+
+
+def load_control(path: str | os.PathLike[str]) -> ControlSettings:
+    """Read only how to reach the daemon, so that mistakes elsewhere keep nobody from asking and stopping it.
+
+    Raises ConfigErrors when that cannot be told.
+    """
+    file = os.fspath(path)
+    text = _text(file)
+    document = _parse(file, text)
+    reader = Reader(file, key_lines(text))
+    control = read_table(reader, ControlSettings, ("control",), document.get("control", {}))
+    if control is None:
+        raise ConfigErrors(reader.problems)
+    return cast("ControlSettings", control)
 
 
 def _text(file: str) -> str:

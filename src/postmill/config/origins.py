@@ -17,6 +17,8 @@ class Origin:
 
     file: str = ""
     line: int = 0
+    detected: bool = False
+    """Whether detection found it there: a file of a milter's own, or words where no file says it."""
 
     @property
     def is_default(self) -> bool:
@@ -24,8 +26,9 @@ class Origin:
         return not self.file
 
     def __str__(self) -> str:
-        """``file:line`` or ``default``."""
-        return f"{self.file}:{self.line}" if self.file else "default"
+        """``file:line``, ``detected: file:line`` or ``default``."""
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"detected: {where}" if self.detected else where or "default"
 
 
 DEFAULT = Origin()

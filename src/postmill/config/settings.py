@@ -16,6 +16,7 @@ from postmill.api.kinds import (
     Duration,
     Flag,
     ListOf,
+    LocalSocket,
     Macros,
     Mode,
     SetOf,
@@ -29,17 +30,20 @@ from postmill.wire.endpoint import Endpoint
 
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
 _ACCOUNT = Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?|", 'the name or number of an account, or ""')
+_OPERATOR = Text(
+    r"%?[A-Za-z0-9_][A-Za-z0-9_.-]*\$?", 'the name or number of a user, or of a group with "%" in front'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long to wait for one milter, in seconds."""
 
-    connect: float = key(
-        Duration(), "5s", "For a connection to the milter, and for its answer to the negotiation."
-    )
+    connect: float = key(Duration(), "5s", "For a connection to the milter.")
     command: float = key(
-        Duration(), "25s", "For each answer to an envelope command: connect, HELO, MAIL, RCPT, DATA."
+        Duration(),
+        "25s",
+        "For the answer to the negotiation, and to each envelope command: connect, HELO, MAIL, RCPT, DATA.",
     )
     content: float = key(
         Duration(), "300s", "For each answer while the message is handed over: headers, body, end of message."
@@ -160,6 +164,13 @@ class ManagerSettings:
     workers: int = key(
         Count(0, 1024), 0, "Worker processes that share the listeners. 0: one for each processor core."
     )
+    detect: bool = key(
+        Flag(),
+        False,
+        "Find the milters installed on this machine and use those that it starts, at their sockets, in their "
+        "usual order and under their usual conditions. A table `[milters.NAME]` changes single keys of one "
+        'that was found; `mode = "off"` takes it out. `postmill detect` shows what is found.',
+    )
     ask: str = key(
         Choice(("parallel", "in-turn")),
         "parallel",
@@ -234,11 +245,34 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Where the running daemon is asked and told things, and who may tell it."""
+
+    socket: Endpoint | None = key(
+        LocalSocket(),
+        "unix:/run/postmill/control.sock",
+        "Where `postmill status`, `reload`, `stop` and their like find the daemon. When it cannot be made, "
+        "say because its directory is not there, that is logged, and mail goes on. Empty: none.",
+    )
+    socket_mode: int = key(
+        Mode(), "0660", "Permission bits of that socket: who may write to it can see the status."
+    )
+    socket_group: str = key(_ACCOUNT, "", "The group of that socket. Empty: Postmill's own group.")
+    operators: tuple[str, ...] = key(
+        ListOf(_OPERATOR),
+        [],
+        "Who may also change something, beside root and the user that Postmill runs as: users, and groups "
+        'written `"%group"`. They must be able to reach the socket, too.',
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration; milters stand in the order in which they are asked."""
 
     manager: ManagerSettings = section(ManagerSettings, "Postmill itself.")
     log: LogSettings = section(LogSettings, "Logging.")
+    control: ControlSettings = section(ControlSettings, "The control socket.")
     milters: tuple[MilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()
     """Conditions that are used by name, or have a table."""

@@ -41,6 +41,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     """Go through the tables of the configuration: dotted name and settings value."""
     yield "manager", loaded.settings.manager
     yield "log", loaded.settings.log
+    yield "control", loaded.settings.control
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings

@@ -27,6 +27,8 @@ class Reader:
         self.lines = lines
         self.problems: list[ConfigError] = []
         self.origins: dict[str, Origin] = {}
+        self.detected: dict[Path, Origin] = {}
+        """Where the values come from that detection has put into the document."""
 
     def problem(self, path: Path, message: str, hint: str = "") -> None:
         """Note an error at a key."""
@@ -34,14 +36,19 @@ class Reader:
 
     def at(self, path: Path, message: str, hint: str = "") -> ConfigError:
         """Make an error or warning that points at a key, or at the nearest table around it."""
-        known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.lines), ())
-        return ConfigError(
-            message, file=self.file, line=self.lines.get(known, 0), key=dotted(path), hint=hint
-        )
+        origin = next(filter(None, (self._origin(path[:n]) for n in range(len(path), 0, -1))), None)
+        origin = origin or Origin(self.file)
+        return ConfigError(message, file=origin.file, line=origin.line, key=dotted(path), hint=hint)
+
+    def _origin(self, path: Path) -> Origin | None:
+        """Return where a key or a table was written, or found."""
+        if path in self.lines:
+            return Origin(self.file, self.lines[path])
+        return self.detected.get(path)
 
     def came_from(self, path: Path, is_given: bool) -> None:
         """Note where a value was written."""
-        self.origins[dotted(path)] = Origin(self.file, self.lines[path]) if is_given else DEFAULT
+        self.origins[dotted(path)] = (self._origin(path) or DEFAULT) if is_given else DEFAULT
 
 
 def dotted(path: Path) -> str:

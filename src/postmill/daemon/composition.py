@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from postmill.chain.child import ChildSpec
 from postmill.chain.state import NO_PORTS, Plan, Ports
 from postmill.config.settings import MilterSettings, Settings
 from postmill.net.children import ChildService
+from postmill.net.poller import Loop
 from postmill.net.pool import Pool
 from postmill.net.service import Service
 from postmill.net.spool import BodyFactory
@@ -65,7 +65,7 @@ def plan_of(settings: Settings) -> Plan:
 
 def build_service(
     settings: Settings,
-    loop: asyncio.AbstractEventLoop,
+    loop: Loop,
     sink: Callable[[MessageRecord], None],
     ports: Ports = NO_PORTS,
     counted: Callable[[int], None] = lambda sessions: None,
@@ -106,7 +106,6 @@ def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) ->
     breaker = milter.breaker
     return ChildService(
         service.loop,
-        service.poller,
         spec,
         milter.socket,
         Breaker(breaker.failures, breaker.retry, breaker.retry_max),

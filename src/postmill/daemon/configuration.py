@@ -1,26 +1,34 @@
-"""The configuration with all that it may name: the built-in conditions and the administrator's own."""
+"""The configuration with all it may name: conditions, built in and the administrator's own, and milters."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from postmill.api.conditions import Condition
+from postmill.api.host import Finding
 from postmill.conditions import shelf
 from postmill.config import ConfigErrors, Loaded, load
 from postmill.config.loading import parse
+from postmill.daemon.machine import Machine
 from postmill.daemon.policies import directory_of, load_policies
+from postmill.detectors import detect
 from postmill.errors import ConfigError
 
 
 def load_configuration(path: str | os.PathLike[str]) -> Loaded:
     """Read and check a configuration file and the policies beside it; raises ConfigErrors."""
-    return load(path, conditions_for(path))
+    return load(path, conditions_for(path), milters_here)
+
+
+def milters_here() -> Sequence[Finding]:
+    """Return the milters that this machine has, looked for now; UnavailableError when that cannot be done."""
+    return detect(Machine()).findings
 
 
 def parse_configuration(path: str | os.PathLike[str], text: str) -> Loaded:
     """Check a text that is to become this configuration file; raises ConfigErrors."""
-    return parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path))
+    return parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path), milters_here)
 
 
 def conditions_for(path: str | os.PathLike[str]) -> Mapping[str, Condition]:

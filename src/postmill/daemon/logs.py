@@ -43,12 +43,12 @@ class Clock:
 
 
 class HumanFormatter(logging.Formatter):
-    """``postmill[pid]: level: text``, with the time in front where nobody else adds one."""
+    """``level: text``, with what nobody else puts in front: ``postmill[pid]``, and the time before it."""
 
-    def __init__(self, timestamps: bool) -> None:
+    def __init__(self, to: str) -> None:
         super().__init__()
-        self._clock = Clock() if timestamps else None
-        self._name = f"postmill[{os.getpid()}]: "
+        self._clock = Clock() if to == "stderr" else None
+        self._name = "" if to == "journal" else f"postmill[{os.getpid()}]: "
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line (more with a traceback)."""
@@ -103,7 +103,7 @@ def configure(settings: LogSettings) -> None:
     """Send all of this process's lines where the settings say; raises UnavailableError."""
     _leave_out_what_no_line_shows()
     formatter: logging.Formatter = (
-        JsonFormatter() if settings.format == "json" else HumanFormatter(timestamps=settings.to == "stderr")
+        JsonFormatter() if settings.format == "json" else HumanFormatter(settings.to)
     )
     handler: logging.Handler
     if settings.to == "syslog":
@@ -120,7 +120,7 @@ def configure(settings: LogSettings) -> None:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(settings.level.upper())
+    set_level(settings.level)
     root.propagate = False
 
 
@@ -128,6 +128,11 @@ def _leave_out_what_no_line_shows() -> None:
     """Half of the price of a line (Python documentation, logging, "Optimization")."""
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def set_level(level: str) -> None:
+    """Set the least important lines still written, until the next ``configure``."""
+    logging.getLogger("postmill").setLevel(level.upper())
 
 
 def _syslog() -> logging.handlers.SysLogHandler:
@@ -144,7 +149,7 @@ def _listens(kind: socket.SocketKind) -> bool:
         return probe.connect_ex(SYSLOG) == 0
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return text without control characters: what clients and children say must not forge lines."""
     if text.isprintable():
         return text
@@ -155,7 +160,7 @@ def log_message(record: MessageRecord) -> None:
     """Write the line of one message, with a line for each child on level debug."""
     if not log.isEnabledFor(logging.INFO):
         return
-    log.info("%s", _one_line(describe(record)), extra={"mail": record})
+    log.info("%s", one_line(describe(record)), extra={"mail": record})
     details = log.isEnabledFor(logging.DEBUG)
     for child in record.children.values():
         if not details and not child.verdict.startswith("lost:"):
@@ -172,7 +177,7 @@ def log_message(record: MessageRecord) -> None:
                     answer.verdict,
                     answer.stage,
                     answer.ms,
-                    f": {_one_line(answer.text)}" if answer.text else "",
+                    f": {one_line(answer.text)}" if answer.text else "",
                 )
 
 

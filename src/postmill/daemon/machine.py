@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from postmill.api.host import Status, resolve
 from postmill.errors import UnavailableError
 
-_LARGEST = 64 * 1024 * 1024
-"""Bytes that are read of a file; no configuration comes near."""
+_LARGEST = 32 * 1024 * 1024
+"""Bytes that are read of a file; the status of dpkg(1) may have ten million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ class Machine:
         except OSError as error:
             _let_pass(path, error)
             return None
-        with open(number, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(number).st_mode):
                 return None
-            return file.read(_LARGEST).decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+            with open(number, "rb", closefd=False) as file:
+                return file.read(_LARGEST).decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        finally:
+            os.close(number)
 
     def names(self, path: str) -> tuple[str, ...]:
         """See ``Host``."""

@@ -31,6 +31,11 @@ def notify_reloading() -> None:
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
+def notify_stopping(seconds: float) -> None:
+    """Say that the end begins and may take so long; the unit's own time-out may be shorter."""
+    notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+
 def activated_sockets() -> list[socket.socket]:
     """Return the listening sockets handed over by socket activation; the variables are used up.
 

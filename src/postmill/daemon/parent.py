@@ -1,40 +1,52 @@
 """The parent process: opens the sockets, starts workers, watches them, swaps them on a reload.
 
 A reload builds the new configuration beside the old one. Only when its workers are serving do the old ones
-stop accepting; their sessions finish undisturbed. A configuration that cannot be used changes nothing.
+stop accepting; their sessions finish undisturbed. A configuration that cannot be used changes nothing. What
+operators change over the control socket takes the same way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import resource
-import select
+import selectors
 import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from operator import attrgetter
 from types import FrameType
 
 from postmill.config import Loaded
 from postmill.config.settings import ManagerSettings, Settings
-from postmill.daemon import logs, outcome, privileges, worker
-from postmill.daemon.mail_load import LoadMeter, SessionCounts, process_limit
-from postmill.daemon.notify import activated_sockets, notify, notify_reloading
+from postmill.daemon import logs, outcome, privileges
+from postmill.daemon.control import ControlSocket
+from postmill.daemon.crew import Crew, Worker
+from postmill.daemon.lines import Message
+from postmill.daemon.mail_load import process_limit
+from postmill.daemon.notify import activated_sockets, notify, notify_reloading, notify_stopping
+from postmill.daemon.operations import Operations
+from postmill.daemon.overrides import Overrides
+from postmill.daemon.survey import Survey
 from postmill.errors import PostmillError, UnavailableError
 from postmill.net import listener
 from postmill.wire.endpoint import Endpoint
 
 log = logging.getLogger("postmill.parent")
 
-_READY_WITHIN = 20.0
 _RESTART_PAUSE = 1.0
+_KILL_AFTER = 5.0
+"""Seconds that a worker may take beyond the time in which its sessions have to end."""
 _DESCRIPTORS = 1 << 18
-_AT_START = ("socket_mode", "socket_group", "user", "group", "pid_file")
-"""Settings of the manager that a reload cannot change: what they are about is done once, with all rights."""
+_AT_START = (
+    *(f"manager.{key}" for key in ("socket_mode", "socket_group", "user", "group", "pid_file")),
+    *(f"control.{key}" for key in ("socket", "socket_mode", "socket_group")),
+)
+"""Settings that a reload cannot change: what they are about is done once, with all rights."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -49,20 +61,37 @@ class Parent:
     """One running Postmill."""
 
     load: Callable[[], Loaded]
-    settings: Settings
+    loaded: Loaded
+    """The configuration file as it is in force."""
+    settings: Settings = field(init=False)
+    """Its settings with what operators changed since."""
+    overrides: Overrides = field(default_factory=Overrides)
+    since: float = field(default_factory=time.time)
+    """When the configuration file was taken."""
+    ending: str = ""
+    """"draining" or "stopping" once it ends."""
+    crew: Crew = field(init=False)
+    survey: Survey = field(init=False)
+    control: ControlSocket = field(init=False)
+    _operations: Operations = field(init=False)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.PollSelector)
+    """Without a descriptor of its own that workers would share."""
     _listening: dict[Endpoint, _Listening] = field(default_factory=dict)
     _activated: list[socket.socket] = field(default_factory=list)
-    _workers: dict[int, int] = field(default_factory=dict)
-    """Process id to the descriptor that ends when the worker accepts nobody any more."""
-    _retired: set[int] = field(default_factory=set)
     _replace_at: float = 0.0
     """When a lost worker may be replaced: one that cannot live must not be started in a tight loop."""
-    _lifeline: tuple[int, int] = (-1, -1)
+    _deadline: float = math.inf
+    """Until when workers may take to end."""
     _wakeup: tuple[int, int] = (-1, -1)
     _pending: set[int] = field(default_factory=set)
     _pid_file: str = ""
-    _counts: SessionCounts = field(default_factory=SessionCounts)
-    _process_limit: int = 0
+
+    def __post_init__(self) -> None:
+        self.settings = self.loaded.settings
+        self.crew = Crew(self._selector, self._abandon, self._hear)
+        self.survey = Survey(self.crew)
+        self._operations = Operations(self)
+        self.control = ControlSocket(self._selector, self._operations.perform)
 
     # -- the life of a daemon -------------------------------------------------------------------------
 
@@ -70,50 +99,88 @@ class Parent:
         """Serve until told to stop; raises PostmillError when it cannot begin."""
         manager = self.settings.manager
         logs.configure(self.settings.log)
+        _log_warnings(self.loaded)
         _allow_many_descriptors()
         self._activated = activated_sockets()
         self._listening = self._listen(manager)
         self._wakeup = os.pipe()
         os.set_blocking(self._wakeup[1], False)
+        self._selector.register(self._wakeup[0], selectors.EVENT_READ, self._woken)
         for number in _SIGNALS:  # before anybody can learn from the pid file whom to signal
             signal.signal(number, self._signalled)
         try:
             self._write_pid_file(manager.pid_file)
+            self.control.open(self.settings.control)
             privileges.drop(manager.user, manager.group)
-            self._workers = self._start_workers(self.settings, self._sockets(self._listening))
+            self.crew.process_limit = process_limit(manager.mta_processes)
+            self.crew.take_over(self._start_workers(self.settings, self._listening))
             notify("READY=1", f"MAINPID={os.getpid()}", f"STATUS={self._status()}")
             log.info("serving: %s", self._status())
-            self._watch()
+            while not self.ending:
+                self._turn()
         finally:
-            self._stop()
+            self._leave()
 
     def _status(self) -> str:
-        sockets = ", ".join(str(endpoint) for endpoint in self._listening) or "handed-over sockets"
+        sockets = ", ".join(map(str, self.endpoints)) or "handed-over sockets"
         names = ", ".join(m.name for m in self.settings.milters if m.mode != "off") or "no milters"
-        return f"{sockets}; {len(self._workers)} workers; {names}"
+        return f"{sockets}; {len(self.crew.serving)} workers; {names}"
+
+    # -- what comes from outside ----------------------------------------------------------------------
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         self._pending.add(number)
         with contextlib.suppress(BlockingIOError):
             os.write(self._wakeup[1], b"!")
 
-    def _watch(self) -> None:
-        """Act on signals until one says stop; start workers for those that were lost."""
-        while True:
-            pause = None
-            if len(self._workers) < _count(self.settings):
-                pause = max(0.0, self._replace_at - time.monotonic())
-            if select.select([self._wakeup[0]], [], [], pause)[0]:
-                os.read(self._wakeup[0], 512)
-            pending, self._pending = self._pending, set()
-            if signal.SIGCHLD in pending:
-                self._reap()
-            if signal.SIGTERM in pending or signal.SIGINT in pending:
-                return
-            if signal.SIGHUP in pending:
-                self._reload()
-            if len(self._workers) < _count(self.settings) and time.monotonic() >= self._replace_at:
-                self._replace()
+    def _woken(self) -> None:
+        os.read(self._wakeup[0], 512)
+
+    def _hear(self, one: Worker, message: Message) -> None:
+        """Take what a worker tells."""
+        if "report" in message:
+            self.survey.hear(one.pid, message)
+        else:
+            self.survey.forget(one.pid)
+            self._operations.take_farewell(message)
+
+    def _turn(self) -> None:
+        """Wait until something is to be done, and do it."""
+        pause = min(self._pause(), self.control.pause, self.survey.pause)
+        ready = self._selector.select(None if pause == math.inf else pause)
+        for act in (*(key.data for key, _ in ready), self.control.sweep, self.survey.sweep):
+            try:
+                act()
+            except Exception:  # who looks after mail must not end it
+                log.exception("defect in Postmill; mail goes on")
+        pending, self._pending = self._pending, set()
+        if signal.SIGCHLD in pending and self.crew.reap():
+            self._replace_at = time.monotonic() + _RESTART_PAUSE
+        if signal.SIGTERM in pending or signal.SIGINT in pending:
+            self.end("now" if self.ending == "stopping" else "stop")
+        if self.ending:
+            return
+        if signal.SIGHUP in pending:
+            self._reload_as_signalled()
+        if self._lacks_workers() and time.monotonic() >= self._replace_at:
+            self._replace_at = time.monotonic() + _RESTART_PAUSE
+            self.crew.add_one(self.settings, self._sockets(self._listening))
+
+    def _pause(self) -> float:
+        if self.ending:
+            return max(0.0, self._deadline - time.monotonic())
+        return max(0.0, self._replace_at - time.monotonic()) if self._lacks_workers() else math.inf
+
+    def _lacks_workers(self) -> bool:
+        return len(self.crew.serving) < _count(self.settings)
+
+    def _abandon(self) -> None:
+        """Give up in a new worker what is its parent's alone."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        for descriptor in self._wakeup:
+            os.close(descriptor)
+        self.control.abandon()
 
     # -- sockets --------------------------------------------------------------------------------------
 
@@ -144,162 +211,111 @@ class Parent:
     def _sockets(self, listening: dict[Endpoint, _Listening]) -> list[socket.socket]:
         return [*self._activated, *(one.sock for one in listening.values())]
 
-    # -- workers --------------------------------------------------------------------------------------
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where MTAs are accepted."""
+        return (*map(listener.endpoint_of, self._activated), *self._listening)
 
-    def _start_workers(self, settings: Settings, sockets: list[socket.socket]) -> dict[int, int]:
-        """Start all workers of a configuration and wait until each of them serves."""
-        self._process_limit = process_limit(settings.manager.mta_processes)
-        started: list[tuple[int, int]] = []
-        problem = "a worker process did not come up; the log says why"
-        try:
-            if self._lifeline == (-1, -1):
-                self._lifeline = os.pipe()
-            for _ in range(_count(settings)):
-                started.append(self._fork(settings, sockets))
-            if all([_is_ready(ready) for _, ready in started]):
-                return dict(started)
-        except OSError as error:
-            problem = f"cannot start a worker process: {error.strerror}"
-        for pid, ready in started:
-            self._retire(pid, signal.SIGTERM)
-            os.close(ready)
-        raise UnavailableError(problem)
+    # -- changing the configuration -------------------------------------------------------------------
 
-    def _fork(self, settings: Settings, sockets: list[socket.socket]) -> tuple[int, int]:
-        ready_read, ready_write = os.pipe()
-        place = self._counts.take_place()
-        surroundings = worker.Surroundings(
-            partial(self._counts.write, place), LoadMeter(self._counts, self._process_limit)
-        )
-        pid = os.fork()
-        if pid:
-            os.close(ready_write)
-            self._counts.belongs_to(place, pid)
-            return pid, ready_read
-        status = 1
-        try:
-            os.close(ready_read)
-            os.close(self._lifeline[1])
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            logs.configure(settings.log)
-            worker.serve(settings, sockets, ready_write, self._lifeline[0], surroundings)
-            status = 0
-        except BaseException:
-            log.exception("worker failed")
-        finally:
-            logging.shutdown()
-            os._exit(status)
+    def reload(self, reset: bool = False) -> str:
+        """Take the changed file, and say what is in force then; ``reset`` drops what operators changed.
 
-    def _retire(self, pid: int, number: signal.Signals) -> None:
-        self._retired.add(pid)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-    def _reap(self) -> None:
-        """Collect workers that ended; one that was not told to is replaced."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            if pid in self._workers:
-                os.close(self._workers.pop(pid))
-                log.error("worker %d ended with status %d; starting another", pid, status)
-                self._replace_at = time.monotonic() + _RESTART_PAUSE
-            self._forget(pid)
-
-    def _forget(self, pid: int) -> None:
-        self._retired.discard(pid)
-        self._counts.give_back(pid)
-
-    def _replace(self) -> None:
-        """Start one worker for one that was lost; what goes wrong is tried again a little later."""
-        self._replace_at = time.monotonic() + _RESTART_PAUSE
-        try:
-            pid, ready = self._fork(self.settings, self._sockets(self._listening))
-        except OSError as error:
-            log.error("cannot start a worker process: %s", error.strerror)
-            return
-        if _is_ready(ready):
-            self._workers[pid] = ready
-        else:
-            os.close(ready)
-            self._retire(pid, signal.SIGKILL)
-
-    # -- reload and stop ------------------------------------------------------------------------------
-
-    def _reload(self) -> None:
-        """Swap the configuration, or keep the old one and say why."""
+        Raises PostmillError when the old configuration stays in force.
+        """
         notify_reloading()
-        began = time.monotonic()
-        before = self.settings.manager
+        before = self.loaded.settings
+        has_control = self.control.is_open
         try:
-            self._swap(self.load().settings)
+            loaded = self.load()
+            self.crew.process_limit = process_limit(loaded.settings.manager.mta_processes)
+            self._swap(loaded, Overrides() if reset else self.overrides.still_over(loaded.settings))
         except (PostmillError, OSError) as error:
             log.error("reload refused, the old configuration stays in force: %s", error)
             notify("READY=1", f"STATUS=reload refused: {error}")
-            outcome.tell(outcome.Outcome(began, False, str(error)))
-            return
+            if isinstance(error, OSError):
+                raise UnavailableError(error.strerror or str(error)) from error
+            raise
+        self.since = time.time()
+        self.control.open(self.settings.control)
         text = self._status()
-        after = self.settings.manager
-        if late := [f"manager.{key}" for key in _AT_START if getattr(before, key) != getattr(after, key)]:
+        late = [key for key in _AT_START if attrgetter(key)(before) != attrgetter(key)(loaded.settings)]
+        if late := [key for key in late if has_control or not key.startswith("control.")]:
             text += f"; only after a restart: {', '.join(late)}"
         notify("READY=1", f"STATUS={text}")
+        _log_warnings(loaded)
         log.info("reloaded: %s", text)
-        outcome.tell(outcome.Outcome(began, True, text))
+        return text
 
-    def _swap(self, settings: Settings) -> None:
+    def _reload_as_signalled(self) -> None:
+        """Reload, and tell what came of it to whoever waits for that."""
+        began = time.monotonic()
+        try:
+            outcome.tell(outcome.Outcome(began, True, self.reload()))
+        except PostmillError as error:
+            outcome.tell(outcome.Outcome(began, False, str(error)))
+
+    def override(self, overrides: Overrides) -> None:
+        """Go on with what operators want; raises PostmillError when all stays as it was."""
+        self._swap(self.loaded, overrides)
+        notify(f"STATUS={self._status()}")
+        log.info("changed: %s", self._status())
+
+    def _swap(self, loaded: Loaded, overrides: Overrides) -> None:
         """Start workers of a new configuration, then retire those of the old one."""
+        settings = overrides.over(loaded.settings)
         listening = self._listen(settings.manager)
         try:
-            workers = self._start_workers(settings, self._sockets(listening))
+            workers = self._start_workers(settings, listening)
         except PostmillError:
             self._unlisten({e: one for e, one in listening.items() if e not in self._listening})
             raise
         self._unlisten({e: one for e, one in self._listening.items() if e not in listening})
-        old, self._workers = self._workers, workers
-        self._listening, self.settings = listening, settings
-        for pid in old:
-            self._retire(pid, signal.SIGUSR1)
-        for ready in old.values():
-            _wait_end(ready)
+        self._listening, self.loaded, self.overrides, self.settings = listening, loaded, overrides, settings
+        self.crew.take_over(workers)
         logs.configure(settings.log)
 
-    def _stop(self) -> None:
-        """Take the sockets away, let workers finish, collect them."""
-        notify("STOPPING=1")
-        self._unlisten(self._listening)
-        patience = self.settings.manager.drain_timeout
-        self._pending.clear()
-        for pid in [*self._workers, *self._retired]:
-            self._retire(pid, signal.SIGTERM)
-        deadline = time.monotonic() + patience + 5
-        while self._retired and time.monotonic() < deadline:
-            self._collect_retired()
-            if not self._pending.isdisjoint((signal.SIGTERM, signal.SIGINT)):  # told twice: no more patience
-                self._pending.clear()
-                for pid in list(self._retired):
-                    self._retire(pid, signal.SIGTERM)
-        for pid in self._retired:
-            log.error("worker %d did not finish; killing it", pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._remove_pid_file()
-        log.info("stopped")
+    def _start_workers(self, settings: Settings, listening: dict[Endpoint, _Listening]) -> list[Worker]:
+        return self.crew.start(_count(settings), settings, self._sockets(listening))
 
-    def _collect_retired(self) -> None:
-        for pid in list(self._retired):
-            try:
-                done, _ = os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                done = pid
-            if done:
-                self._forget(pid)
-        if self._retired:
-            time.sleep(0.02)
+    # -- ending ---------------------------------------------------------------------------------------
+
+    def end(self, how: str) -> None:
+        """Take the sockets away and let workers finish, or have them finish sooner.
+
+        ``drain``: as long as sessions take. ``stop``: within the drain time-out. ``now``: they are cut off.
+        """
+        if how == "drain" and self.ending:
+            return
+        if not self.ending:
+            self._unlisten(self._listening)
+        if how == "drain":
+            self.ending, patience = "draining", math.inf
+            notify("STATUS=draining: no new sessions")  # STOPPING=1 would begin the manager's time-out
+        else:
+            self.ending, patience = "stopping", _KILL_AFTER
+        if how == "stop":
+            patience += self.settings.manager.drain_timeout
+        if how != "drain":
+            notify_stopping(patience + _KILL_AFTER)
+        self._deadline = min(self._deadline, time.monotonic() + patience)
+        self.crew.retire(self.crew.all, signal.SIGUSR1 if how == "drain" else signal.SIGTERM)
+        if how == "now":
+            self.crew.tell({"do": "hurry"})
+
+    def _leave(self) -> None:
+        """Collect the workers, and leave nothing behind."""
+        if not self.ending:
+            self.end("stop")
+        while self.crew.all and time.monotonic() < self._deadline:
+            self._turn()
+        for one in self.crew.all:
+            log.error("worker %d did not finish; killing it", one.pid)
+        self.crew.retire(self.crew.all, signal.SIGKILL)
+        self._remove_pid_file()
+        self._operations.ended([*self.crew.retired])
+        self.control.close()
+        log.info("stopped")
 
     # -- pid file -------------------------------------------------------------------------------------
 
@@ -320,6 +336,12 @@ class Parent:
                 os.unlink(self._pid_file)
 
 
+def _log_warnings(loaded: Loaded) -> None:
+    """Say what in the configuration looks unintended, such as a milter that was found and cannot be used."""
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
+
+
 def _allow_many_descriptors() -> None:
     """Take as many descriptors as we may: each session needs one, and one for each milter."""
     few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -330,15 +352,3 @@ def _allow_many_descriptors() -> None:
 def _count(settings: Settings) -> int:
     """Return how many workers a configuration wants."""
     return settings.manager.workers or os.cpu_count() or 1
-
-
-def _is_ready(fd: int) -> bool:
-    """Wait for a worker's sign that it serves."""
-    readable, _, _ = select.select([fd], [], [], _READY_WITHIN)
-    return bool(readable) and os.read(fd, 1) == worker.READY
-
-
-def _wait_end(fd: int) -> None:
-    """Wait until a worker accepts nobody any more."""
-    select.select([fd], [], [], _READY_WITHIN)
-    os.close(fd)

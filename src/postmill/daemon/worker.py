@@ -1,4 +1,8 @@
-"""One worker process: serves the shared listening sockets until it is told to finish."""
+"""One worker process: serves the shared listening sockets until it is told to finish.
+
+Signals begin and hasten the end. What else the parent wants comes over a channel, a line of JSON each:
+``report`` (answered), ``log-level``, ``hurry``. At its end the worker tells there what it has counted.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,25 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-
-import uvloop
 
 from postmill.api.ports import Load
 from postmill.config.settings import Settings
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
+from postmill.daemon.lines import LineReader, Message, decode, encode
 from postmill.daemon.ports import system_ports
-from postmill.net.service import Service
+from postmill.daemon.report import report
+from postmill.net.poller import Loop
+from postmill.record import MessageRecord, Tally
 
 log = logging.getLogger("postmill.worker")
 
 READY = b"R"
+_FAREWELL_WITHIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +46,17 @@ def serve(
     listeners: Sequence[socket.socket],
     ready: int,
     lifeline: int,
+    channel: socket.socket,
     surroundings: Surroundings,
 ) -> None:
     """Serve until SIGTERM (finish within the drain time-out) or SIGUSR1 (finish at leisure).
 
     One byte is written to ``ready`` once MTAs are accepted, and it is closed when they are not any more;
-    when ``lifeline`` closes, the parent is gone. A second SIGTERM cuts off the sessions that are left.
+    when ``lifeline`` closes, the parent is gone. ``hurry`` on the ``channel`` cuts off the sessions that are
+    left.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listeners, ready, lifeline, surroundings))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(_serve(settings, listeners, ready, lifeline, channel, surroundings))
 
 
 def _calm_collector() -> None:
@@ -56,47 +66,86 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+class _Duty:
+    """A worker's service with what it has counted, and when it is to end."""
+
+    def __init__(self, settings: Settings, loop: Loop, surroundings: Surroundings) -> None:
+        self.tally = Tally()
+        ports = system_ports(surroundings.load)
+        self.service = build_service(settings, loop, self._sink, ports, surroundings.counted)
+        self.end: asyncio.Future[float | None] = loop.create_future()
+        """How long sessions may take from then on; None: as long as they like."""
+
+    def _sink(self, record: MessageRecord) -> None:
+        self.tally.add(record, time.time())
+        logs.log_message(record)
+
+    def finish(self, patience: float | None) -> None:
+        """Begin to finish, within so many seconds (None: at leisure); or shorten the time for it."""
+        if not self.end.done():
+            self.end.set_result(patience)
+        elif patience is not None:
+            self.service.loop.call_later(patience, self.service.hurry)
+
+    def act(self, message: Message) -> Message | None:
+        """Do what the parent wants, and answer what it asks."""
+        if message["do"] == "report":
+            return {"number": message["number"], "report": report(self.service, self.tally)}
+        if message["do"] == "log-level":
+            logs.set_level(message["level"])
+        elif message["do"] == "hurry":
+            self.finish(0.0)
+        return None
+
+
 async def _serve(
     settings: Settings,
     listeners: Sequence[socket.socket],
     ready: int,
     lifeline: int,
+    channel: socket.socket,
     surroundings: Surroundings,
 ) -> None:
     loop = asyncio.get_running_loop()
-    ports = system_ports(surroundings.load)
-    service = build_service(settings, loop, logs.log_message, ports, surroundings.counted)
+    assert isinstance(loop, Loop)
+    duty = _Duty(settings, loop, surroundings)
     patience = settings.manager.drain_timeout
-    finish: asyncio.Future[float | None] = loop.create_future()
-
-    def stop(patience: float | None) -> None:
-        if not finish.done():
-            finish.set_result(patience)
-
-    loop.add_signal_handler(signal.SIGTERM, stop, patience)
-    loop.add_signal_handler(signal.SIGUSR1, stop, None)
+    loop.add_signal_handler(signal.SIGTERM, duty.finish, patience)
+    loop.add_signal_handler(signal.SIGUSR1, duty.finish, None)
     for ignored in (
         signal.SIGINT,
         signal.SIGHUP,
     ):  # sent to the whole group by a terminal; the parent decides
         loop.add_signal_handler(ignored, lambda: None)
-    loop.add_reader(lifeline, stop, patience)
+    loop.add_reader(lifeline, duty.finish, patience)
+    attending = loop.create_task(_attend(channel, duty.act))
     _calm_collector()
-    service.start(listeners)
+    duty.service.start(listeners)
     os.write(ready, READY)
-    granted = await finish
+    granted = await duty.end
     loop.remove_reader(lifeline)
-    draining = loop.create_task(service.drain(granted))
+    draining = loop.create_task(duty.service.drain(granted))
     await asyncio.sleep(0)  # the sockets are closed now
     os.close(ready)
-    if granted is None:  # the first SIGTERM begins the drain time-out, the second ends it
-        loop.add_signal_handler(signal.SIGTERM, _begin_timeout, loop, service, patience)
-    else:
-        loop.add_signal_handler(signal.SIGTERM, service.hurry)
     if count := await draining:
         log.warning("%d sessions were cut off", count)
+    attending.cancel()
+    _say_farewell(channel, {"farewell": duty.tally.as_dict(), "cut_off": count})
 
 
-def _begin_timeout(loop: asyncio.AbstractEventLoop, service: Service, patience: float) -> None:
-    loop.call_later(patience, service.hurry)
-    loop.add_signal_handler(signal.SIGTERM, service.hurry)
+async def _attend(channel: socket.socket, act: Callable[[Message], Message | None]) -> None:
+    """Do what the parent says, and answer what it asks, until it is gone."""
+    loop = asyncio.get_running_loop()
+    channel.setblocking(False)
+    lines = LineReader()
+    with suppress(ConnectionError):
+        while data := await loop.sock_recv(channel, 4096):
+            for line in lines.feed(data):
+                if (answer := act(decode(line))) is not None:
+                    await loop.sock_sendall(channel, encode(answer))
+
+
+def _say_farewell(channel: socket.socket, farewell: Message) -> None:
+    channel.settimeout(_FAREWELL_WITHIN)
+    with suppress(OSError):  # the parent is gone
+        channel.sendall(encode(farewell))

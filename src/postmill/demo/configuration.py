@@ -33,6 +33,9 @@ def toml(sockets: Path, group: str = "") -> str:
         "workers = 1",
         'drain_timeout = "3s"',
         "",
+        "[control]",
+        f'socket = "unix:{sockets}/control.sock"',
+        "",
         "[log]",
         'format = "json"  # the demo reads it',
     ]

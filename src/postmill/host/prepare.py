@@ -6,6 +6,7 @@ Also what only the machine knows: whether somebody listens at Postmill's socket 
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 import socket
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import replace
 from postmill.config import Loaded
 from postmill.errors import ConfigError
 from postmill.host import adoption, backup, setup_postfix, setup_sendmail
+from postmill.host.accounts import account, obstacle
 from postmill.host.files import look
 from postmill.host.known import is_ours
 from postmill.host.milter_lists import Sorter
@@ -34,9 +36,10 @@ def for_postfix(directory: str, loaded: Loaded, wishes: setup_postfix.Wishes) ->
     )
     plan = setup_postfix.plan(postfix, texts, loaded, wishes)
     _check_adoption(plan, loaded)
-    barred = may_connect(loaded, plan.address, postfix.mail_owner, _groups_of(postfix.mail_owner))
+    own = _own_endpoint(plan.address, postfix, loaded)
+    barred = _barred(own, plan.address, postfix.mail_owner, loaded)
     plan = replace(plan, warnings=(*plan.warnings, barred)) if barred else plan
-    return _tried(plan, _own_endpoint(plan.address, postfix, loaded), "Postfix is reloaded")
+    return _tried(plan, own, "Postfix is reloaded")
 
 
 def for_sendmail(file: str, loaded: Loaded, *, adopting: bool) -> Plan:
@@ -61,6 +64,15 @@ def carry_out(plan: Plan, directory: str, look_again: Callable[[], Plan]) -> str
         backup.take_back(backup.undoing(directory, newest_only=True), directory)
         raise
     return layer
+
+
+def _barred(own: Endpoint, address: str, owner: str, loaded: Loaded) -> str:
+    """Tell what keeps Postfix from our socket: by the socket that is there, else by what it will be."""
+    user = account(owner)
+    if own.kind == "unix" and user is not None and os.path.exists(own.path):
+        found = obstacle(own.path, user)
+        return "" if found is None else f"{owner}, the user Postfix runs as, cannot reach {own}: it {found}"
+    return may_connect(loaded, address, owner, _groups_of(owner))
 
 
 def _text(path: str) -> str:

@@ -38,7 +38,9 @@ TIMEOUTS = {
 _STARTS_SERVICES = re.compile(
     r".*/(systemctl|service|rcctl|start)|(/usr)?(/local|/pkg)?(/etc)?/(init|rc)\.d/.*"
 )
-_SHOW_CONFIG = "import what `milter-manager --show-config` prints: it has the milters that were detected"
+_SHOW_CONFIG = (
+    "import what `milter-manager --show-config` prints, which has them, or let detect = true find them"
+)
 _ALWAYS_ASKED = "until then the milter is asked about all mail"
 
 

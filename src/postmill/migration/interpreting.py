@@ -80,6 +80,10 @@ class _Interpreter:
     def run(self) -> Declared:
         for file in self.texts:
             self.read(file)
+        for name in self.declared.restrictions:
+            self.declared.foreign_conditions.pop(name, None)
+        for name, place in self.declared.foreign_conditions.items():
+            self.remarks.lost(place, f'the condition "{name}"', advice.CONDITION)
         return self.declared
 
     def read(self, file: str) -> None:
@@ -270,9 +274,8 @@ class _Interpreter:
             one for one in block.statements if not (isinstance(one, Assignment) and one.name == "description")
         ]
         is_known = block.argument in conditions.NAMES or block.argument.startswith(conditions.LIST_IN_NAME)
-        if code or not (is_known or block.argument in self.declared.restrictions):
+        if code or not is_known:
             self.declared.foreign_conditions[block.argument] = self.place(block)
-            self.remarks.lost(self.place(block), f'the condition "{block.argument}"', advice.CONDITION)
 
     def restrict(self, statement: Call) -> bool:
         milters = statement.options.get("milters", list(self.declared.milters))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -17,7 +16,7 @@ from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.steps import Lost
 from postmill.net.link import ChildLink
-from postmill.net.poller import WRITE, Poller
+from postmill.net.poller import WRITE, Loop
 from postmill.net.pool import Pool
 from postmill.net.stream import new_socket
 from postmill.wire.codes import Command, Protocol, Reply
@@ -41,8 +40,7 @@ class ChildService:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
-        poller: Poller,
+        loop: Loop,
         spec: ChildSpec,
         endpoint: Endpoint,
         breaker: Breaker,
@@ -58,7 +56,7 @@ class ChildService:
         """
         self._forget = forget
         self.loop = loop
-        self.poller = poller
+        self.poller = loop.poller
         self.spec = spec
         self.endpoint = endpoint
         self.breaker = breaker
@@ -69,6 +67,8 @@ class ChildService:
         self._max_sessions = max_sessions
         self._links: set[ChildLink] = set()
         self._queued: deque[ChildLink] = deque()
+        self.last_failure: tuple[float, Lost] | None = None
+        """When it failed last, and how."""
 
     # -- opening --------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class ChildService:
             elif sock.connect_ex(address) in (0, errno.EISCONN):  # on loopback it stands already
                 link.connected(sock)
             else:
-                self.poller.register(sock.fileno(), WRITE, partial(self._established, link, sock))
+                self.poller.watch(sock.fileno(), WRITE, partial(self._established, link, sock))
         except OSError as error:
             sock.close()
             self._refused(link, error)
@@ -136,7 +136,7 @@ class ChildService:
             link.connected(sock)
 
     def _established(self, link: ChildLink, sock: socket.socket, _events: int) -> None:
-        self.poller.unregister(sock.fileno())
+        self.poller.unwatch(sock.fileno())
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if link.failed is not None or link not in self._links:
             sock.close()
@@ -167,7 +167,9 @@ class ChildService:
         if lost is None or lost.kind in ("config", "breaker", "busy", "spool"):
             return
         was_open = self.breaker.is_open
-        self.breaker.failed(self.now())
+        now = self.now()
+        self.last_failure = now, lost
+        self.breaker.failed(now)
         if self.breaker.is_open and not was_open:
             log.error("%s: left alone for now after repeated failures: %s", self.spec.name, lost.text)
 
@@ -212,8 +214,13 @@ class ChildService:
 
     @property
     def links(self) -> int:
-        """How many links are in use."""
+        """How many links are in use, those included that wait for their turn."""
         return len(self._links)
+
+    @property
+    def queued(self) -> int:
+        """How many links wait until the child has fewer sessions than its bound."""
+        return len(self._queued)
 
 
 def _forgets_nothing(answer: OptNeg) -> bool:

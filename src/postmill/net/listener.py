@@ -18,13 +18,16 @@ from postmill.wire.endpoint import Endpoint
 BACKLOG = 4096
 
 
-def bind(endpoint: Endpoint, mode: int, group: str) -> socket.socket:
+def bind(endpoint: Endpoint, mode: int, group: str, table: str = "manager") -> socket.socket:
     """Return a listening, non-blocking, inheritable socket for ``endpoint``.
 
-    ``mode`` and ``group`` (a name, a number or "") are those of a unix socket. Raises UnavailableError.
+    ``mode`` and ``group`` (a name, a number or "") are those of a unix socket; ``table`` of the configuration
+    has them. Raises UnavailableError.
     """
     try:
-        sock = _bind_unix(endpoint.path, mode, group) if endpoint.kind == "unix" else _bind_inet(endpoint)
+        sock = (
+            _bind_unix(endpoint.path, mode, group, table) if endpoint.kind == "unix" else _bind_inet(endpoint)
+        )
     except OSError as error:
         raise UnavailableError(f"cannot listen on {endpoint}: {error.strerror or error}") from error
     sock.setblocking(False)
@@ -48,7 +51,7 @@ def _bind_inet(endpoint: Endpoint) -> socket.socket:
     return sock
 
 
-def _bind_unix(path: str, mode: int, group: str) -> socket.socket:
+def _bind_unix(path: str, mode: int, group: str, table: str) -> socket.socket:
     _refuse_if_taken(path)
     temporary = f"{path}.{os.getpid()}"
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -61,7 +64,7 @@ def _bind_unix(path: str, mode: int, group: str) -> socket.socket:
         finally:
             os.umask(previous)
         if group:
-            os.chown(temporary, -1, _group_id(group))
+            os.chown(temporary, -1, _group_id(group, table))
         os.chmod(temporary, mode)
         sock.listen(BACKLOG)
         os.rename(temporary, path)
@@ -73,14 +76,14 @@ def _bind_unix(path: str, mode: int, group: str) -> socket.socket:
     return sock
 
 
-def _group_id(group: str) -> int:
+def _group_id(group: str, table: str) -> int:
     if group.isdigit():
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         raise UnavailableError(
-            f"there is no group {group!r} for the socket; create it or change manager.socket_group"
+            f"there is no group {group!r} for the socket; create it or change {table}.socket_group"
         ) from None
 
 
@@ -102,6 +105,14 @@ def _refuse_if_taken(path: str) -> None:
         except OSError:
             return
     raise UnavailableError(f"cannot listen on {path}: another process listens there; stop it first")
+
+
+def endpoint_of(sock: socket.socket) -> Endpoint:
+    """Return where a socket listens that somebody else has opened."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return Endpoint("unix", path=name if isinstance(name, str) else os.fsdecode(name))
+    return Endpoint("inet6" if sock.family == socket.AF_INET6 else "inet", host=name[0], port=name[1])
 
 
 def remove(sock: socket.socket, endpoint: Endpoint, inode: int) -> None:

@@ -1,43 +1,53 @@
-"""Readiness of many sockets for the price of one on the event loop.
+"""The event loop: asyncio's own, on top of a selector that serves the sockets of milters by itself.
 
-``loop.add_reader`` of uvloop costs seven system calls for every socket that comes and goes. Here all sockets
-are in one epoll set of our own, which alone is registered with the loop; one comes in with a single call
-and leaves by being closed.
+What is watched here is called back from within ``select``, which hands over to asyncio only when asyncio has
+something to do: a timer is due, a callback was scheduled, a descriptor of asyncio's own is ready. So a packet
+costs one ``epoll_wait`` and one call. With uvloop, and an epoll set of ours hung into its own, it was two of
+each, and a new connection woke every worker: EPOLLEXCLUSIVE holds only for the set that is waited on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from selectors import BaseSelector, EpollSelector, SelectorKey
+from time import monotonic
+from typing import Any, TypeVarTuple
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
+ACCEPT = select.EPOLLIN | select.EPOLLEXCLUSIVE
+"""For a listening socket: one of the processes that wait for it is woken, not all of them."""
 _AT_ONCE = 256
+Ts = TypeVarTuple("Ts")
 
 
-class Poller:
-    """Calls back with the ready events of each registered file descriptor."""
+class Poller(BaseSelector):
+    """Calls back with the ready events of each watched file descriptor; the rest is for asyncio."""
 
-    __slots__ = ("_callbacks", "_epoll", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hang into ``loop``."""
-        self._loop = loop
+    def __init__(self) -> None:
+        """Watch nothing yet."""
         self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
-        loop.add_reader(self._epoll.fileno(), self._ready)
+        self._callbacks: dict[int, Callable[[int], object]] = {}
+        self._of_asyncio = EpollSelector()
+        self._epoll.register(self._of_asyncio.fileno(), READ)
+        self.stirred = False
+        """Whether asyncio was given something to do, so that it must have its turn."""
 
-    def register(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+    # -- for sockets ----------------------------------------------------------------------------------
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], object]) -> None:
         """Call ``callback(events)`` whenever ``fd`` is ready for one of ``events``, or in trouble."""
         self._callbacks[fd] = callback
         self._epoll.register(fd, events)
 
-    def modify(self, fd: int, events: int) -> None:
+    def change(self, fd: int, events: int) -> None:
         """Wait for other events; 0 waits for trouble only."""
         self._epoll.modify(fd, events)
 
-    def unregister(self, fd: int) -> None:
+    def unwatch(self, fd: int) -> None:
         """Wait for ``fd`` no more, which stays open."""
         del self._callbacks[fd]
         self._epoll.unregister(fd)
@@ -46,14 +56,69 @@ class Poller:
         """Take note that ``fd`` is about to be closed, which takes it out of the set as well."""
         self._callbacks.pop(fd, None)
 
+    # -- for asyncio ----------------------------------------------------------------------------------
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        """Serve sockets until asyncio has something to do, or for ``timeout`` seconds."""
+        until = None if timeout is None else monotonic() + timeout
+        self.stirred = False
+        while True:
+            if self._serve(timeout):
+                return self._of_asyncio.select(0)
+            if until is not None:
+                timeout = until - monotonic()
+            if self.stirred or (timeout is not None and timeout <= 0):
+                return []
+
+    def _serve(self, timeout: float | None) -> bool:
+        """Wait once, call back, and tell whether a descriptor of asyncio is ready."""
+        callbacks = self._callbacks
+        for_asyncio = False
+        for fd, events in self._epoll.poll(timeout, _AT_ONCE):
+            callback = callbacks.get(fd)
+            if callback is not None:
+                callback(events)
+            elif fd == self._of_asyncio.fileno():
+                for_asyncio = True
+            # else another callback of this round closed it
+        return for_asyncio
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        """Watch something for asyncio."""
+        return self._of_asyncio.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> SelectorKey:
+        """Watch it no more."""
+        return self._of_asyncio.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, SelectorKey]:
+        """Return what asyncio watches."""
+        return self._of_asyncio.get_map()
+
     def close(self) -> None:
-        """Leave the loop."""
-        self._loop.remove_reader(self._epoll.fileno())
+        """Give the descriptors back."""
+        self._of_asyncio.close()
         self._epoll.close()
 
-    def _ready(self) -> None:
-        callbacks = self._callbacks
-        for fd, events in self._epoll.poll(0, _AT_ONCE):
-            callback = callbacks.get(fd)
-            if callback is not None:  # else another callback of this round closed it
-                callback(events)
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop with a ``Poller``, which it interrupts when it has something to do itself."""
+
+    def __init__(self) -> None:
+        """Be ready to run."""
+        self.poller = Poller()
+        super().__init__(self.poller)
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Schedule a callback for the next round."""
+        self.poller.stirred = True
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Schedule a callback for a time; the time until the next one may be shorter now."""
+        self.poller.stirred = True
+        return super().call_at(when, callback, *args, context=context)

@@ -28,7 +28,7 @@ log = logging.getLogger("postmill.child")
 
 QUIT_NC = frame(Command.QUIT_NC)
 _QUIT = frame(Command.QUIT)
-_UNTRIED, _TRYING, _PROVEN, _REFUSED = range(4)
+_UNTRIED, _TRYING, _PROVEN, _REFUSED = "untried", "trying", "proven", "refused"
 
 
 class Pool:
@@ -44,8 +44,15 @@ class Pool:
         self._settling: set[ChildLink] = set()
         """Links that were told UNKNOWN and have not answered yet."""
         self._trust = _UNTRIED
+        self.why = ""
+        """Why no link is kept, when the child proved not to be able to do it."""
 
     # -- whether the child can do it ------------------------------------------------------------------
+
+    @property
+    def trust(self) -> str:
+        """Whether the child can do it: untried, trying, proven, or refused."""
+        return self._trust
 
     @property
     def wants_trial(self) -> bool:
@@ -79,7 +86,7 @@ class Pool:
 
     def distrust(self, why: str) -> None:
         """Keep no link of this child any more."""
-        self._trust = _REFUSED
+        self._trust, self.why = _REFUSED, why
         log.warning("%s: does not honour QUIT_NC, its links are not kept: %s", self._name, why)
         self.clear()
 

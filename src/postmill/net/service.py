@@ -16,7 +16,7 @@ from postmill.chain.state import NO_PORTS, Plan, Ports
 from postmill.mail.body import Body
 from postmill.net.children import ChildService
 from postmill.net.link import ChildLink
-from postmill.net.poller import READ, Poller
+from postmill.net.poller import ACCEPT, Loop
 from postmill.net.upstream import MtaConnection
 
 log = logging.getLogger("postmill.net")
@@ -32,7 +32,7 @@ class Service:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        loop: Loop,
         plan: Plan,
         *,
         new_observer: Callable[[], Observer],
@@ -45,7 +45,7 @@ class Service:
     ) -> None:
         """Be ready; ``children`` must be filled in before the first MTA is accepted."""
         self.loop = loop
-        self.poller = Poller(loop)
+        self.poller = loop.poller
         self.plan = plan
         self.now: Callable[[], float] = monotonic
         self.negotiations = Negotiations()
@@ -63,6 +63,7 @@ class Service:
         self._listeners: list[socket.socket] = []
         self._accepting = False
         self._drained: asyncio.Future[None] | None = None
+        self._hurried = False
         self._timer: asyncio.TimerHandle | None = None
 
     # -- accepting ------------------------------------------------------------------------------------
@@ -79,11 +80,11 @@ class Service:
         self._accepting = on
         for sock in self._listeners:
             if on:
-                self.poller.register(sock.fileno(), READ, partial(self._accept, sock))
+                self.poller.watch(sock.fileno(), ACCEPT, partial(self._accept, sock))
             else:
-                self.poller.unregister(sock.fileno())
+                self.poller.unwatch(sock.fileno())
 
-    def _accept(self, listener: socket.socket, _events: int) -> None:
+    def _accept(self, listener: socket.socket, _events: int = 0) -> None:
         for _ in range(_ACCEPT_AT_ONCE):
             if len(self.connections) >= self._max_connections:
                 log.warning("%d connections: no more are taken for now", len(self.connections))
@@ -123,6 +124,9 @@ class Service:
 
     def _tick(self) -> None:
         """Look after deadlines, signs of life and idle links."""
+        for sock in self._listeners:
+            if self._accepting:  # the one that was woken for a new connection may have been stopped since
+                self._accept(sock)
         now = self.now()
         self._counted(len(self.connections))
         for link in [link for link in self.links if link.deadline <= now]:
@@ -145,7 +149,7 @@ class Service:
         for sock in self._listeners:
             sock.close()
         self._drained = self.loop.create_future()
-        if not self.connections:
+        if not self.connections or self._hurried:
             self._drained.set_result(None)
         await asyncio.wait([self._drained], timeout=patience)
         self._drained.cancel()
@@ -157,10 +161,10 @@ class Service:
                 child.pool.clear()
         if self._timer is not None:
             self._timer.cancel()
-        self.poller.close()
         return len(rest)
 
     def hurry(self) -> None:
-        """End a drain under way: cut off what is left."""
+        """End a drain, under way or about to begin: cut off what is left."""
+        self._hurried = True
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)

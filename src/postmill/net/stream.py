@@ -39,7 +39,7 @@ class Stream:
         self.open = True
         self.on_data = on_data
         self.on_end = on_end
-        poller.register(self._fd, READ, self._ready)
+        poller.watch(self._fd, READ, self._ready)
 
     def ask_quick_ack(self) -> None:
         """Acknowledge every segment at once; Sendmail's writes wait for it (protocol §8)."""
@@ -92,7 +92,7 @@ class Stream:
         self._sock.close()
 
     def _wait(self) -> None:
-        self._poller.modify(self._fd, (0 if self._paused else READ) | (0 if self._out is None else WRITE))
+        self._poller.change(self._fd, (0 if self._paused else READ) | (0 if self._out is None else WRITE))
 
     def _ready(self, events: int) -> None:
         if events & WRITE and self._out is not None:

@@ -1,10 +1,22 @@
 """The record of a message as a value, and the folding of the brain's notes into it.
 
-Everything that looks at mail (log line, later metrics, history, dashboard) reads this record; nothing else
-counts anything. What becomes of a finished record is decided by whoever hands in the sink.
+Everything that looks at mail (log line, later metrics, history, dashboard) reads this record; ``tally``
+counts what records say, and nothing else counts anything. What becomes of a finished record is decided by
+whoever hands in the sink.
 """
 
 from postmill.record.recorder import Recorder
+from postmill.record.tally import ChildTally, Tally, percentile
 from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
-__all__ = ["Answer", "ChildRecord", "Decision", "MessageRecord", "Recipient", "Recorder"]
+__all__ = [
+    "Answer",
+    "ChildRecord",
+    "ChildTally",
+    "Decision",
+    "MessageRecord",
+    "Recipient",
+    "Recorder",
+    "Tally",
+    "percentile",
+]

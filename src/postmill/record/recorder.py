@@ -56,6 +56,7 @@ class Recorder:
         "_session",
         "_sink",
         "_started",
+        "_told",
     )
 
     def __init__(
@@ -73,6 +74,8 @@ class Recorder:
         self._name = self._address = self._helo = b""
         self._connection: list[Note] = []
         """What was said before there was a message; it belongs to every message of the connection."""
+        self._told = 0
+        """How many of these an earlier record has."""
         self._connection_decisions: list[tuple[str, Decision]] = []
         self._decision: tuple[int, Verdict] | None = None
         self._forget()
@@ -191,6 +194,9 @@ class Recorder:
         if self._decisions or self._connection_decisions:  # who was left out stands where it would have been
             known = record.children
             record.children = {name: known.pop(name) for name in self._order if name in known} | known
+        for name, *_ in self._connection[: self._told]:
+            record.children[name].repeated += 1
+        self._told = len(self._connection)
         for name, edits in self._edits:
             counts = record.children[name].edits
             for letter, _ in edits:

@@ -56,6 +56,8 @@ class ChildRecord:
     """Kind of edit to how many took effect."""
     evaluated: bool = False
     """Its verdicts and edits were recorded, not applied."""
+    repeated: int = 0
+    """How many of the answers, the first ones, stand in an earlier record of the same connection, too."""
     conditions: dict[str, Decision] = field(default_factory=dict)
     """What was decided about asking it, by the condition's name."""
 

@@ -87,8 +87,9 @@ class PaperMachine:
 
     def link(self, path: str) -> str | None:
         """See ``Host``."""
-        real = resolve(posixpath.dirname(path), self._link)
-        return None if real is None else self._link(posixpath.join(real, posixpath.basename(path)))
+        folder, name = posixpath.split(path.rstrip("/"))
+        real = resolve(folder, self._link)
+        return None if real is None else self._link(posixpath.join(real, name))
 
     def status(self, path: str) -> Status | None:
         """See ``Host``."""

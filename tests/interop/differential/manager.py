@@ -129,6 +129,8 @@ def configuration(profile: Profile, listen: Path, base: Path) -> str:
         "workers = 1",
         f'ask = "{profile.manager.ask}"',
         f"same_as_postfix = [{same}]",
+        "[control]",
+        'socket = ""',
     ]
     for number, (on_error, absent) in enumerate(profile.fates, 1):
         limits = profile.postfix

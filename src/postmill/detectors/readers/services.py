@@ -26,6 +26,8 @@ RC_EXAMPLES = "/usr/pkg/share/examples/rc.d"
 """Where pkgsrc puts scripts that nobody has copied into place yet."""
 _INIT_D = ("/etc/init.d", "/etc/rc.d/init.d")
 _RC_FOLDERS = ("/etc/rc{}.d", "/etc/rc.d/rc{}.d")
+_PROGRAM_FOLDERS = {"bin", "sbin", "libexec"}
+"""Where programs are: ``/run/opendkim`` in an init script is a directory that it makes."""
 _YES = {"yes", "true", "on", "1"}
 
 
@@ -166,7 +168,8 @@ def launch(service: Service, programs: Sequence[str]) -> tuple[str, Words] | Non
     """
     for words in service.commands:
         for at, word in enumerate(words):
-            if posixpath.basename(word.text) in programs and ("/" in word.text or at == 0):
+            folder, name = posixpath.split(word.text)
+            if name in programs and (at == 0 or posixpath.basename(folder) in _PROGRAM_FOLDERS):
                 return word.text, _arguments(words, at)
     return None
 

@@ -72,7 +72,6 @@ class Trace:
     is_started: bool = False
     """Whether its service is seen to start the program."""
     arguments: Words = ()
-    package: str = ""
 
     @property
     def variables(self) -> Mapping[str, Value]:
@@ -124,15 +123,15 @@ class Trace:
 
     def _wrapped(self) -> tuple[str, ...]:
         """Say what is started in the place of the program, so that its options cannot be seen."""
-        if not self.service.is_unit or not self.service.commands or self.is_started:
+        other = _stand_in(self.service)
+        if not other or self.is_started:
             return ()
-        other = self.service.commands[0][0].text
         return (f"{self.service.file} starts {other}; options that it adds are not seen",)
 
     def _unused(self) -> str:
         """Say why the machine does not start it; empty if it does."""
         if not self.installed:
-            purge = f" (apt purge {self.package})" if left_behind(self.host, self.package) else ""
+            purge = f" (apt purge {self.name})" if left_behind(self.host, self.name) else ""
             return f"removed: {self.program} is not there, but {self.service.file} still is{purge}"
         if self.service.state is not State.ENABLED:
             return self.service.because
@@ -145,12 +144,11 @@ def trace(
     name: str,
     services: Sequence[str] = (),
     programs: Sequence[str] = (),
-    package: str = "",
 ) -> Trace | None:
     """Look for a milter: None where neither its program nor anything that starts it is there.
 
     ``services`` are the names of units or scripts, ``programs`` those of its program without a directory;
-    both are the milter's own unless given, as is its package for dpkg.
+    both are the milter's own unless given.
     """
     services, programs = services or (name,), programs or (name,)
     service = find_service(host, platform, services)
@@ -159,9 +157,9 @@ def trace(
     if service is None and not there:
         return None
     found = launch(service, programs) if service is not None else None
-    program, arguments = found or (there or paths[0], ())
+    program, arguments = found or ("", ())
     if not program.startswith("/"):
-        program = there or paths[0]
+        program = there or _stand_in(service) or paths[0]
     is_used = service is not None and service.state is State.ENABLED and host.is_executable(program)
     return Trace(
         host if is_used else _Forgiving(host),
@@ -171,8 +169,14 @@ def trace(
         program,
         found is not None,
         arguments,
-        package or name,
     )
+
+
+def _stand_in(service: Service | None) -> str:
+    """Return what a unit starts in the place of the milter itself, such as a program that runs containers."""
+    if service is None or not service.is_unit or not service.commands:
+        return ""
+    return service.commands[0][0].text
 
 
 def trace_of(found: Trace, service: Service) -> Trace:

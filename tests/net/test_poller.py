@@ -1,0 +1,160 @@
+"""The loop serves watched sockets by itself, and gives asyncio its turn whenever asyncio has something to do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+
+import pytest
+
+from postmill.net.poller import ACCEPT, READ, WRITE, Loop
+
+Pair = tuple[socket.socket, socket.socket]
+LONG = 60.0
+"""Seconds that no test waits for: what comes sooner came because the loop was interrupted."""
+
+
+@pytest.fixture
+def loop() -> Generator[Loop, None, None]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def pair() -> Generator[Pair, None, None]:
+    here, there = socket.socketpair()
+    here.setblocking(False)
+    with here, there:
+        yield here, there
+
+
+def run(loop: Loop, future: asyncio.Future[object]) -> object:
+    return loop.run_until_complete(asyncio.wait_for(future, LONG))
+
+
+def when_ready(loop: Loop, sock: socket.socket, act: Callable[[bytes], object]) -> None:
+    loop.poller.watch(sock.fileno(), READ, lambda _events: act(sock.recv(100)))
+
+
+def test_a_future_that_a_socket_callback_sets_is_seen_at_once(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    future = loop.create_future()
+    when_ready(loop, here, future.set_result)
+    there.send(b"hello")
+    assert run(loop, future) == b"hello"
+
+
+def test_a_timer_set_by_a_socket_callback_is_not_slept_through(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    future = loop.create_future()
+    when_ready(loop, here, lambda data: loop.call_later(0.01, future.set_result, data))
+    there.send(b"hello")
+    assert run(loop, future) == b"hello"
+
+
+def test_timers_have_their_turn_while_sockets_are_busy(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    rounds = 0
+
+    def again(_events: int) -> None:
+        nonlocal rounds
+        rounds += 1  # nothing is read, so the socket stays ready
+
+    loop.poller.watch(here.fileno(), READ, again)
+    there.send(b"x")
+    future = loop.create_future()
+    loop.call_later(0.05, future.set_result, None)
+    run(loop, future)
+    assert rounds > 1
+
+
+def test_another_thread_and_a_reader_of_asyncio_interrupt(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    future = loop.create_future()
+
+    def read() -> None:
+        future.set_result(here.recv(100))
+        loop.remove_reader(here)
+
+    loop.add_reader(here, read)
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(there.send, b"hello"))
+    loop.call_later(0.01, thread.start)
+    assert run(loop, future) == b"hello"
+    thread.join()
+
+
+def test_a_socket_forgotten_in_the_same_round_is_not_called(loop: Loop) -> None:
+    pairs = [socket.socketpair() for _ in range(2)]
+    called: list[int] = []
+
+    def close_the_other(number: int, _events: int) -> None:
+        called.append(number)
+        for sock in pairs[1 - number]:
+            loop.poller.forget(sock.fileno())
+            sock.close()
+
+    for number, (here, there) in enumerate(pairs):
+        loop.poller.watch(here.fileno(), READ, partial(close_the_other, number))
+        there.send(b"x")
+    assert loop.poller.select(0) == []
+    assert len(called) == 1
+    for sock in pairs[called[0]]:
+        sock.close()
+
+
+def test_events_can_be_changed_and_given_up(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    seen: list[int] = []
+    poller = loop.poller
+    poller.watch(here.fileno(), WRITE, seen.append)
+    poller.select(0)
+    poller.change(here.fileno(), READ)
+    poller.select(0)
+    there.send(b"x")
+    poller.select(0)
+    poller.unwatch(here.fileno())
+    poller.select(0)
+    assert seen == [WRITE, READ]
+
+
+def test_select_waits_no_longer_than_told(loop: Loop) -> None:
+    began = monotonic()
+    assert loop.poller.select(0.02) == []
+    assert monotonic() - began >= 0.02
+
+
+def test_a_new_connection_reaches_one_of_those_who_wait() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        accepted: list[socket.socket] = []
+        done = threading.Event()
+
+        def accept(_events: int) -> None:
+            with suppress(BlockingIOError):
+                accepted.append(listener.accept()[0])
+                done.set()
+
+        loops = [Loop(), Loop()]
+        threads = []
+        for loop in loops:
+            loop.poller.watch(listener.fileno(), ACCEPT, accept)
+            threads.append(threading.Thread(target=loop.run_forever))
+        for thread in threads:
+            thread.start()
+        for _ in range(3):
+            done.clear()
+            with socket.create_connection(listener.getsockname()):
+                assert done.wait(LONG)
+        for loop, thread in zip(loops, threads, strict=True):
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+        assert len(accepted) == 3
+        for sock in accepted:
+            sock.close()
