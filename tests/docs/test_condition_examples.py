@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from postmill.daemon.configuration import load_configuration
+from tests.docs.worked_example import ROOT, add_files, lint, run
 
-ROOT = Path(__file__).parents[2]
 OWN = (ROOT / "docs" / "conditions.md").read_text()
 ADDING = (ROOT / "docs" / "contribute" / "condition.md").read_text()
-COPIED = (
-    "src",
-    "tests/__init__.py",
-    "tests/conftest.py",
-    "tests/conditions",
-    "tests/net",
-    "docs",
-    "pyproject.toml",
-)
 
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-
-
-def run(folder: Path, *arguments: str) -> str:
-    """Run Python in a folder; the code is that of its ``src``, if it has one."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_an_own_condition_is_loaded_and_tested_as_shown(tmp_path: Path) -> None:
@@ -58,19 +30,8 @@ def test_an_own_condition_is_loaded_and_tested_as_shown(tmp_path: Path) -> None:
 
 
 def test_a_condition_is_added_by_one_file_and_one_test(tmp_path: Path) -> None:
-    for name in COPIED:
-        target = tmp_path / name
-        target.parent.mkdir(exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, target)
-    files = re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)^```", ADDING, re.MULTILINE | re.DOTALL)
-    assert [name for name, _ in files] == [
-        "src/postmill/conditions/encrypted.py",
-        "tests/conditions/test_encrypted.py",
-    ]
-    for name, text in files:
-        assert not (tmp_path / name).exists()
-        (tmp_path / name).write_text(text)
+    files = add_files(ADDING, tmp_path, "tests/conditions", "tests/net")
+    assert files == ["src/postmill/conditions/encrypted.py", "tests/conditions/test_encrypted.py"]
     command = re.findall(r"^\.venv/bin/python (-m pytest [^#]*?) *#", ADDING, re.MULTILINE)[0].split()
     told = run(tmp_path, *command, "-p", "no:cacheprovider", "-v")
     assert "test_encrypted.py::test_without_tls PASSED" in told
@@ -79,5 +40,4 @@ def test_a_condition_is_added_by_one_file_and_one_test(tmp_path: Path) -> None:
     )
     run(tmp_path, "docs/generate.py")
     assert "## `encrypted`\n" in (tmp_path / "docs" / "reference" / "conditions.md").read_text()
-    run(tmp_path, "-m", "ruff", "check", "--quiet", *(name for name, _ in files))
-    run(tmp_path, "-m", "ruff", "format", "--check", "--quiet", *(name for name, _ in files))
+    lint(tmp_path, files)

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
-from tests.docs.test_condition_examples import ROOT, run
+from tests.docs.worked_example import ROOT, add_files, lint, run
 
 PAGE = (ROOT / "docs" / "contribute" / "detector.md").read_text()
-COPIED = (
-    *("src", "docs", "pyproject.toml"),
-    *("tests/__init__.py", "tests/conftest.py", "tests/detectors", "tests/stack", "tests/interop"),
-)
 
 
 def test_a_detector_is_added_by_one_file_and_one_test(tmp_path: Path) -> None:
-    for name in COPIED:
-        target = tmp_path / name
-        target.parent.mkdir(exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, target)
-    files = re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert [name for name, _ in files] == [
-        "src/postmill/detectors/smf_spf.py",
-        "tests/detectors/test_smf_spf.py",
-    ]
-    for name, text in files:
-        assert not (tmp_path / name).exists()
-        (tmp_path / name).write_text(text)
+    files = add_files(PAGE, tmp_path, "tests/detectors", "tests/stack", "tests/interop")
+    assert files == ["src/postmill/detectors/smf_spf.py", "tests/detectors/test_smf_spf.py"]
     command = re.findall(r"^\.venv/bin/python (-m pytest \S+) -k \"(.*?)\" *#", PAGE, re.MULTILINE)[0]
     told = run(tmp_path, *command[0].split(), "-k", command[1], "-p", "no:cacheprovider", "-v")
     assert "test_smf_spf.py::test_its_configuration_decides[" in told
@@ -40,5 +24,4 @@ def test_a_detector_is_added_by_one_file_and_one_test(tmp_path: Path) -> None:
     run(tmp_path, "docs/generate.py")
     reference = (tmp_path / "docs" / "reference" / "detectors.md").read_text()
     assert "| 340 | [smf-spf](#smf-spf) | remote-network, unauthenticated, no-stress |\n" in reference
-    run(tmp_path, "-m", "ruff", "check", "--quiet", *(name for name, _ in files))
-    run(tmp_path, "-m", "ruff", "format", "--check", "--quiet", *(name for name, _ in files))
+    lint(tmp_path, files)

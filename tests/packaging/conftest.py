@@ -15,6 +15,8 @@ from tests.stack.container import Container
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "packaging" / "build-deb"
+MISSING = 3
+"""Its status where the packages are not installed that it needs."""
 
 
 def build(target: Path, **variables: str) -> Path:
@@ -28,6 +30,8 @@ def build(target: Path, **variables: str) -> Path:
         timeout=600,
         check=False,
     )
+    if done.returncode == MISSING:
+        pytest.skip(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
     assert tree_state() == before
     return Path(done.stdout.strip())

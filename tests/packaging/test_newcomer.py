@@ -80,7 +80,7 @@ def test_each_milter_is_found_as_systemd_runs_it(machine: Container) -> None:
     assert rows["opendkim"]["socket"] == "unix:/run/opendkim/opendkim.sock"
     assert rows["spamass-milter"]["socket"] == "unix:/var/spool/postfix/spamass/spamass.sock"
     for name in ("opendkim", "spamass-milter"):
-        assert rows[name]["state"] == machine.systemctl("is-enabled", name) == "enabled"
+        assert rows[name]["state"] == machine.systemctl("is-enabled", name).split()[0] == "enabled"
         assert machine.path(rows[name]["socket"].removeprefix("unix:")).is_socket()
     assert in_use(machine) == ["spamass-milter", "opendkim"]
 

@@ -170,7 +170,7 @@ def test_a_restart_lets_sessions_finish_and_others_wait(host: MailHost, machine:
 
 
 def test_the_socket_can_be_changed(host: MailHost, machine: Container) -> None:
-    """As docs/install.md has it: one more by a drop-in, or none of systemd's."""
+    """As docs/install.md has it: one more by a drop-in, none of systemd's, or none at all."""
     machine.write(
         "/etc/systemd/system/postmill.socket.d/override.conf", "[Socket]\nListenStream=127.0.0.1:8890\n"
     )
@@ -186,6 +186,10 @@ def test_the_socket_can_be_changed(host: MailHost, machine: Container) -> None:
     assert machine.path("/run/postmill/postmill.sock").is_socket()
     machine.systemctl("unmask", "postmill.socket")
     machine.systemctl("restart", "postmill")
+    machine.systemctl("stop", "postmill.socket")
+    assert machine.systemctl("is-active", "postmill.service", check=False) == "inactive"
+    assert host.send()[0] == 451
+    machine.systemctl("start", "postmill")
     assert_postfix_may_connect(machine)
     assert host.send()[0] == 250
 

@@ -13,15 +13,18 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.interop.postfix import public_directory, wait_until
+from tests.interop.postfix import wait_until
 
 PROGRAMS = ("systemd-nspawn", "mmdebstrap", "nsenter", "unshare", "apt-config")
 BOOT_TIMEOUT = 180
+ROOM = 1 << 30
+"""More than what a container writes."""
 _POWER_OFF = signal.SIGRTMIN + 4  # systemd(1): as `systemctl poweroff`
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -50,14 +53,18 @@ def missing() -> str:
         return "only root can start containers"
     path = _ENVIRONMENT["PATH"]
     absent = [program for program in PROGRAMS if not shutil.which(program, path=path)]
-    return f"not installed (run tests/stack/install.sh): {', '.join(absent)}" if absent else ""
+    if absent:
+        return f"not installed (run tests/stack/install.sh): {', '.join(absent)}"
+    if not all(os.access(group, os.W_OK) for group in _our_groups()):
+        return "no right to make control groups"
+    return ""
 
 
 class Container:
     """One container; a context manager that boots it and takes it away."""
 
     def __init__(self, tree: Path) -> None:
-        self.directory = public_directory("pm-container-")
+        self.directory = _directory()
         self._tree = tree
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._init = 0
@@ -262,6 +269,15 @@ class Container:
         self.run(["journalctl", "--sync"])
         output = self.run(["journalctl", "--output=json", "--no-pager", *arguments]).stdout
         return [json.loads(line) for line in output.splitlines()]
+
+
+def _directory() -> Path:
+    """A new directory in memory, where Postfix need not wait for a disk, or on disk when memory is short."""
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    path = Path(tempfile.mkdtemp(prefix="pm-container-", dir=memory if roomy else None))
+    path.chmod(0o755)
+    return path
 
 
 def _our_groups() -> Iterator[Path]:

@@ -78,14 +78,19 @@ def this_release() -> str:
 def _make(place: Path, release: str, packages: list[str], hooks: Sequence[str]) -> None:
     fresh, log = place.with_suffix(".new"), place.with_suffix(".log")
     shutil.rmtree(fresh, ignore_errors=True)
-    command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"]
+    servers = sources(release)
+    if not servers:
+        raise RuntimeError("apt on this machine reads no packages of Debian (sources.list(5))")
+    # What it mounts must not outlive it: the tree is removed when it fails.
+    command = ["unshare", "--mount", "--propagation", "private"]
+    command += ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"]
     command += [f"--include={','.join(packages)}", "--dpkgopt=force-unsafe-io"]
     command += [
         "--skip=cleanup/reproducible"
     ]  # it would make each boot the first one, which enables all services
     command += [f"--aptopt={setting}" for setting in ('Apt::Install-Recommends "false"', *_apt_settings())]
     command += [f'--customize-hook=chroot "$1" sh -c {shlex.quote(hook)}' for hook in (IDENTITY, *hooks)]
-    command += [release, str(fresh), *sources(release)]
+    command += [release, str(fresh), *servers]
     try:
         with log.open("wb") as output:
             subprocess.run(

@@ -16,9 +16,10 @@
 set -euo pipefail
 
 PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
+# gpg-agent: lintian brings gpg, and where that is, spamassassin's installation wants the agent, too.
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
   clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
-  util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian"
+  util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent"
 TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
 PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
 OLD_RELEASE=bullseye

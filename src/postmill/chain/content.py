@@ -133,7 +133,8 @@ def _begin(state: State, message: Message, child: Child) -> Chain[Verdict | None
 
 def _take_in(state: State, message: Message, child: Child, outcome: Outcome) -> Chain[Verdict | None]:
     """Judge one outcome and keep the child's edits if they are to take effect."""
-    verdict = yield from judge(state, child, _STAGE, outcome)
+    judging = judge(state, child, _STAGE, outcome)
+    verdict = None if judging is None else (yield from judging)
     if isinstance(outcome, Answered):
         child.in_message = outcome.letter == Reply.CONTINUE and outcome.stage != _STAGE  # held before its end
         child.reusable = outcome.stage == _STAGE and not outcome.closing

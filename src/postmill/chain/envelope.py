@@ -13,14 +13,15 @@ from postmill.chain.child import OUT_OF_MESSAGE, Child
 from postmill.chain.conditions import decide
 from postmill.chain.event import Event
 from postmill.chain.judgement import judge, sticky_at
-from postmill.chain.links import behind, call_off, catch_up, greet, greeted, mark, prepare, tell, wants
+from postmill.chain.links import behind, call_off, catch_up, greet, greeted, question, tell, wants
 from postmill.chain.state import State
 from postmill.chain.steps import CONTINUE, Ask, Await, Chain, CloseChild, Verdict
-from postmill.chain.talks import EventTalk, NegotiateTalk
+from postmill.chain.talks import NegotiateTalk
 from postmill.wire.codes import Command, Reply
 
-_CONNECTION_EVENTS = (Command.CONNECT, Command.HELO)
-_IN_TURN = (Command.RCPT, Command.UNKNOWN)
+_CONNECT, _UNKNOWN = int(Command.CONNECT), int(Command.UNKNOWN)
+_CONNECTION_EVENTS = frozenset((Command.CONNECT, Command.HELO))
+_IN_TURN = frozenset((Command.RCPT, Command.UNKNOWN))
 _NOBODY: Mapping[Child, NegotiateTalk] = {}
 
 
@@ -38,7 +39,7 @@ def run_event(state: State, event: Event) -> Chain[Verdict]:
         return CONTINUE  # the MTA refuses this recipient whatever is said (protocol §6.5)
     if verdict is not None:
         return verdict
-    if event.letter != Command.UNKNOWN and state.all_out(event.letter in _CONNECTION_EVENTS):
+    if event.letter != _UNKNOWN and state.all_out(event.letter in _CONNECTION_EVENTS):
         return Verdict(Reply.ACCEPT)
     return CONTINUE
 
@@ -89,20 +90,10 @@ def _ask_at_once(state: State, candidates: Sequence[Child], event: Event) -> Cha
             verdict = sticky_at(child, event.letter)
         if verdict is not None:
             break
-        if child.state < OUT_OF_MESSAGE and (yield from _ask(state, child, event)):
+        if child.state < OUT_OF_MESSAGE and (ask := question(state, child, event)) is not None:
+            yield ask
             asked.append(child)
     return (yield from _first_verdict(state, asked, hurried, event, verdict))
-
-
-def _ask(state: State, child: Child, event: Event) -> Chain[bool]:
-    """Put the question; False when there is none to be put."""
-    mark(child, event.letter)
-    data = prepare(child, event)
-    if data is None:
-        return False
-    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout, state.check_text))
-    child.asked = True
-    return True
 
 
 def _open_at_once(
@@ -115,7 +106,7 @@ def _open_at_once(
     opening: list[tuple[Child, NegotiateTalk]] = []
     for child in candidates:
         if not child.open:
-            talk = greet(state, child, event if event.letter == Command.CONNECT else None)
+            talk = greet(state, child, event if event.letter == _CONNECT else None)
             yield Ask(child, talk)
             child.asked = True
             opening.append((child, talk))
@@ -143,7 +134,8 @@ def _first_verdict(
         if talk is None:
             outcome = yield Await(child)
             assert outcome is not None
-            verdict = yield from judge(state, child, event.letter, outcome)
+            judging = judge(state, child, event.letter, outcome)
+            verdict = None if judging is None else (yield from judging)
         else:
             verdict = yield from _take_in_hurried(state, child, talk, event)
         if verdict is not None:
@@ -158,7 +150,8 @@ def _take_in_hurried(state: State, child: Child, talk: NegotiateTalk, event: Eve
     assert outcome is not None
     if not talk.surprised:
         child.open = talk.answer is not None
-        return (yield from judge(state, child, event.letter, outcome))
+        judging = judge(state, child, event.letter, outcome)
+        return None if judging is None else (yield from judging)
     assert talk.answer is not None
     state.negotiations.learn(child.name, talk.offer, talk.answer)
     child.terms = None

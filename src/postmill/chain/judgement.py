@@ -1,6 +1,6 @@
 """What one child's outcome means for the chain (protocol §9.2, §9.3, §9.8).
 
-Every function returns the verdict that ends the event for the whole chain, or None: go on with the next
+Every judgement is the verdict that ends the event for the whole chain, or None: go on with the next
 child. "Accept" of a child only takes this child out, and so does a lost child with ``on_error = accept``.
 """
 
@@ -16,17 +16,32 @@ from postmill.wire.framing import frame
 QUIT = frame(Command.QUIT)
 ABORT = frame(Command.ABORT)
 _CONNECTION_EVENTS = (Command.CONNECT, Command.HELO)
-REFUSALS = (Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE, Reply.SHUTDOWN)
+REFUSALS = frozenset((Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE, Reply.SHUTDOWN))
+_CONTINUE = int(Reply.CONTINUE)
 _DEFAULT_ACTION = b"default_action"
 _SHUTDOWN = b"421 4.7.0 Service unavailable - try again later"
 
 
-def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Verdict | None]:
-    """Take in one outcome; ``stage`` is the event that was asked about."""
+def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Verdict | None] | None:
+    """Take in one outcome; ``stage`` is the event that was asked about.
+
+    Returns the steps that give the verdict, or None when nothing more follows, as from a plain CONTINUE.
+    """
     child.asked = False
-    state.observer.answered(child.name, stage, outcome, child.spec.evaluate)
+    state.observer.answered(child.spec.name, stage, outcome, child.spec.evaluate)
     if state.conditional:
         _remember(child, stage, outcome)
+    if (
+        type(outcome) is Answered
+        and outcome.letter == _CONTINUE
+        and outcome.hold is None
+        and not outcome.closing
+    ):
+        return None
+    return _judge(state, child, stage, outcome)
+
+
+def _judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Verdict | None]:
     if isinstance(outcome, Lost):
         if stage == Command.BODYEOB and not child.broken:
             return _lose_in_content(state, child, outcome)
@@ -38,7 +53,7 @@ def judge(state: State, child: Child, stage: int, outcome: Outcome) -> Chain[Ver
         yield CloseChild(child, QUIT)
         child.forget_link()
     letter = outcome.letter
-    if letter == Reply.CONTINUE:
+    if letter == _CONTINUE:
         return None
     if letter == Reply.SHUTDOWN and not _may_shut_down(state, stage):
         outcome.letter, outcome.text = Reply.REPLYCODE, _SHUTDOWN  # Postfix would lose the mail (§3.6)

@@ -17,7 +17,8 @@ from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.wire.codes import Command
 from postmill.wire.packets import OptNeg
 
-_IN_MESSAGE = (Command.RCPT, Command.DATA, Command.HEADER)
+_CONNECT, _MAIL, _UNKNOWN = int(Command.CONNECT), int(Command.MAIL), int(Command.UNKNOWN)
+_IN_MESSAGE = frozenset((Command.RCPT, Command.DATA, Command.HEADER))
 """Events that presuppose MAIL; HEADER stands for the whole content."""
 
 
@@ -95,29 +96,38 @@ def prepare(child: Child, event: Event) -> bytes | None:
     if child.backlog:
         data = b"".join((*child.backlog, data))
         child.backlog.clear()
-    child.reusable = letter == Command.UNKNOWN
+    child.reusable = letter == _UNKNOWN
     return data
 
 
 def mark(child: Child, letter: int) -> None:
     """Remember how far a child has been told."""
-    if letter == Command.MAIL:
+    if letter == _MAIL:
         child.in_message = True
-    elif letter == Command.CONNECT:
+    elif letter == _CONNECT:
         child.greeted = True
 
 
-def tell(state: State, child: Child, event: Event) -> Chain[Verdict | None]:
-    """Ask one child about one event and take in what it says."""
+def question(state: State, child: Child, event: Event) -> Ask | None:
+    """Return what puts an event to a child, or None when nothing is to be asked."""
     mark(child, event.letter)
     data = prepare(child, event)
     if data is None:
         return None
-    yield Ask(child, EventTalk(event.letter, data, child.spec.command_timeout, state.check_text))
     child.asked = True
+    return Ask(child, EventTalk(event.letter, data, child.spec.command_timeout, state.check_text))
+
+
+def tell(state: State, child: Child, event: Event) -> Chain[Verdict | None]:
+    """Ask one child about one event and take in what it says."""
+    ask = question(state, child, event)
+    if ask is None:
+        return None
+    yield ask
     outcome = yield Await(child)
     assert outcome is not None
-    return (yield from judge(state, child, event.letter, outcome))
+    judging = judge(state, child, event.letter, outcome)
+    return None if judging is None else (yield from judging)
 
 
 def catch_up(state: State, child: Child, event: Event | None) -> Chain[Verdict | None]:
@@ -169,7 +179,7 @@ def wants(child: Child, event: Event) -> bool:
 
 def behind(child: Child, event: Event) -> bool:
     """Tell whether a child has something to catch up on before this event."""
-    if not child.open or (not child.greeted and event.letter != Command.CONNECT):
+    if not child.open or (not child.greeted and event.letter != _CONNECT):
         return True
     return not child.in_message and event.letter in _IN_MESSAGE
 

@@ -21,16 +21,17 @@ from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
 from postmill.chain.opening import negotiate
 from postmill.chain.state import NO_PORTS, Plan, Ports, State
-from postmill.chain.steps import CloseChild, Decide, Steps, Tell, Verdict
+from postmill.chain.steps import CONTINUE, CloseChild, Decide, Steps, Tell, Verdict
 from postmill.errors import RemoteProtocolError
 from postmill.mail.body import Body
 from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import frame
 
-_CONTINUE = frame(Reply.CONTINUE)
+_GO_ON = frame(Reply.CONTINUE)
 _CONTENT = frozenset(int(c) for c in (Command.HEADER, Command.EOH, Command.BODY, Command.BODYEOB))
 _HEADER, _BODY, _MACRO = int(Command.HEADER), int(Command.BODY), int(Command.MACRO)
-_WHOLE_MESSAGE = (Reply.ACCEPT, Reply.DISCARD)
+_CONTINUE = int(Reply.CONTINUE)
+_WHOLE_MESSAGE = frozenset((Reply.ACCEPT, Reply.DISCARD))
 _TOO_BIG = b"552 5.3.4 Message size exceeds the limit of the mail filters"
 
 
@@ -69,7 +70,7 @@ class Session:
             raise RemoteProtocolError(f"unknown command {bytes((letter,))!r}")
         if self.state.offer is None and letter not in (Command.OPTNEG, Command.QUIT):
             raise RemoteProtocolError(f"{chr(letter)} before the negotiation")
-        if letter != _MACRO and self.state.pending_macros is not None and letter not in _CONTENT:
+        if self.state.pending_macros is not None and letter != _MACRO and letter not in _CONTENT:
             self._settle_macros(letter)
         self.stage = letter
         return handler(self, payload)
@@ -180,19 +181,19 @@ class Session:
         verdict = yield from run_event(self.state, event)
         if verdict.letter in _WHOLE_MESSAGE and self.state.message is not None:
             self.state.message.verdict = verdict
-        yield from self._decide(event.letter, verdict)
+        yield self._decision(event.letter, verdict)
 
     def _ask(self, event: Event) -> Steps:
         verdict = yield from run_event(self.state, event)
-        yield from self._decide(event.letter, verdict)
+        yield self._decision(event.letter, verdict)
 
-    def _decide(self, letter: int, verdict: Verdict) -> Steps:
-        if verdict.letter == Reply.CONTINUE:
-            yield Decide(_CONTINUE)
-        else:
-            self.state.observer.decided(letter, verdict)
-            yield Decide(encode_verdict(verdict))
+    def _decision(self, letter: int, verdict: Verdict) -> Decide:
+        """Return what answers the event under way, which is over with it."""
         self.stage = 0
+        if verdict.letter == _CONTINUE:
+            return Decide(_GO_ON)
+        self.state.observer.decided(letter, verdict)
+        return Decide(encode_verdict(verdict))
 
     # -- envelope -------------------------------------------------------------------------------------
 
@@ -226,9 +227,9 @@ class Session:
         verdict = yield from run_event(self.state, event)
         if verdict.letter in _WHOLE_MESSAGE:
             message.verdict = verdict
-        elif verdict.letter != Reply.CONTINUE:
+        elif verdict.letter != _CONTINUE:
             self.state.message = None
-        yield from self._decide(event.letter, verdict)
+        yield self._decision(event.letter, verdict)
 
     def _rcpt(self, payload: bytes) -> Steps:
         event = Event(Command.RCPT, payload, self._take_macros())
@@ -243,7 +244,7 @@ class Session:
         else:
             verdict = message.verdict
         self.state.observer.recipient(payload, verdict)
-        yield from self._decide(event.letter, verdict)
+        yield self._decision(event.letter, verdict)
 
     def _data(self, payload: bytes) -> Steps:
         event = Event(Command.DATA, payload, self._take_macros())
@@ -253,7 +254,7 @@ class Session:
         verdict = message.verdict or (yield from run_event(self.state, event))
         if verdict.letter in _WHOLE_MESSAGE:
             message.verdict = verdict
-        yield from self._decide(event.letter, verdict)
+        yield self._decision(event.letter, verdict)
 
     def _note_macros(self, event: Event) -> None:
         if event.macros is not None:
@@ -290,7 +291,10 @@ class Session:
         agreement = self.state.agreement
         if agreement is not None and letter in agreement.quiet:
             return None
-        return self._decide(letter, self._message().verdict or Verdict(Reply.CONTINUE))
+        return self._answer_content(letter)
+
+    def _answer_content(self, letter: int) -> Steps:
+        yield self._decision(letter, self._message().verdict or CONTINUE)
 
     def _end_of_message(self, payload: bytes) -> Steps:
         state = self.state

@@ -52,6 +52,7 @@ class State:
 
     __slots__ = (
         "agreement",
+        "check_text",
         "children",
         "conditional",
         "connect",
@@ -96,11 +97,10 @@ class State:
         """Reason for which every message of the connection is held."""
         self.pending_macros: bytes | None = None
         """Macros whose event has not come yet."""
-
-    @property
-    def check_text(self) -> TextCheck:
+        self.check_text: TextCheck = (
+            check_as_postfix if self.copies_postfix("reply-text") else check_reply_text
+        )
         """What a reply text must pass before it may reach the MTA."""
-        return check_as_postfix if self.copies_postfix("reply-text") else check_reply_text
 
     def copies_postfix(self, what: str) -> bool:
         """Tell whether the administrator wants Postfix's own behaviour here."""
@@ -122,8 +122,12 @@ class State:
 
         Who is left out of a connection by a condition may be asked after all once the client has started TLS.
         """
-        held = self.hold_always is not None or (self.message is not None and self.message.hold is not None)
         least = OUT_OF_CONNECTION if of_connection else OUT_OF_MESSAGE
-        counted = [child for child in self.children if of_connection or not child.skipped]
-        out = all(least <= child.state and child.sticky is None for child in counted)
-        return bool(counted) and not held and out
+        out = 0
+        for child in self.children:
+            if of_connection or not child.skipped:
+                if child.state < least or child.sticky is not None:
+                    return False
+                out += 1
+        held = self.hold_always is not None or (self.message is not None and self.message.hold is not None)
+        return out > 0 and not held

@@ -152,17 +152,20 @@ class EventTalk:
             self.hold = _reason(payload)
             return b""
         if letter in _FINAL or letter in (_CONTINUE, _SKIP):
-            text = self._check(payload) if letter == _REPLYCODE else b""
-            answer = Answered(letter, self.stage, text)
-            answer.hold = self.hold
-            self.due = 0
-            self.outcome = answer
+            self._finish(letter, self._check(payload) if letter == _REPLYCODE else b"")
             return b""
         raise _unexpected(letter, self.stage)
 
     def continued(self, count: int) -> bytes:
         """Take CONTINUE, which comes once."""
-        return self.receive(_CONTINUE, b"")
+        self._finish(_CONTINUE, b"")
+        return b""
+
+    def _finish(self, letter: int, text: bytes) -> None:
+        answer = Answered(letter, self.stage, text)
+        answer.hold = self.hold
+        self.due = 0
+        self.outcome = answer
 
     def lost_edits(self) -> tuple[Edit, ...]:
         """Nothing was edited."""

@@ -116,17 +116,17 @@ def _as_if_never_given_up(scenario: Scenario, connections: Sequence[Connection])
     given_up = scenario.manager.pipeline or "parallel" in (scenario.manager.ask, scenario.manager.content)
     if not given_up or scenario.concurrent:
         return list(connections)
-    joined: list[Packet] = []
-    for connection in connections:
-        packets = list(connection.packets)
-        if scenario.manager.pipeline:
-            packets = _without_rest_of_bursts(packets)
-        joined = _joined(joined, packets) if joined else packets
+    links = [connection.packets for connection in connections]
+    if scenario.manager.pipeline:
+        links = [tuple(_without_rest_of_bursts(packets)) for packets in links]
+    joined = [*links[0]] if links else []
+    for before, packets in pairwise(links):
+        joined = [*without_goodbye(joined), ABORT, *_continued(before, packets)]
     return [Connection(tuple(joined))] if joined else []
 
 
-def _joined(before: Sequence[Packet], packets: Sequence[Packet]) -> list[Packet]:
-    """Join a new link to those before it; what it should have been told again and was not, is named."""
+def _continued(before: Sequence[Packet], packets: Sequence[Packet]) -> list[Packet]:
+    """Return what was new on a link after ``before``; what should have been told again, but was not, is named."""
     opening = list(takewhile(lambda packet: event_of(packet) in f"OCH{ANSWER}", packets))
     told = {letter: [packet for packet in before if packet[0] == letter][-1:] for letter in "CH"}
     again = {letter: [packet for packet in opening if packet[0] == letter][:1] for letter in "CH"}
@@ -135,7 +135,7 @@ def _joined(before: Sequence[Packet], packets: Sequence[Packet]) -> list[Packet]
     lacking = [(f"(no {letter})", b"") for letter in "CH" if asked and told[letter] and not again[letter]]
     known = opening.index(again["H"][0]) + 1 if again["H"] and again["H"] == told["H"] else 0
     new = [packet for packet in opening[known:] if event_of(packet) == "H"]
-    return [*without_goodbye(before), ABORT, *lacking, *new, *rest]
+    return [*lacking, *new, *rest]
 
 
 def _without_rest_of_bursts(packets: Sequence[Packet]) -> list[Packet]:

@@ -176,6 +176,7 @@ IN_TURN, POOLED, TOGETHER, SIDE_BY_SIDE = (
         (TOGETHER, ("OoCcHcMcEcQ", "OoCcHcHcMcEcQ"), ["OCHMEHME"]),
         (TOGETHER, ("OoCcHcMcEcQ", "OoCcMcEcQ"), ["OCHME(no H)ME"]),
         (TOGETHER, ("OoCcHcMcEcQ", "OoHcMcEcQ"), ["OCHME(no C)ME"]),
+        (TOGETHER, ("OoCcHcMcEcQ", "OoCcMcEcQ", "OoCcMcEcQ"), ["OCHME(no H)MEME"]),
         (SIDE_BY_SIDE, ("OoCcMcEcMcEcMcEcQ", "OoCcMcEcQ"), ["ME", "ME", "ME", "ME", "OC", "OC"]),
         (SIDE_BY_SIDE, ("OoCcMcEcMcEcQ", "OoCcMcEcMcEcQ"), ["ME", "ME", "ME", "ME", "OC", "OC"]),
         (SIDE_BY_SIDE, ("OoCcMcEcMcEcQ", "OoCcMcEcQ"), ["ME", "ME", "ME", "OC", "OC"]),
