@@ -96,4 +96,4 @@ def test_it_cannot_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "gather", gather)
     result = run()
     assert result.exit_code == 3
-    assert "there is no postconf(1)" in result.stderr
+    assert "there is no postconf(1)" in result.output

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,11 @@ from tests.stack.container import Container
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "packaging" / "build-deb"
+PYTHON_PACKAGES = tuple(
+    f"python3-{re.split(r'[^a-z]', one)[0]}"
+    for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+)
+"""What the project depends on, by Debian's names."""
 MISSING = 3
 """Its status where the packages are not installed that it needs."""
 

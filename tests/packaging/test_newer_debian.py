@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.packaging.conftest import PYTHON_PACKAGES
 from tests.packaging.mailhost import CONFIG
 from tests.stack import container, debian_tree
 from tests.stack.container import Container
@@ -14,14 +15,7 @@ from tests.stack.container import Container
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 RELEASE = "trixie"
-PACKAGES = (
-    "systemd",
-    "systemd-sysv",
-    "init-system-helpers",
-    "python3-click",
-    "python3-rich",
-    "python3-uvloop",
-)
+PACKAGES = ("systemd", "systemd-sysv", "init-system-helpers", *PYTHON_PACKAGES)
 
 
 @pytest.fixture(scope="module")

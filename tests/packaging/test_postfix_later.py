@@ -40,7 +40,7 @@ def listens(machine: Container, path: str) -> bool:
 def assert_it_serves_postfix(machine: Container) -> None:
     for unit in ("postmill.socket", "postmill.service"):
         assert machine.systemctl("is-active", unit) == "active"
-    assert machine.show("postmill.service", "StatusText").startswith("handed-over sockets")
+    assert machine.show("postmill.service", "StatusText").startswith(f"unix:{SOCKET}; ")
     owner = machine.shell(f"stat -c '%U %G %a' {SOCKET}").strip()
     assert owner == "root postfix 660"
 

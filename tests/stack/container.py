@@ -256,9 +256,8 @@ class Container:
     # -- systemd --------------------------------------------------------------------------------------
 
     def systemctl(self, *arguments: str, timeout: int = 90, check: bool = True) -> str:
-        """Run systemctl and return what it printed."""
-        result = self.run(["systemctl", *arguments], timeout=timeout, check=check)
-        return (result.stdout + result.stderr).strip()
+        """Run systemctl and return its standard output."""
+        return self.run(["systemctl", *arguments], timeout=timeout, check=check).stdout.strip()
 
     def show(self, unit: str, name: str) -> str:
         """One property of a unit."""

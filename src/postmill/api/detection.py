@@ -67,7 +67,9 @@ class Detector:
             finding,
             when=finding.when or self.when,
             order=finding.order or self.order,
-            source=dataclasses.replace(finding.source, file=printable(finding.source.file)),
+            source=dataclasses.replace(
+                finding.source, file=printable(finding.source.file), words=printable(finding.source.words)
+            ),
             description=printable(finding.description),
             problem=printable(finding.problem),
             notes=tuple(map(printable, finding.notes)),

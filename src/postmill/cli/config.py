@@ -52,13 +52,13 @@ def check(config_file: str, file: str | None) -> None:
     show_default=True,
     help="TOML, JSON, or what milter-manager's --show-config would print.",
 )
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @_file
-def show(config_file: str, form: str, file: str | None) -> None:
+def show(config_file: str, form: str, as_json: bool, file: str | None) -> None:
     """Print the effective configuration of FILE and where each value came from."""
     loaded = load_configuration(file or config_file)
     _warn(loaded)
-    click.echo(_FORMS[form](loaded))
+    click.echo(_FORMS["json" if as_json else form](loaded))
 
 
 @command.command()

@@ -13,6 +13,7 @@ from postmill.host.sendmail import read
 from postmill.testing.child import ScriptedChild
 from postmill.testing.script import Rule, Script
 from postmill.testing.words import reply
+from tests.interop.postfix import wait_until
 from tests.interop.setup.running import identity, setup
 from tests.stack import peers
 from tests.stack.box import Box
@@ -78,7 +79,7 @@ def test_mail_goes_through_postmill(directory: Path) -> None:
                 replies = converse(listener.port, Client(), [MAIL])
                 assert [each.code for each in replies if "said the child" in each.text] == [550]
                 assert child.letters().count("R") == 1, "the child was asked twice"
-                assert "said the child" in postmill.output
+                wait_until(lambda: "said the child" in postmill.output, "the line of the refused mail", 20)
 
 
 # --- files only ----------------------------------------------------------------------------------------------
