@@ -23,10 +23,10 @@ SUBSET = ("tests/daemon/test_reload.py", "tests/net/test_mta_disappears.py", "te
 
 @pytest.fixture(scope="module")
 def workplace(machine: Container, package: Path) -> str:
-    """The package, our tests and their tools; not our sources."""
+    """The package, our tests with the pages they compare with, and their tools; not our sources."""
     machine.copy(package, "/srv/postmill.deb")
     machine.run(["dpkg", "-i", "/srv/postmill.deb"], timeout=100)
-    for name in ("pyproject.toml", "tests"):
+    for name in ("pyproject.toml", "docs", "tests"):
         machine.copy(ROOT / name, f"/srv/work/{name}")
     for tool in TOOLS:
         for file in files(tool) or ():
