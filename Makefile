@@ -62,7 +62,7 @@ check: $(STAMP)  ## Lint, types, import contracts, fast tests, fresh docs: under
 	$(say) 'check: import contracts'
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(say) 'check: fast tests (all of them: make test)'
-	@$(BIN)/python -m pytest --quiet -m 'not interop and not slow' $(ARGS)
+	@$(BIN)/python -m pytest --quiet --numprocesses auto -m 'not interop and not slow' $(ARGS)
 
 docs: $(STAMP)  ## Write docs/reference/ anew from the code.
 	$(say) 'docs: docs/reference/ from the code'

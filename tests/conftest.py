@@ -15,16 +15,18 @@ import hypothesis
 import pytest
 
 SLOW = (
-    "bench/test_relay.py",
-    "bench/test_run.py",
+    "bench/",
+    "cli_tools/",
     "daemon/",
     "demo/",
     "detectors/readers/test_any_script.py",
     "detectors/test_any_machine.py",
     "docs/test_condition_examples.py",
     "docs/test_detector_example.py",
+    "house/test_required_peers.py",
     "net/",
     "packaging/",
+    "record/test_records.py",
     "testing/test_conversation_properties.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
