@@ -142,6 +142,13 @@ class Header:
 
     name: str
     value: str
+    raw: bytes = field(default=b"", repr=False, compare=False)
+    """Its bytes in the message, from the name to before the last line end; folds end in CRLF."""
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            text = f"{self.name}: {self.value}".encode("utf-8", "surrogateescape")
+            object.__setattr__(self, "raw", text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,11 @@ class Head:
     def client(self) -> Client:
         """Who connected."""
         return self.envelope.client
+
+    @property
+    def raw(self) -> bytes:
+        """All headers as bytes, each with its CRLF, without the empty line that ends them."""
+        return b"".join(header.raw + b"\r\n" for header in self.headers)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return the values of every header of that name, whatever its case, in order."""
@@ -182,10 +194,14 @@ class Message:
         return self.read_body()
 
     @cached_property
+    def raw(self) -> bytes:
+        """The whole message as it travels: headers, empty line, body, with line ends as CRLF."""
+        return self.head.raw + b"\r\n" + self.body
+
+    @cached_property
     def size(self) -> int:
         """Bytes of headers and body together, as they travel (RFC 1870 §3)."""
-        head = sum(len(header.name.encode()) + len(header.value.encode()) + 3 for header in self.head.headers)
-        return head + 2 + self.body_size
+        return sum(len(header.raw) + 2 for header in self.head.headers) + 2 + self.body_size
 
     @property
     def envelope(self) -> Envelope:

@@ -1,4 +1,4 @@
-"""Ports: what a condition may ask of the world; daemon or test hands one in for a parameter of that type.
+"""Ports: what conditions and milters may ask of the world; daemon or test hands one in by its type.
 
 @condition("dnsbl-listed", Settings)
 async def dnsbl_listed(client: Client, settings: Settings, resolver: Resolver) -> Applies: ...
@@ -6,7 +6,7 @@ async def dnsbl_listed(client: Client, settings: Settings, resolver: Resolver) -
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -28,6 +28,15 @@ class Resolver(Protocol):
 
     async def texts(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """Return the TXT records of ``name``; otherwise like ``addresses``."""
+        ...
+
+    async def records(
+        self, name: str, kind: str, servers: Sequence[str] = (), within: float = 5.0
+    ) -> tuple[str, ...]:
+        """Return the records of another kind as text: ``MX`` as ``10 mail.example.com.``, ``AAAA``, ``PTR`` …
+
+        Otherwise like ``addresses``. Raises ValueError for a kind that DNS does not have.
+        """
         ...
 
 
@@ -77,3 +86,42 @@ class Verdicts:
     of: Mapping[str, str]
     edited: Mapping[str, tuple[str, ...]]
     """Name of the milter to the names of the headers it added or changed."""
+
+
+class Store(Protocol):
+    """State that outlives the process and is shared by all workers, and by all hosts if it is so configured.
+
+    Small values under keys, each with a life time. One milter sees its own keys only. All methods raise
+    OSError when the store cannot be reached or fails: what then becomes of the mail, ``on_error`` says.
+    Each method is atomic. Keys are text without control characters, of at most 1,000 bytes as UTF-8.
+    """
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value of a key, None where there is none or its time is over."""
+        ...
+
+    async def put(self, key: str, value: bytes, lives: float) -> None:
+        """Give a key this value for ``lives`` seconds from now, whatever it had before."""
+        ...
+
+    async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
+        """Change a key from one value to another if it still has the first; tell whether it had.
+
+        None is: no such key. So ``before=None`` makes it only if nobody did yet, ``after=None`` removes it.
+        """
+        ...
+
+    async def add(self, key: str, amount: int, lives: float) -> int:
+        """Add to a counter and return its sum; a new one begins at 0 and lives so long from then."""
+        ...
+
+    async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
+        """Put several, each with value and life time, all or none."""
+        ...
+
+    def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Go through all keys with a prefix and their values, in no particular order; counters are left out.
+
+        Keys that come or go meanwhile may be there or not.
+        """
+        ...

@@ -38,6 +38,17 @@ class DnsResolver:
         answer = await self._ask(name, RdataType.TXT, servers, within)
         return tuple(b"".join(record.strings).decode("utf-8", "backslashreplace") for record in answer or ())
 
+    async def records(
+        self, name: str, kind: str, servers: Sequence[str] = (), within: float = 5.0
+    ) -> tuple[str, ...]:
+        """See ``Resolver``."""
+        try:
+            wanted = RdataType.from_text(kind)
+        except (dns.exception.DNSException, ValueError):
+            raise ValueError(f"DNS has no records of kind {kind!r}") from None
+        answer = await self._ask(name, wanted, servers, within)
+        return tuple(record.to_text() for record in answer or ())
+
     async def _ask(
         self, name: str, kind: RdataType, servers: Sequence[str], within: float
     ) -> dns.resolver.Answer | None:

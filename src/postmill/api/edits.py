@@ -1,0 +1,146 @@
+"""What a milter changes of a message: recorded when said, applied together when the message is let through.
+
+A handler names in its signature what it edits; that is what the milter asks the MTA for (protocol §4.2), and
+a milter that edits no content runs at the same time as the next one. Positions are those of the protocol
+(§3.4). What a handler recorded does not count if its own verdict refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from postmill.errors import ProtocolError
+from postmill.wire.codes import Action
+from postmill.wire.fields import header_name
+from postmill.wire.packets import (
+    AddHeader,
+    AddRcpt,
+    AddRcptPar,
+    ChangeFrom,
+    ChangeHeader,
+    DelRcpt,
+    InsertHeader,
+    ReplaceBody,
+    ReplyPacket,
+)
+
+PIECE = 65535
+"""Bytes of a body in one packet (protocol §1.2)."""
+
+
+class Recording:
+    """The edits recorded so far, as packets in their order."""
+
+    actions: ClassVar[Action] = Action(0)
+    """What has to be negotiated for them."""
+
+    def __init__(self, packets: list[ReplyPacket]) -> None:
+        """Record at the end of ``packets``."""
+        self._packets = packets
+
+
+class HeaderEdit(Recording):
+    """Edits of the headers. All raise ValueError for a name or value that no header can have."""
+
+    actions = Action.ADDHDRS | Action.CHGHDRS
+
+    def add_header(self, name: str, value: str) -> None:
+        """Append a header. A fold is written ``\\n`` and a blank or tab (RFC 5322 §2.2.3)."""
+        self._packets.append(AddHeader(_name(name), _value(value)))
+
+    def insert_header(self, index: int, name: str, value: str) -> None:
+        """Insert a header in front of the ``index``-th, counted from 0, the MTA's own included."""
+        if index < 0:
+            raise ValueError(f"there is no position {index}")
+        self._packets.append(InsertHeader(index, _name(name), _value(value)))
+
+    def change_header(self, name: str, value: str, nth: int = 1) -> None:
+        """Give the ``nth`` header of that name, from 1, another value, or add it if it is not there."""
+        if not value:
+            raise ValueError("an empty value would delete the header: use delete_header")
+        self._packets.append(ChangeHeader(_nth(nth), _name(name), _value(value)))
+
+    def delete_header(self, name: str, nth: int = 1) -> None:
+        """Delete the ``nth`` header of that name, counted from 1; nothing happens if there is none.
+
+        Deleting several of one name, begin with the last: each deletion moves those behind it up.
+        """
+        self._packets.append(ChangeHeader(_nth(nth), _name(name), b""))
+
+
+class BodyEdit(Recording):
+    """Edits of the body."""
+
+    actions = Action.CHGBODY
+
+    def replace_body(self, body: bytes) -> None:
+        """Put another body, with its line ends as CRLF, in place of the whole one."""
+        self._packets[:] = [packet for packet in self._packets if not isinstance(packet, ReplaceBody)]
+        pieces = [body[at : at + PIECE] for at in range(0, len(body), PIECE)] or [b""]
+        self._packets.extend(map(ReplaceBody, pieces))
+
+
+class EnvelopeEdit(Recording):
+    """Edits of the envelope; milters behind this one are not told. ValueError for what is no address."""
+
+    actions = Action.ADDRCPT | Action.ADDRCPT_PAR | Action.DELRCPT | Action.CHGFROM
+
+    def add_recipient(self, address: str, arguments: Sequence[str] = ()) -> None:
+        """Add a recipient; ``arguments`` are those of ESMTP, such as ``NOTIFY=NEVER`` (RFC 3461)."""
+        path = _path(address)
+        self._packets.append(AddRcptPar(path, _arguments(arguments)) if arguments else AddRcpt(path))
+
+    def delete_recipient(self, address: str) -> None:
+        """Remove a recipient, named as it was in the SMTP session."""
+        self._packets.append(DelRcpt(_path(address)))
+
+    def change_sender(self, address: str, arguments: Sequence[str] = ()) -> None:
+        """Change the envelope sender; empty: the null sender (RFC 5321 §4.5.5)."""
+        self._packets.append(ChangeFrom(_path(address), _arguments(arguments) if arguments else None))
+
+
+class Edit(HeaderEdit, BodyEdit, EnvelopeEdit):
+    """Everything that a milter can change."""
+
+    actions = HeaderEdit.actions | BodyEdit.actions | EnvelopeEdit.actions
+
+
+EDITS: tuple[type[Recording], ...] = (HeaderEdit, BodyEdit, EnvelopeEdit, Edit)
+
+
+def _name(name: str) -> bytes:
+    try:
+        return header_name(name.encode("ascii"), "header")
+    except (UnicodeEncodeError, ProtocolError):
+        raise ValueError(f"{name!r} is no name of a header") from None
+
+
+def _value(value: str) -> bytes:
+    if any(character in value for character in "\0\r"):
+        raise ValueError(f"{value!r} has a NUL or CR, which no header may have")
+    _, *folds = value.split("\n")
+    if any(fold[:1] not in (" ", "\t") or not fold.strip() for fold in folds):
+        raise ValueError(f"{value!r} has a line end that is no fold: a blank and text must follow it")
+    return value.encode("utf-8", "surrogateescape")
+
+
+def _nth(nth: int) -> int:
+    if nth < 1:
+        raise ValueError(f"headers are counted from 1, not {nth}")
+    return nth
+
+
+def _path(address: str) -> bytes:
+    text = address.strip()
+    text = text if text.startswith("<") and text.endswith(">") else f"<{text}>"
+    if any(character < "\x21" or character == "\x7f" for character in text.replace(" ", "")):
+        raise ValueError(f"{address!r} is no address")
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _arguments(arguments: Sequence[str]) -> bytes:
+    for argument in arguments:
+        if not argument or any(character <= " " or character == "\x7f" for character in argument):
+            raise ValueError(f"{argument!r} is no ESMTP argument")
+    return " ".join(arguments).encode()

@@ -1,0 +1,173 @@
+"""A milter: handlers of nouns. The noun says at which stage a handler is asked, its annotations what it gets.
+
+    app = Milter("house-rules")
+
+    @app.on
+    async def members_only(rcpt: Recipient) -> Verdict | None:
+        if rcpt.address.domain == "staff.example" and rcpt.sender.user is None:
+            return Reject("5.7.1 Authentication required", because="list is internal")
+        return None
+
+    @app.on
+    async def mark_external(msg: Message, edit: HeaderEdit) -> None:
+        if msg.sender.user is None:
+            edit.add_header("X-External", "yes")
+
+After the noun, by annotation and in any order: the milter's settings, what ``prepare`` made of them, the
+state of the session and of the message, ports, and one of the classes of ``edits``. Handlers of one noun
+are asked in their order until one has a verdict. ``async def`` runs on the event loop and must not block it;
+``def`` runs in a thread. A handler that raises has failed: the milter's ``on_error`` decides.
+
+What a milter asks of the MTA follows from its handlers: which events, whether they wait for its answer, and
+which edits. The same value runs by itself (``postmill serve``), inside the manager (``[[filter]]``) and in a
+test (``postmill.testing.deliver``).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from postmill.api.edits import EDITS, Recording
+from postmill.api.nouns import NOUNS, Head, Message, Noun
+from postmill.api.ports import Clock, Load, Resolver, Store
+from postmill.api.verdicts import Verdict
+from postmill.wire.codes import Action
+
+PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
+"""What a handler may ask of the world."""
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler: its function, the noun it is asked about, and the type of each further parameter."""
+
+    function: Callable[..., Any]
+    noun: type[Noun]
+    wants: Mapping[str, type[Any]]
+    waits: bool
+    """It is a coroutine function; others run in a thread."""
+    edits: type[Recording] | None
+
+    @property
+    def name(self) -> str:
+        """What its author called it."""
+        return self.function.__name__
+
+
+class Milter:
+    """A milter as a value: its name, its settings' class, its handlers."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: type[Any] | None = None,
+        *,
+        session: type[Any] | None = None,
+        message: type[Any] | None = None,
+    ) -> None:
+        """Be a milter without handlers.
+
+        ``settings`` is a frozen dataclass whose fields are declared with ``key`` and ``required``;
+        ``session`` and ``message`` are classes that are called without arguments for each connection and
+        for each message, to keep what handlers find out. Raises TypeError when something is none of these.
+        """
+        if not _NAME.fullmatch(name):
+            raise TypeError(f"{name!r} is no name for a milter: lower-case words joined by '-'")
+        if settings is not None and not is_dataclass(settings):
+            raise TypeError(f"milter {name}: its settings must be a dataclass")
+        self.name = name
+        self.settings = settings
+        self.session = session
+        self.message = message
+        self.handlers: list[Handler] = []
+        self.preparation: Callable[..., Any] | None = None
+        self.prepared: type[Any] | None = None
+        """What ``prepare`` makes."""
+
+    def __repr__(self) -> str:
+        return f"<Milter {self.name}>"
+
+    @property
+    def doc(self) -> str:
+        """What its module says of it: the docstring of its first handler's module."""
+        module = inspect.getmodule(self.handlers[0].function) if self.handlers else None
+        return inspect.cleandoc(module.__doc__ or "") if module is not None else ""
+
+    @property
+    def actions(self) -> Action:
+        """The edits that its handlers may make (protocol §4.2); QUARANTINE where one sees whole messages."""
+        actions = Action(0)
+        for handler in self.handlers:
+            actions |= handler.edits.actions if handler.edits is not None else Action(0)
+            actions |= Action.QUARANTINE if handler.noun is Message else Action(0)
+        return actions
+
+    def asked_about(self, noun: type[Noun]) -> list[Handler]:
+        """Return the handlers of a noun, in their order."""
+        return [handler for handler in self.handlers if handler.noun is noun]
+
+    @property
+    def sees_headers(self) -> bool:
+        """Whether some handler is shown the headers."""
+        return any(handler.noun in (Head, Message) for handler in self.handlers)
+
+    @property
+    def sees_body(self) -> bool:
+        """Whether some handler is shown the body."""
+        return any(handler.noun is Message for handler in self.handlers)
+
+    def prepare(self, function: F) -> F:
+        """Have ``function`` make something of the settings, once, when they are loaded.
+
+        It takes the settings, and its return annotation says what it makes: handlers get it by that type.
+        What is wrong with the settings it tells by ValueError or OSError. Declare it before the handlers.
+        """
+        made = self._hints(function).get("return")
+        if self.settings is None or not isinstance(made, type):
+            raise TypeError(f"milter {self.name}: prepare takes the settings and says what it returns")
+        self.preparation, self.prepared = function, made
+        return function
+
+    def on(self, function: F) -> F:
+        """Add a handler; raises TypeError when its signature is not that of one."""
+        hints = self._hints(function)
+        first, *others = inspect.signature(function).parameters or ("",)
+        noun = hints.get(first)
+        if noun not in NOUNS:
+            known = ", ".join(noun.__name__ for noun in NOUNS)
+            raise self._error(function, f"its first parameter must be annotated with one of {known}")
+        wants = {name: self._wanted(function, name, hints.get(name)) for name in others}
+        edits = [wanted for wanted in wants.values() if wanted in EDITS]
+        if len(edits) > 1:
+            raise self._error(function, "one parameter for edits is enough; Edit has all of them")
+        waits = inspect.iscoroutinefunction(function)
+        self.handlers.append(Handler(function, noun, wants, waits, edits[0] if edits else None))
+        return function
+
+    def _wanted(self, function: Callable[..., Any], parameter: str, hint: Any) -> type[Any]:
+        own = (self.settings, self.prepared, self.session, self.message)
+        if hint is None or (hint not in own and hint not in PORTS and hint not in EDITS):
+            offered = [kind.__name__ for kind in (*own, *PORTS, *EDITS) if kind is not None]
+            raise self._error(
+                function, f"parameter {parameter} must be annotated with one of {', '.join(offered)}"
+            )
+        return hint  # type: ignore[no-any-return]
+
+    def _hints(self, function: Callable[..., Any]) -> dict[str, Any]:
+        try:
+            return get_type_hints(function)
+        except NameError as error:
+            raise self._error(function, f"{error} in its annotations") from error
+
+    def _error(self, function: Callable[..., Any], words: str) -> TypeError:
+        return TypeError(f"milter {self.name}: handler {function.__name__}: {words}")
+
+
+Handled = Verdict | None
