@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from postmill.api.ports import NO_PORTS, Ports
 from postmill.chain.child import ChildSpec
-from postmill.chain.state import NO_PORTS, Plan, Ports
+from postmill.chain.state import Plan
 from postmill.testing.playbook import Playbook
 from postmill.testing.script import Script
 from postmill.wire.framing import frame

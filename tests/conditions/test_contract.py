@@ -27,7 +27,8 @@ from postmill.api.conditions import Answer
 from postmill.api.nouns import NOUNS
 from postmill.api.settings import is_key
 from postmill.conditions import collect, shelf
-from postmill.testing.conditions import decide, settings_of
+from postmill.testing.conditions import decide
+from postmill.testing.settings import settings_of
 from tests.conditions.any_nouns import OF_TYPE, ports
 
 SHELF = sorted(shelf().items())

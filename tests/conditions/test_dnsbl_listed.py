@@ -16,8 +16,9 @@ from postmill.api import Apply, Resolver, Skip
 from postmill.conditions._dnsbl import Zones, question
 from postmill.conditions.dnsbl_listed import dnsbl_listed
 from postmill.net.resolver import DnsResolver
-from postmill.testing.conditions import FixedResolver, decide, settings_of
+from postmill.testing.conditions import FixedResolver, decide
 from postmill.testing.nouns import client
+from postmill.testing.settings import settings_of
 from tests.net.name_server import NameServer, name_server
 
 ZONES = {"bl.example": [], "zen.example": ["127.0.0.2", "127.0.0.4/30", "127.0.0.10/255.255.255.254"]}

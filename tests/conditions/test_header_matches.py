@@ -8,8 +8,9 @@ import pytest
 
 from postmill.api import Apply, Skip
 from postmill.conditions.header_matches import header_matches, readings
-from postmill.testing.conditions import decide, settings_of
+from postmill.testing.conditions import decide
 from postmill.testing.nouns import head
+from postmill.testing.settings import settings_of
 
 SETTINGS: list[dict[str, Any]] = [
     {"header": "Subject", "patterns": ["invoice", "/^re: [0-9]+$/"]},

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from postmill.api import Clock, Load
-from postmill.chain.macros import parse_pairs
 from postmill.conditions import shelf
 from postmill.daemon.composition import plan_of
 from postmill.daemon.configuration import load_configuration
@@ -19,6 +18,7 @@ from postmill.daemon.ports import SystemClock
 from postmill.testing.playbook import Playbook
 from postmill.testing.policy_cases import load_cases
 from postmill.testing.policy_playing import play_case
+from postmill.wire.symbols import parse_pairs
 
 FIRST = '[milters.first]\nsocket = "inet:10001@127.0.0.1"\nmode = "evaluate"\n'
 SECOND = '[milters.second]\nsocket = "inet:10002@127.0.0.1"\nwhen = [{{ name = "{name}"{settings} }}]\n'

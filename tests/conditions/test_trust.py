@@ -9,8 +9,9 @@ import pytest
 
 from postmill.api import Apply
 from postmill.conditions.trust import trust
-from postmill.testing.conditions import decide, settings_of
+from postmill.testing.conditions import decide
 from postmill.testing.nouns import sender
+from postmill.testing.settings import settings_of
 
 SETTINGS: list[dict[str, Any]] = [{}, {"domains": ["example.org", ".example.net"], "file": "/dev/null"}]
 

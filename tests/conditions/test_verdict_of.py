@@ -8,8 +8,9 @@ import pytest
 
 from postmill.api import Apply, Skip, Verdicts
 from postmill.conditions.verdict_of import WORDS, verdict_of
-from postmill.testing.conditions import decide, settings_of
+from postmill.testing.conditions import decide
 from postmill.testing.nouns import message
+from postmill.testing.settings import settings_of
 
 SETTINGS: list[dict[str, Any]] = [
     {"milter": "rspamd", "verdicts": ["reject", "tempfail"]},

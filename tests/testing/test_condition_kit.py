@@ -11,8 +11,9 @@ from postmill.api import Applies, Apply, Client, Clock, Recipient, Resolver, Ski
 from postmill.api.conditions import Answer
 from postmill.api.kinds import Duration, Text
 from postmill.api.nouns import NOUNS, Envelope
-from postmill.testing.conditions import FixedClock, FixedResolver, decide, settings_of
+from postmill.testing.conditions import FixedClock, FixedResolver, decide
 from postmill.testing.nouns import client, envelope, greeting, head, message, recipient, sender
+from postmill.testing.settings import settings_of
 
 
 @dataclass(frozen=True, slots=True)

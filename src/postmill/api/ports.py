@@ -6,13 +6,18 @@ async def dnsbl_listed(client: Client, settings: Settings, resolver: Resolver) -
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 DNS_PORT = 53
+
+Ports = Mapping[type[Any], Callable[[], Any]]
+"""What a condition or milter may ask of the world: each port to what gives it."""
+NO_PORTS: Ports = MappingProxyType({})
 
 
 class Resolver(Protocol):

@@ -1,12 +1,13 @@
 """What a milter says about a mail: frozen values that refuse to be what no MTA would take (RFC 5321 §4.2).
 
-None means: go on. What the SMTP client hears (``text``) and what the log says (``because``) are two fields.
+None means: go on. What the SMTP client hears (``text``) and what the log says (``because``) are two fields; the
+second does not count when verdicts are compared.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\t]")
@@ -23,14 +24,14 @@ class Accept:
     It is not the last word on the mail: the milters behind this one are asked as ever.
     """
 
-    because: str = ""
+    because: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
     """Take the message and throw it away."""
 
-    because: str = ""
+    because: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Quarantine:
     """Hold the message in the MTA's queue; ``reason`` stands in its log. Only of a whole message."""
 
     reason: str
-    because: str = ""
+    because: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         _check_line(self.reason)
@@ -53,7 +54,7 @@ class _Refusal:
     """
 
     text: str = ""
-    because: str = ""
+    because: str = field(default="", compare=False)
     code: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from postmill.api.conditions import Applies, Apply, Skip, Use
 from postmill.api.nouns import NOUNS, Noun, Recipient, Sender
-from postmill.chain.macros import Pairs, braced
+from postmill.chain.macros import braced
+from postmill.wire.symbols import Pairs
 
 LEVEL: Mapping[type[Noun], int] = {noun: level for level, noun in enumerate(NOUNS)}
 OF_MESSAGE = LEVEL[Sender]

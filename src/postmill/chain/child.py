@@ -12,10 +12,11 @@ from typing import Any
 
 from postmill.api.conditions import Use
 from postmill.chain.applying import Applying
-from postmill.chain.macros import MacroFilter, Pairs
+from postmill.chain.macros import MacroFilter
 from postmill.chain.steps import Edit, Outcome, Verdict
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.packets import OptNeg
+from postmill.wire.symbols import Pairs
 from postmill.wire.tables import NO_FLAG, NR_FLAG, SINCE_VERSION
 
 _CONTENT_EDITS = Action.ADDHDRS | Action.CHGHDRS | Action.CHGBODY

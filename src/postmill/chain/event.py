@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from postmill.chain.child import Terms
-from postmill.chain.macros import Pairs, is_rejected_recipient
+from postmill.chain.macros import is_rejected_recipient
 from postmill.wire.codes import Command
 from postmill.wire.framing import frame
+from postmill.wire.symbols import Pairs
 
 
 class Event:

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from postmill.wire.codes import Command, MacroStage
 from postmill.wire.framing import frame
+from postmill.wire.symbols import Pairs, bare, parse_pairs
 from postmill.wire.tables import MACRO_STAGE
-
-Pairs = tuple[tuple[bytes, bytes], ...]
 
 DEFAULT_NAMES: Mapping[MacroStage, tuple[bytes, ...]] = {
     MacroStage.CONNECT: (b"j", b"{daemon_name}", b"{daemon_addr}", b"v", b"_", b"{if_name}", b"{if_addr}"),
@@ -35,11 +34,6 @@ DEFAULT_NAMES: Mapping[MacroStage, tuple[bytes, ...]] = {
 """What Postfix and Sendmail send when no list was asked for, together (protocol §5.1)."""
 
 
-def bare(name: bytes) -> bytes:
-    """Return a macro name without braces, the form in which names are compared (protocol §2.2)."""
-    return name[1:-1] if name[:1] == b"{" and name[-1:] == b"}" else name
-
-
 def braced(name: bytes) -> bytes:
     """Return a macro name as an MTA spells it: long names in braces, one-letter names without."""
     plain = bare(name)
@@ -49,12 +43,6 @@ def braced(name: bytes) -> bytes:
 def split_names(text: bytes) -> tuple[bytes, ...]:
     """Return the names of a symbol list: separated by blanks or commas (protocol §4.6)."""
     return tuple(text.replace(b",", b" ").split())
-
-
-def parse_pairs(payload: bytes) -> Pairs:
-    """Return the pairs of a ``D`` payload; what is odd or unended at its end is left out, as in libmilter."""
-    parts = payload[1:].split(b"\0")[:-1]
-    return tuple(zip(parts[::2], parts[1::2], strict=False))
 
 
 def build_payload(letter: int, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -12,7 +12,7 @@ from operator import and_, or_
 
 from postmill.api.nouns import Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.chain.child import ChildSpec, Terms
-from postmill.chain.macros import DEFAULT_NAMES, bare, braced, split_names
+from postmill.chain.macros import DEFAULT_NAMES, braced, split_names
 from postmill.errors import RemoteProtocolError
 from postmill.wire.codes import (
     ALL_ACTIONS,
@@ -25,6 +25,7 @@ from postmill.wire.codes import (
     Reply,
 )
 from postmill.wire.packets import OptNeg, decode_command, decode_reply, encode
+from postmill.wire.symbols import bare
 from postmill.wire.tables import NR_FLAG
 
 _NO_EVENTS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from postmill.api.ports import NO_PORTS, Ports
 from postmill.chain import conditions
 from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, TAKING_PART, Child
 from postmill.chain.content import NO_ROOM, run_content
@@ -20,7 +21,7 @@ from postmill.chain.message import Message
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
 from postmill.chain.opening import negotiate
-from postmill.chain.state import NO_PORTS, Plan, Ports, State
+from postmill.chain.state import Plan, State
 from postmill.chain.steps import CONTINUE, CloseChild, Decide, Steps, Tell, Verdict
 from postmill.errors import RemoteProtocolError
 from postmill.mail.body import Body

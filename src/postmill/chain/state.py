@@ -6,14 +6,13 @@ message can reach the next (protocol §9.9).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
 
+from postmill.api.ports import NO_PORTS, Ports
+from postmill.api.reading import mta_of
 from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, Child, ChildSpec
 from postmill.chain.event import Event
-from postmill.chain.macros import parse_pairs
 from postmill.chain.message import Message
 from postmill.chain.negotiation import Agreement, Negotiations, Offer
 from postmill.chain.notes import Observer
@@ -21,10 +20,6 @@ from postmill.chain.talks import TextCheck
 from postmill.chain.view import View
 from postmill.mail.body import Body
 from postmill.mail.reply import check_as_postfix, check_reply_text
-
-Ports = Mapping[type[Any], Callable[[], Any]]
-"""What conditions may ask of the world (``postmill.api.ports``): each port to what gives it."""
-NO_PORTS: Ports = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +105,7 @@ class State:
         """Find out from the macros of CONNECT which MTA this is (protocol §5.2, §9.7)."""
         if self.mta or macros is None:
             return
-        known = dict(parse_pairs(macros))
-        version = known.get(b"v", b"")
-        if version.startswith(b"Postfix"):
-            self.mta = "postfix"
-        elif version[:1].isdigit() or b"{if_name}" in known:
-            self.mta = "sendmail"
+        self.mta = mta_of(macros)
 
     def all_out(self, of_connection: bool) -> bool:
         """Tell whether no child takes part in the message, or connection, any more, and no mail is held.

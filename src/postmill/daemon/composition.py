@@ -6,9 +6,10 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 
+from postmill.api.ports import NO_PORTS, Ports
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
-from postmill.chain.state import NO_PORTS, Plan, Ports
+from postmill.chain.state import Plan
 from postmill.config.settings import MilterSettings, Settings
 from postmill.net.children import ChildService
 from postmill.net.poller import Loop

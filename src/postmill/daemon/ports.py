@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from postmill.api.ports import Clock, Load, Resolver
-from postmill.chain.state import Ports
+from postmill.api.ports import Clock, Load, Ports, Resolver
 from postmill.net.resolver import DnsResolver
 
 

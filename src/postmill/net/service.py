@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 
+from postmill.api.ports import NO_PORTS, Ports
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.notes import Observer
 from postmill.chain.session import Session
-from postmill.chain.state import NO_PORTS, Plan, Ports
+from postmill.chain.state import Plan
 from postmill.mail.body import Body
 from postmill.net.children import ChildService
 from postmill.net.link import ChildLink

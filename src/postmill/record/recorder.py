@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from postmill.chain.macros import bare, parse_pairs
 from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
 from postmill.record.value import STAGE_NAMES, Answer, ChildRecord, Decision, MessageRecord, Recipient
 from postmill.wire.codes import Command, Reply
+from postmill.wire.symbols import bare, parse_pairs
 
 _EDIT_NAMES = {
     int(Reply.ADDHEADER): "add-header",

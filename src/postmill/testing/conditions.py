@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,30 +15,13 @@ from typing import Any
 
 from postmill.api.conditions import Answer, Condition
 from postmill.api.nouns import Noun
-from postmill.api.settings import is_key
 from postmill.daemon.policies import load_policies
+from postmill.testing.settings import settings_of
 
 
 def policies(directory: str | Path) -> Mapping[str, Condition]:
     """Return the conditions of a ``policy.d``, by name, as the daemon loads them; raises ConfigError."""
     return load_policies(Path(directory), {})
-
-
-def settings_of(condition: Condition, /, **written: Any) -> Any:
-    """Return a condition's settings as if they were written in the configuration.
-
-    Raises ValueError when one is not allowed, TypeError when there is no such setting or a required one is
-    missing.
-    """
-    if condition.settings is None:
-        if written:
-            raise TypeError(f"condition {condition.name} has no settings")
-        return None
-    kinds = {one.name: one.metadata["kind"] for one in filter(is_key, dataclasses.fields(condition.settings))}
-    unknown = [name for name in written if name not in kinds]
-    if unknown:
-        raise TypeError(f"condition {condition.name} has no setting {unknown[0]}")
-    return condition.settings(**{name: kinds[name].parse(value) for name, value in written.items()})
 
 
 def decide(

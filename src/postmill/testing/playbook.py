@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from postmill.api.ports import NO_PORTS, Ports
 from postmill.chain.child import Child
 from postmill.chain.negotiation import Negotiations
 from postmill.chain.session import Session
-from postmill.chain.state import NO_PORTS, Plan, Ports
+from postmill.chain.state import Plan
 from postmill.chain.steps import (
     Ask,
     Await,

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from postmill.api.ports import Clock, Load, Resolver
-from postmill.chain.state import Plan, Ports
+from postmill.api.ports import Clock, Load, Ports, Resolver
+from postmill.chain.state import Plan
 from postmill.errors import ConfigError
 from postmill.record import MessageRecord
 from postmill.testing.conditions import FixedClock, FixedResolver

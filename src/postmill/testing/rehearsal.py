@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from postmill.chain.state import NO_PORTS, Plan, Ports
+from postmill.api.ports import NO_PORTS, Ports
+from postmill.chain.state import Plan
 from postmill.errors import ProtocolError
 from postmill.record import MessageRecord
 from postmill.testing.conversation import Conversation, Say

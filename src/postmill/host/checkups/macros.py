@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from postmill.chain.macros import bare, split_names
+from postmill.chain.macros import split_names
 from postmill.host.diagnosis import Diagnosis, Level
 from postmill.host.patient import Patient
 from postmill.host.postfix import MACRO_PARAMETERS, split_list
 from postmill.host.setup_postfix import NEEDED_MACROS
 from postmill.wire.codes import MacroStage
+from postmill.wire.symbols import bare
 
 PLACE = 5
 _NAME = "macros"

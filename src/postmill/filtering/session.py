@@ -1,0 +1,302 @@
+"""One connection of an MTA to a milter, from the milter's side (protocol §2, §3, §6).
+
+Packets are taken one after another: while a handler is at work the ones behind wait, so that each sees what
+the ones before it have left in the states. Everything of a message dies with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from postmill.api.milter import Handler
+from postmill.api.nouns import Client, Envelope, Greeting, Head, Header, Message, Noun, Recipient, Sender
+from postmill.api.reading import client_of, header_of, macros_of, mta_of, path_of, text_of
+from postmill.api.verdicts import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
+from postmill.filtering.served import Served
+from postmill.mail.body import Body
+from postmill.mail.reply import wire_text
+from postmill.wire import packets as wire
+from postmill.wire.codes import Command, Protocol
+from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket
+from postmill.wire.states import FilterRole
+
+_VERDICTS = (Accept, Reject, Tempfail, Discard, Quarantine)
+_CONTINUE = wire.Continue()
+_HEADER_EDITS = (wire.AddHeader, wire.InsertHeader, wire.ChangeHeader)
+_NOBODY = Client("", None)
+
+
+class _Mail:
+    """The message under way."""
+
+    __slots__ = ("body", "edits", "envelope_asked", "headers", "macros", "recipients", "sender", "state")
+
+    def __init__(self, sender: Sender, body: Body, state: Any) -> None:
+        self.sender = sender
+        self.recipients: list[Recipient] = []
+        self.macros: dict[str, str] = {}
+        self.headers: list[Header] = []
+        self.body = body
+        self.state = state
+        self.edits: list[ReplyPacket] = []
+        self.envelope_asked = False
+        """The handlers of ``Envelope`` have been asked: at DATA, or where an MTA sends none, after it."""
+
+
+class FilterSession:
+    """Takes the bytes of an MTA, gives the bytes for it, and the handlers' work in between as coroutines."""
+
+    def __init__(self, served: Served, new_body: Callable[[], Body] = Body) -> None:
+        """Begin; ``new_body`` makes the place where a body is kept."""
+        self._served = served
+        self._new_body = new_body
+        self._role = FilterRole()
+        self._out: list[bytes] = []
+        self._macros: dict[int, bytes] = {}
+        self._client = _NOBODY
+        self._greeting = Greeting(_NOBODY, "")
+        self._state = self._new_state()
+        self._mail: _Mail | None = None
+        self.said: list[tuple[type[Noun], Verdict | None]] = []
+        """What the handlers said of each noun they were asked about, in order."""
+        self.observe = False
+        """Whether to keep that."""
+
+    # -- driving --------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take what the MTA sent; ``advance`` works it off."""
+        self._role.receive_data(data)
+
+    def advance(self) -> Awaitable[None] | None:
+        """Work until everything is taken (None) or a handler has to be run: await the result and go on.
+
+        Raises RemoteProtocolError when the MTA breaks the protocol; awaiting raises what a handler raises,
+        or that it said what has no place there.
+        """
+        for packet in self._role.events():
+            work = self._take(packet)
+            if work is not None:
+                return work
+        return None
+
+    def output(self) -> bytes:
+        """Return what is to be sent to the MTA since the last call."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    @property
+    def over(self) -> bool:
+        """Whether the MTA said goodbye."""
+        return self._role.closed
+
+    # -- packets --------------------------------------------------------------------------------------
+
+    def _take(self, packet: CommandPacket) -> Awaitable[None] | None:
+        match packet:
+            case wire.Header(name, value):
+                self._header(name, value)
+            case wire.Macro(command):
+                self._macros[command] = packet.payload()
+            case wire.Body(data):
+                self._message().body.append(data)
+                self._answer()
+            case wire.Eoh():
+                return self._content(False)
+            case wire.BodyEob():
+                return self._content(True)
+            case OptNeg():
+                self._send(self._served.answer(packet))
+            case _:
+                return self._envelope_event(packet)
+        return None
+
+    def _envelope_event(self, packet: CommandPacket) -> Awaitable[None] | None:
+        match packet:
+            case wire.Connect():
+                return self._connect(packet)
+            case wire.Helo(name):
+                self._mail = None
+                self._greeting = Greeting(self._client, text_of(name), self._macros_at(Command.HELO))
+                return self._ask(self._greeting)
+            case wire.Mail():
+                sender = Sender(self._greeting, *path_of(packet.payload()), self._macros_at(Command.MAIL))
+                self._mail = self._new_mail(sender)
+                return self._ask(sender)
+            case wire.Rcpt():
+                return self._rcpt(packet)
+            case wire.Data():
+                return self._data()
+            case wire.Abort():
+                self._mail = None
+                self._macros.clear()
+            case wire.QuitNc():
+                self._begin_again()
+            case _:
+                self._answer()  # UNKNOWN; QUIT is not answered
+        return None
+
+    def _begin_again(self) -> None:
+        self._client, self._mail = _NOBODY, None
+        self._greeting = Greeting(_NOBODY, "")
+        self._macros.clear()
+        self._state = self._new_state()
+
+    def _connect(self, packet: wire.Connect) -> Awaitable[None] | None:
+        macros = self._macros.pop(Command.CONNECT, None)
+        mta = "" if macros is None else mta_of(macros)
+        self._client = client_of(packet.payload(), macros, mta)
+        self._greeting = Greeting(self._client, "")
+        return self._ask(self._client)
+
+    def _rcpt(self, packet: wire.Rcpt) -> Awaitable[None] | None:
+        mail = self._message()
+        macros = self._macros_at(Command.RCPT)
+        recipient = Recipient(mail.sender, *path_of(packet.payload()), macros)
+        if macros.get("rcpt_mailer") == "error":  # the MTA refuses it already (protocol §5.5)
+            self._answer()
+            return None
+        mail.recipients.append(recipient)
+        return self._ask(recipient)
+
+    def _data(self) -> Awaitable[None] | None:
+        mail = self._message()
+        mail.macros = dict(self._macros_at(Command.DATA))
+        mail.envelope_asked = True
+        return self._ask(self._envelope())
+
+    def _header(self, name: bytes, value: bytes) -> None:
+        self._message().headers.append(header_of(name, value if self._leadspc else b" " + value))
+        self._answer()
+
+    def _content(self, complete: bool) -> Awaitable[None] | None:
+        """Ask what is known now and was not asked about yet."""
+        mail = self._message()
+        asked = self._served.milter.asked_about
+        nouns: list[Noun] = []
+        if not mail.envelope_asked and asked(Envelope):
+            nouns.append(self._envelope())
+        mail.envelope_asked = True
+        head = Head(self._envelope(), tuple(mail.headers))
+        if not complete:
+            nouns.append(head)
+        else:
+            body = mail.body
+            nouns.append(Message(head, body.size, lambda: b"".join(body.chunks())))
+        handlers = [(noun, handler) for noun in nouns for handler in asked(type(noun))]
+        if handlers:
+            return self._run(handlers, final=complete)
+        self._conclude(None, complete)
+        return None
+
+    # -- handlers -------------------------------------------------------------------------------------
+
+    def _ask(self, noun: Noun) -> Awaitable[None] | None:
+        handlers = self._served.milter.asked_about(type(noun))
+        if handlers:
+            return self._run([(noun, handler) for handler in handlers])
+        self._answer()
+        return None
+
+    async def _run(self, handlers: Sequence[tuple[Noun, Handler]], final: bool = False) -> None:
+        """Ask handlers until one has a verdict, and answer the MTA."""
+        verdict: Verdict | None = None
+        for noun, handler in handlers:
+            recorded: list[ReplyPacket] = []
+            verdict = await self._call(handler, noun, recorded)
+            if verdict is not None and not isinstance(verdict, _VERDICTS):
+                raise TypeError(f"handler {handler.name} returned {verdict!r}, which is no verdict")
+            if isinstance(verdict, Quarantine) and handler.noun is not Message:
+                raise TypeError(f"handler {handler.name}: only a whole message can be held")
+            if self.observe:
+                self.said.append((handler.noun, verdict))
+            if isinstance(verdict, Reject | Tempfail) and isinstance(noun, Recipient):
+                self._message().recipients.pop()
+            elif self._mail is not None:
+                self._mail.edits += recorded
+            if verdict is not None:
+                break
+        self._conclude(verdict, final)
+
+    async def _call(self, handler: Handler, noun: Noun, recorded: list[ReplyPacket]) -> Verdict | None:
+        edits = None if handler.edits is None else handler.edits(recorded)
+        of_message = None if self._mail is None else self._mail.state
+        wanted = self._served.arguments(handler, self._state, of_message, edits)
+        if handler.waits:
+            return await handler.function(noun, **wanted)  # type: ignore[no-any-return]
+        return await asyncio.to_thread(handler.function, noun, **wanted)
+
+    # -- answers --------------------------------------------------------------------------------------
+
+    def _conclude(self, verdict: Verdict | None, final: bool) -> None:
+        """Answer with a verdict; at the end of a message that is let through, with its edits before it."""
+        if final:
+            mail, self._mail = self._message(), None
+            if not isinstance(verdict, Reject | Tempfail | Discard):
+                for edit in mail.edits:
+                    self._send(self._spelled(edit))
+            if isinstance(verdict, Quarantine):
+                self._send(wire.Quarantine(verdict.reason.encode()))
+        self._answer(_packet(verdict))
+
+    def _answer(self, packet: ReplyPacket = _CONTINUE) -> None:
+        """Answer the oldest command, unless the MTA was told not to wait for that."""
+        if self._role.awaiting:
+            self._send(packet)
+
+    def _spelled(self, edit: ReplyPacket) -> ReplyPacket:
+        """Return an edit with the blank behind the colon, where that is ours to write (protocol §4.3)."""
+        if self._leadspc and isinstance(edit, _HEADER_EDITS) and edit.value[:1] not in (b"", b" ", b"\t"):
+            return replace(edit, value=b" " + edit.value)
+        return edit
+
+    @property
+    def _leadspc(self) -> bool:
+        answer = self._role.answer
+        return answer is not None and bool(answer.protocol & Protocol.HDR_LEADSPC)
+
+    def _send(self, packet: ReplyPacket) -> None:
+        self._out.append(self._role.send(packet))
+
+    # -- nouns ----------------------------------------------------------------------------------------
+
+    def _macros_at(self, command: int) -> dict[str, str]:
+        return dict(macros_of(self._macros.pop(command, None)))
+
+    def _envelope(self) -> Envelope:
+        mail = self._message()
+        return Envelope(mail.sender, tuple(mail.recipients), mail.macros)
+
+    def _new_mail(self, sender: Sender) -> _Mail:
+        kind = self._served.milter.message
+        return _Mail(sender, self._new_body(), None if kind is None else kind())
+
+    def _new_state(self) -> Any:
+        kind = self._served.milter.session
+        return None if kind is None else kind()
+
+    def _message(self) -> _Mail:
+        """Return the message under way; Sendmail and Postfix may begin one without MAIL (protocol §9.9)."""
+        if self._mail is None:
+            self._mail = self._new_mail(Sender(self._greeting, path_of(b"<>\0")[0]))
+        return self._mail
+
+
+def _packet(verdict: Verdict | None) -> ReplyPacket:
+    match verdict:
+        case Accept():
+            return wire.Accept()
+        case Discard():
+            return wire.Discard()
+        case Reject() | Tempfail() if verdict.lines:
+            return wire.ReplyCode(wire_text("\r\n".join(verdict.lines).encode()))
+        case Reject():
+            return wire.Reject()
+        case Tempfail():
+            return wire.Tempfail()
+        case _:
+            return _CONTINUE
