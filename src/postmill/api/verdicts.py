@@ -1,7 +1,7 @@
 """What a milter says about a mail: frozen values that refuse to be what no MTA would take (RFC 5321 §4.2).
 
-None means: go on. What the SMTP client hears (``text``) and what the log says (``because``) are two fields; the
-second does not count when verdicts are compared.
+None means: go on. What the SMTP client hears (``text``) and what the log says (``because``) are two;
+the second does not count when verdicts are compared.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar
+
+from postmill.errors import RemoteConfigError
+from postmill.mail.reply import check_reply_text, wire_text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\t]")
 _CODE = re.compile(r"[0-9]{3}(?= )")
@@ -66,6 +69,8 @@ class _Refusal:
         enhanced = enhanced if own else _ENHANCED.match(self.text)
         if enhanced and enhanced[1] != self.code[0]:
             raise ValueError(f"{enhanced[0]} is of another class than {self.code}")
+        if self.text:
+            _check_reply(self.lines)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -96,6 +101,14 @@ class Tempfail(_Refusal):
 
 
 Verdict = Accept | Reject | Tempfail | Discard | Quarantine
+
+
+def _check_reply(lines: tuple[str, ...]) -> None:
+    """Refuse what an MTA would refuse, such as any other digit where an enhanced code is expected."""
+    try:
+        check_reply_text(wire_text("\r\n".join(lines).encode()) + b"\0")
+    except RemoteConfigError as error:
+        raise ValueError(str(error)) from None
 
 
 def _check_line(line: str) -> None:

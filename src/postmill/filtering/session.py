@@ -157,7 +157,7 @@ class FilterSession:
         mail = self._message()
         macros = self._macros_at(Command.RCPT)
         recipient = Recipient(mail.sender, *path_of(packet.payload()), macros)
-        if macros.get("rcpt_mailer") == "error":  # the MTA refuses it already (protocol §5.5)
+        if macros.get("rcpt_mailer") == "error":  # the MTA refuses it already (protocol §5.4)
             self._answer()
             return None
         mail.recipients.append(recipient)
@@ -249,7 +249,7 @@ class FilterSession:
             self._send(packet)
 
     def _spelled(self, edit: ReplyPacket) -> ReplyPacket:
-        """Return an edit with the blank behind the colon, where that is ours to write (protocol §4.3)."""
+        """Return an edit with the blank behind the colon, where that is ours to write (protocol §3.4)."""
         if self._leadspc and isinstance(edit, _HEADER_EDITS) and edit.value[:1] not in (b"", b" ", b"\t"):
             return replace(edit, value=b" " + edit.value)
         return edit

@@ -1,0 +1,132 @@
+"""A milter as a value: what signatures say, and those that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from postmill.api import (
+    Client,
+    Clock,
+    Edit,
+    Head,
+    HeaderEdit,
+    Message,
+    Milter,
+    Recipient,
+    Resolver,
+    Verdict,
+    key,
+)
+from postmill.api.kinds import Count
+from postmill.wire.codes import Action
+
+
+@dataclass(frozen=True)
+class Settings:
+    limit: int = key(Count(0), 10, "How many.")
+
+
+class Prepared:
+    pass
+
+
+class Seen:
+    pass
+
+
+def _app() -> Milter:
+    return Milter("one", Settings, session=Seen)
+
+
+def test_a_signature_says_what_a_handler_gets() -> None:
+    app = _app()
+
+    @app.prepare
+    def prepare(settings: Settings) -> Prepared:
+        return Prepared()
+
+    @app.on
+    async def first(rcpt: Recipient, clock: Clock, settings: Settings, seen: Seen) -> Verdict | None:
+        return None
+
+    @app.on
+    def second(message: Message, edit: HeaderEdit, resolver: Resolver, prepared: Prepared) -> None:
+        return None
+
+    one, two = app.handlers
+    assert (one.name, one.noun, one.waits, one.edits) == ("first", Recipient, True, None)
+    assert one.wants == {"clock": Clock, "settings": Settings, "seen": Seen}
+    assert (two.noun, two.waits, two.edits) == (Message, False, HeaderEdit)
+    assert app.asked_about(Message) == [two]
+    assert app.actions == Action.ADDHDRS | Action.CHGHDRS | Action.QUARANTINE
+    assert app.sees_headers
+    assert app.sees_body
+
+
+def test_one_that_looks_at_no_content_wants_none() -> None:
+    app = _app()
+    app.on(_client)
+    assert (app.actions, app.sees_headers, app.sees_body) == (Action(0), False, False)
+    app.on(_head)
+    assert (app.sees_headers, app.sees_body) == (True, False)
+
+
+def _client(client: Client) -> None:
+    return None
+
+
+def _head(head: Head) -> None:
+    return None
+
+
+def _nothing() -> None:
+    return None
+
+
+def _no_noun(client: int) -> None:
+    return None
+
+
+def _unknown(client: Client, what: int) -> None:
+    return None
+
+
+def _bare(client: Client, what) -> None:  # type: ignore[no-untyped-def]
+    return None
+
+
+def _two_edits(message: Message, edit: Edit, other: HeaderEdit) -> None:
+    return None
+
+
+def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: F821, UP037
+    return None
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (_nothing, "its first parameter must be annotated with one of Client, Greeting"),
+        (_no_noun, "its first parameter must be annotated with one of Client, Greeting"),
+        (_unknown, "parameter what must be annotated with one of Settings, Seen, Resolver"),
+        (_bare, "parameter what must be annotated"),
+        (_two_edits, "one parameter for edits is enough"),
+        (_misspelt, "name 'Clinet' is not defined"),
+    ],
+)
+def test_signatures_that_are_none(handler: Callable[..., Any], words: str) -> None:
+    with pytest.raises(TypeError, match=f"milter one: handler {handler.__name__}: .*{words}"):
+        _app().on(handler)
+
+
+def test_names_and_settings_that_are_none() -> None:
+    with pytest.raises(TypeError, match="'House Rules' is no name for a milter"):
+        Milter("House Rules")
+    with pytest.raises(TypeError, match="its settings must be a dataclass"):
+        Milter("one", Seen)
+    with pytest.raises(TypeError, match="prepare takes the settings and says what it returns"):
+        Milter("one").prepare(_client)

@@ -1,0 +1,265 @@
+"""Delivering through a milter in a test, and with it what the engine makes of handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+from postmill.api import (
+    Accept,
+    Client,
+    Clock,
+    Discard,
+    Edit,
+    Envelope,
+    Greeting,
+    Head,
+    HeaderEdit,
+    Message,
+    Milter,
+    Quarantine,
+    Recipient,
+    Reject,
+    Sender,
+    Tempfail,
+    Verdict,
+    key,
+)
+from postmill.api.kinds import Text
+from postmill.testing.deliver import deliver
+
+
+@dataclass(frozen=True)
+class Settings:
+    word: str = key(Text(), "spam", "Refused.")
+
+
+@dataclass
+class Counted:
+    rcpts: list[str] = field(default_factory=list)
+
+
+def _rules() -> Milter:
+    app = Milter("house-rules")
+
+    @app.on
+    async def members_only(rcpt: Recipient) -> Verdict | None:
+        if rcpt.address.domain == "staff.example" and rcpt.sender.user is None:
+            return Reject("5.7.1 Authentication required", because="list is internal")
+        return None
+
+    @app.on
+    async def mark_external(msg: Message, edit: HeaderEdit) -> None:
+        if msg.sender.user is None:
+            edit.add_header("X-External", "yes")
+
+    return app
+
+
+def test_the_example_of_the_design() -> None:
+    app = _rules()
+    refused = deliver(app, to=["team@staff.example"], body="hi")
+    assert refused.verdict == Reject("5.7.1 Authentication required")
+    assert (refused.status, refused.reply) == ("reject", "550 5.7.1 Authentication required")
+    assert (refused.recipients, refused.headers) == ((), ())
+    inside = deliver(app, to=["team@staff.example"], body="hi", user="joe")
+    assert (inside.verdict, inside.recipients, inside.all("X-External")) == (
+        None,
+        ("team@staff.example",),
+        (),
+    )
+
+
+def test_one_recipient_of_two_is_refused() -> None:
+    done = deliver(_rules(), to=["team@staff.example", "jane@example.org"])
+    assert done.verdict is None
+    assert done.refused == {"team@staff.example": "550 5.7.1 Authentication required"}
+    assert (done.recipients, done.all("x-external")) == (("jane@example.org",), ("yes",))
+    assert done.headers[-1].raw == b"X-External: yes"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "reply"),
+    [
+        (Reject("5.7.1 no"), "reject", "550 5.7.1 no"),
+        (Reject(), "reject", "550 5.7.1 Command rejected"),
+        (Tempfail("4.7.1 100% later"), "temporary-failure", "451 4.7.1 100% later"),
+        (Tempfail("4.7.1 one\ntwo"), "temporary-failure", "451-4.7.1 one\r\n451 4.7.1 two"),
+        (Accept(), "accept", ""),
+    ],
+)
+@pytest.mark.parametrize("noun", [Client, Greeting, Sender, Recipient, Envelope, Head, Message])
+def test_every_verdict_at_every_stage(noun: type, verdict: Verdict, status: str, reply: str) -> None:
+    app = Milter("one")
+
+    async def say(what: object) -> Verdict | None:
+        return verdict
+
+    say.__annotations__["what"] = noun
+    app.on(say)
+    done = deliver(app)
+    assert (done.verdict, done.status, done.reply) == (verdict, status, reply)
+
+
+@pytest.mark.parametrize("noun", [Sender, Recipient, Envelope, Head, Message])
+def test_discard(noun: type) -> None:
+    app = Milter("one")
+
+    def say(what: object) -> Verdict | None:
+        return Discard("not wanted")
+
+    say.__annotations__["what"] = noun
+    app.on(say)
+    done = deliver(app)
+    assert (done.verdict, done.status, done.recipients) == (Discard(), "discard", ())
+
+
+def test_quarantine_applies_the_edits() -> None:
+    app = Milter("one")
+
+    @app.on
+    async def hold(msg: Message, edit: Edit) -> Verdict | None:
+        edit.insert_header(0, "X-Why", "a\n\tb")
+        edit.delete_header("Subject")
+        edit.replace_body(b"gone\r\n")
+        edit.add_recipient("boss@example.org")
+        edit.delete_recipient("jane@example.org")
+        edit.change_sender("")
+        return Quarantine("looks odd")
+
+    done = deliver(app)
+    assert (done.verdict, done.status) == (Quarantine("looks odd"), "quarantine")
+    assert [header.raw for header in done.headers] == [
+        b"X-Why: a\r\n\tb",
+        b"From: joe@example.net",
+        b"To: jane@example.org",
+    ]
+    assert (done.body, done.sender, done.recipients) == (b"gone\r\n", "", ("boss@example.org",))
+
+
+def test_quarantine_of_less_than_a_message_is_a_fault() -> None:
+    app = Milter("one")
+
+    @app.on
+    async def hold(rcpt: Recipient) -> Verdict | None:
+        return Quarantine("looks odd")
+
+    with pytest.raises(TypeError, match="handler hold: only a whole message can be held"):
+        deliver(app)
+
+
+def test_what_is_no_verdict_is_a_fault() -> None:
+    app = Milter("one")
+
+    @app.on
+    async def wrong(rcpt: Recipient) -> Verdict | None:
+        return "reject"  # type: ignore[return-value]
+
+    with pytest.raises(TypeError, match="handler wrong returned 'reject', which is no verdict"):
+        deliver(app)
+
+
+def test_state_of_a_message_and_edits_of_refused_recipients() -> None:
+    app = Milter("one", message=Counted)
+
+    @app.on
+    async def count(rcpt: Recipient, seen: Counted, edit: HeaderEdit) -> Verdict | None:
+        edit.add_header("X-Rcpt", rcpt.address.text)
+        if rcpt.address.local == "bad":
+            return Reject("5.1.1 unknown")
+        seen.rcpts.append(rcpt.address.text)
+        return None
+
+    @app.on
+    async def end(msg: Message, seen: Counted, edit: HeaderEdit) -> None:
+        edit.add_header("X-Seen", " ".join(seen.rcpts))
+        edit.add_header("X-Left", " ".join(rcpt.address.text for rcpt in msg.envelope.recipients))
+
+    done = deliver(app, to=["a@x.example", "bad@x.example", "c@x.example"])
+    assert done.all("X-Rcpt") == ("a@x.example", "c@x.example")
+    assert done.all("X-Seen") == done.all("X-Left") == ("a@x.example c@x.example",)
+
+
+def test_settings_ports_and_threads() -> None:
+    app = Milter("one", Settings)
+    threads: list[threading.Thread] = []
+
+    @app.on
+    def look(msg: Message, settings: Settings, clock: Clock) -> Verdict | None:
+        threads.append(threading.current_thread())
+        assert clock.now().tzinfo is not None
+        return Reject("5.7.1 no") if settings.word.encode() in msg.body else None
+
+    assert deliver(app, body="ham\n").verdict is None
+    assert deliver(app, body="spam\n").verdict == Reject("5.7.1 no")
+    assert deliver(app, body="eggs\n", settings={"word": "eggs"}).verdict == Reject("5.7.1 no")
+    assert threading.main_thread() not in threads
+    with pytest.raises(TypeError, match="milter one has no setting words"):
+        deliver(app, settings={"words": "x"})
+
+
+def test_what_prepare_makes_and_what_it_refuses() -> None:
+    app = Milter("one", Settings)
+
+    @app.prepare
+    def words(settings: Settings) -> Counted:
+        if not settings.word:
+            raise ValueError("no word")
+        return Counted(settings.word.split(","))
+
+    @app.on
+    async def refuse(msg: Message, words: Counted) -> Verdict | None:
+        return Reject("5.7.1 no") if any(word in msg.head.all("Subject")[0] for word in words.rcpts) else None
+
+    assert deliver(app, settings={"word": "x,hell"}).verdict == Reject("5.7.1 no")
+    with pytest.raises(ValueError, match="no word"):
+        deliver(app, settings={"word": ""})
+
+
+def test_the_message_as_bytes() -> None:
+    seen: list[bytes] = []
+    app = Milter("one")
+
+    @app.on
+    async def look(msg: Message) -> None:
+        await asyncio.sleep(0)
+        assert msg.size == len(msg.raw)
+        seen.append(msg.raw)
+
+    raw = b"Subject:no blank\r\nX-Folded:  two\r\n\tlines\r\nX-Latin: gr\xfcn\r\n\r\nBody\r\n"
+    deliver(app, message=raw)
+    assert seen == [raw]
+
+
+def test_the_first_verdict_counts_and_a_fault_is_raised() -> None:
+    app = Milter("one")
+    app.on(_tempfail)
+    app.on(_raise)
+    assert deliver(app).verdict == Tempfail("4.7.1 first")
+    app.handlers.reverse()
+    with pytest.raises(ZeroDivisionError):
+        deliver(app)
+
+
+async def _tempfail(rcpt: Recipient) -> Verdict | None:
+    return Tempfail("4.7.1 first")
+
+
+async def _raise(rcpt: Recipient) -> Verdict | None:
+    raise ZeroDivisionError
+
+
+def test_sendmail_and_macros() -> None:
+    app = Milter("one")
+    seen: list[tuple[str, str]] = []
+
+    @app.on
+    async def look(envelope: Envelope) -> None:
+        seen.append((envelope.client.mta, envelope.sender.macros.get("trusted_domain", "")))
+
+    deliver(app, macros={"M": {"trusted_domain": "yes"}})
+    deliver(app, like="sendmail", macros={"M": {"trusted_domain": "no"}})
+    assert seen == [("postfix", "yes"), ("sendmail", "no")]
