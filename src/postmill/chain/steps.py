@@ -43,9 +43,9 @@ class Answered:
 class Lost:
     """A child cannot be asked any more on this link.
 
-    ``kind`` is one of connect, busy, breaker, timeout, closed, protocol, config, condition; ``config`` means
-    that the child sent something which Postfix calls a configuration error (protocol §7.3), ``condition``
-    that nobody knows if it is to be asked.
+    ``kind`` is one of connect, busy, breaker, timeout, closed, protocol, config, condition, filter.
+    ``config`` means that the child sent something which Postfix calls a configuration error (protocol §7.3),
+    ``condition`` that nobody knows if it is to be asked, ``filter`` that a milter of ours could not judge.
     """
 
     __slots__ = ("edits", "elapsed", "kind", "stage", "text")

@@ -7,7 +7,7 @@ the ones before it have left in the states. Everything of a message dies with it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,9 @@ from postmill.wire import packets as wire
 from postmill.wire.codes import Command, Protocol
 from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket
 from postmill.wire.states import FilterRole
+
+Work = Coroutine[Any, Any, None]
+"""Handlers at work on one event."""
 
 _VERDICTS = (Accept, Reject, Tempfail, Discard, Quarantine)
 _CONTINUE = wire.Continue()
@@ -71,7 +74,7 @@ class FilterSession:
         """Take what the MTA sent; ``advance`` works it off."""
         self._role.receive_data(data)
 
-    def advance(self) -> Awaitable[None] | None:
+    def advance(self) -> Work | None:
         """Work until everything is taken (None) or a handler has to be run: await the result and go on.
 
         Raises RemoteProtocolError when the MTA breaks the protocol; awaiting raises what a handler raises,
@@ -96,7 +99,7 @@ class FilterSession:
 
     # -- packets --------------------------------------------------------------------------------------
 
-    def _take(self, packet: CommandPacket) -> Awaitable[None] | None:
+    def _take(self, packet: CommandPacket) -> Work | None:
         match packet:
             case wire.Header(name, value):
                 self._header(name, value)
@@ -115,7 +118,7 @@ class FilterSession:
                 return self._envelope_event(packet)
         return None
 
-    def _envelope_event(self, packet: CommandPacket) -> Awaitable[None] | None:
+    def _envelope_event(self, packet: CommandPacket) -> Work | None:
         match packet:
             case wire.Connect():
                 return self._connect(packet)
@@ -146,14 +149,14 @@ class FilterSession:
         self._macros.clear()
         self._state = self._new_state()
 
-    def _connect(self, packet: wire.Connect) -> Awaitable[None] | None:
+    def _connect(self, packet: wire.Connect) -> Work | None:
         macros = self._macros.pop(Command.CONNECT, None)
         mta = "" if macros is None else mta_of(macros)
         self._client = client_of(packet.payload(), macros, mta)
         self._greeting = Greeting(self._client, "")
         return self._ask(self._client)
 
-    def _rcpt(self, packet: wire.Rcpt) -> Awaitable[None] | None:
+    def _rcpt(self, packet: wire.Rcpt) -> Work | None:
         mail = self._message()
         macros = self._macros_at(Command.RCPT)
         recipient = Recipient(mail.sender, *path_of(packet.payload()), macros)
@@ -163,7 +166,7 @@ class FilterSession:
         mail.recipients.append(recipient)
         return self._ask(recipient)
 
-    def _data(self) -> Awaitable[None] | None:
+    def _data(self) -> Work | None:
         mail = self._message()
         mail.macros = dict(self._macros_at(Command.DATA))
         mail.envelope_asked = True
@@ -173,7 +176,7 @@ class FilterSession:
         self._message().headers.append(header_of(name, value if self._leadspc else b" " + value))
         self._answer()
 
-    def _content(self, complete: bool) -> Awaitable[None] | None:
+    def _content(self, complete: bool) -> Work | None:
         """Ask what is known now and was not asked about yet."""
         mail = self._message()
         asked = self._served.milter.asked_about
@@ -195,7 +198,7 @@ class FilterSession:
 
     # -- handlers -------------------------------------------------------------------------------------
 
-    def _ask(self, noun: Noun) -> Awaitable[None] | None:
+    def _ask(self, noun: Noun) -> Work | None:
         handlers = self._served.milter.asked_about(type(noun))
         if handlers:
             return self._run([(noun, handler) for handler in handlers])

@@ -18,7 +18,7 @@ from postmill.chain.steps import Lost
 from postmill.net.link import ChildLink
 from postmill.net.poller import WRITE, Loop
 from postmill.net.pool import Pool
-from postmill.net.stream import new_socket
+from postmill.net.stream import Stream, new_socket
 from postmill.wire.codes import Command, Protocol, Reply
 from postmill.wire.endpoint import Endpoint
 from postmill.wire.packets import OptNeg
@@ -126,14 +126,14 @@ class ChildService:
             if self.endpoint.kind == "unix":  # the child's backlog is full: there is nothing to wait on
                 self.loop.call_later(_TRY_AGAIN, self._attempt, link, sock, address)
             elif sock.connect_ex(address) in (0, errno.EISCONN):  # on loopback it stands already
-                link.connected(sock)
+                link.connected(self._stream(link, sock))
             else:
                 self.poller.watch(sock.fileno(), WRITE, partial(self._established, link, sock))
         except OSError as error:
             sock.close()
             self._refused(link, error)
         else:
-            link.connected(sock)
+            link.connected(self._stream(link, sock))
 
     def _established(self, link: ChildLink, sock: socket.socket, _events: int) -> None:
         self.poller.unwatch(sock.fileno())
@@ -144,7 +144,10 @@ class ChildService:
             sock.close()
             self._refused(link, OSError(error, os.strerror(error)))
         else:
-            link.connected(sock)
+            link.connected(self._stream(link, sock))
+
+    def _stream(self, link: ChildLink, sock: socket.socket) -> Stream:
+        return Stream(self.poller, sock, link.data, link.ended)
 
     def _refused(self, link: ChildLink, error: OSError) -> None:
         self._address = None

@@ -13,14 +13,11 @@ from postmill.chain.talks import EventTalk, NegotiateTalk
 from postmill.errors import RemoteConfigError, RemoteProtocolError
 from postmill.net.probe import ProbeTalk
 from postmill.net.reopening import Reopening
-from postmill.net.stream import Stream
 from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import FrameReader, frame
 from postmill.wire.tables import VERDICTS
 
 if TYPE_CHECKING:
-    import socket
-
     from postmill.net.children import ChildService
 
 _ANSWERS = frozenset((*map(int, VERDICTS), int(Reply.OPTNEG)))
@@ -30,6 +27,18 @@ _CONNECT = int(Command.CONNECT)
 _CONTINUES = {frame(Reply.CONTINUE) * count: count for count in range(1, 64)}
 """What most reads bring, to how many replies that is."""
 _NEVER = float("inf")
+
+
+class Pipe(Protocol):
+    """What carries the bytes: ``Stream``, or for a milter in this process ``FilterStream``."""
+
+    open: bool
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def close(self) -> None:
+        """End."""
 
 
 class Waiter(Protocol):
@@ -66,7 +75,7 @@ class ChildLink:
         """Be a link to this child, not connected yet."""
         self._service = service
         self._reader = FrameReader()
-        self._stream: Stream | None = None
+        self._stream: Pipe | None = None
         self.talk: Talk | None = None
         self.outcome: Outcome | None = None
         self.failed: Lost | None = None
@@ -191,9 +200,9 @@ class ChildLink:
 
     # -- what the world does --------------------------------------------------------------------------
 
-    def connected(self, sock: socket.socket) -> None:
+    def connected(self, stream: Pipe) -> None:
         """The connection stands: write what was waiting for it."""
-        self._stream = Stream(self._service.poller, sock, self._data, self._ended)
+        self._stream = stream
         self.deadline = _NEVER if self.talk is None else self._service.now() + self.talk.timeout
         data = b"".join(self.unsent)
         self.unsent.clear()
@@ -237,10 +246,12 @@ class ChildLink:
             stage = chr(self.talk.stage) if self.talk is not None and self.talk.stage else "?"
             self.fail("timeout", f"no answer to {stage} in time")
 
-    def _ended(self, reason: str) -> None:
+    def ended(self, reason: str) -> None:
+        """The child closed the connection."""
         self.fail("closed", f"connection {reason}")
 
-    def _data(self, data: bytes) -> None:
+    def data(self, data: bytes) -> None:
+        """The child said something."""
         talk, count = self.talk, _CONTINUES.get(data)
         try:
             if count and talk is not None and not self.owed and not self._reader.pending:

@@ -1,0 +1,124 @@
+"""A milter in this process as the other end of a link: what is written reaches it with no socket in between.
+
+It has the face of ``Stream``. What the milter answers at once is handed on before ``write`` returns, unless
+that itself is the answer to something being handed on: then it waits for its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from postmill.errors import RemoteProtocolError
+from postmill.filtering import FilterSession
+
+log = logging.getLogger("postmill.filter")
+
+
+class FilterStream:
+    """Carries bytes to one ``FilterSession`` and back."""
+
+    __slots__ = ("_busy", "_inbox", "_session", "_task", "name", "on_data", "on_end", "open")
+
+    def __init__(
+        self,
+        name: str,
+        session: FilterSession,
+        on_data: Callable[[bytes], None],
+        on_end: Callable[[str], None],
+    ) -> None:
+        """Be the stream to a milter of this name; ``on_end`` is told in words that it failed."""
+        self.name = name
+        self._session = session
+        self._inbox: deque[bytes] = deque()
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+        self.open = True
+        self.on_data = on_data
+        self.on_end = on_end
+
+    def write(self, data: bytes) -> None:
+        """Let the milter have some bytes."""
+        if not self.open or not data:
+            return
+        self._inbox.append(data)
+        if not self._busy and self._task is None:
+            self._work()
+
+    def close(self) -> None:
+        """Give up whatever the milter is at."""
+        if not self.open:
+            return
+        self.open = False
+        self.on_data = self.on_end = _ignore
+        self._inbox.clear()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _work(self) -> None:
+        """Work off what was written, until a handler has to be waited for."""
+        self._busy = True
+        try:
+            while self._inbox:
+                self._session.receive(self._inbox.popleft())
+                if not self._advance():
+                    return
+        finally:
+            self._busy = False
+
+    def _advance(self) -> bool:
+        """Let the session go on; False when a handler is at work or all is over."""
+        try:
+            work = self._session.advance()
+        except RemoteProtocolError as error:
+            self._failed(error)
+            return False
+        listens = self._hand_on()
+        if work is None:
+            return listens
+        if listens:
+            self._task = asyncio.get_running_loop().create_task(work)
+            self._task.add_done_callback(self._done)
+        else:
+            work.close()
+        return False
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if task is not self._task:
+            return  # given up
+        self._task = None
+        error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
+        if error is not None:
+            self._failed(error)
+            return
+        self._busy = True
+        try:
+            goes_on = self._advance()
+        finally:
+            self._busy = False
+        if goes_on:
+            self._work()
+
+    def _hand_on(self) -> bool:
+        """Hand on what the session has to say; tell whether anybody still listens."""
+        data = self._session.output()
+        if data:
+            self.on_data(data)
+        return self.open
+
+    def _failed(self, error: BaseException) -> None:
+        words = (
+            str(error) if isinstance(error, OSError) and str(error) else f"{type(error).__name__}: {error}"
+        )
+        if not isinstance(error, OSError):  # a defect; a service that is down is none
+            log.error("%s: %s", self.name, words, exc_info=error)
+        on_end = self.on_end
+        self.close()
+        on_end(words)
+
+
+def _ignore(_: object) -> None:
+    """Nobody listens any more."""
