@@ -12,7 +12,8 @@ from postmill.wire.endpoint import Endpoint
 
 def settings(**modes: str) -> Settings:
     milters = tuple(
-        MilterSettings(name, Endpoint("unix", f"/{name}"), mode=mode) for name, mode in modes.items()
+        MilterSettings(name=name, socket=Endpoint("unix", f"/{name}"), mode=mode)
+        for name, mode in modes.items()
     )
     return Settings(milters=milters)
 

@@ -15,7 +15,7 @@ from postmill.daemon.status import Situation, status
 from postmill.record import Answer, ChildRecord, MessageRecord, Tally
 from postmill.wire.endpoint import Endpoint
 
-SPAM = MilterSettings("spam", Endpoint("unix", "/spam"))
+SPAM = MilterSettings(name="spam", socket=Endpoint("unix", "/spam"))
 
 
 def child(state: str = "up", at: float = 1.0, **more: Any) -> dict[str, Any]:

@@ -123,6 +123,10 @@ class Milter:
         """Whether some handler is shown the body."""
         return any(handler.noun is Message for handler in self.handlers)
 
+    def make_of(self, settings: Any) -> Any:
+        """Return what ``prepare`` makes of settings; raises what it raises, ValueError or OSError."""
+        return None if self.preparation is None else self.preparation(settings)
+
     def prepare(self, function: F) -> F:
         """Have ``function`` make something of the settings, once, when they are loaded.
 

@@ -6,7 +6,7 @@ reading them, their error messages and their reference pages are one piece of co
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from postmill.api.kinds import Kind
@@ -39,6 +39,12 @@ def required(kind: Kind, doc: str) -> Any:
 def section(of: type[Any], doc: str) -> Any:
     """Declare a table."""
     return field(default_factory=of, metadata={"kind": Section(of), "doc": doc, "when_absent": ""})
+
+
+def keys_of(of: Any) -> list[Field[Any]]:
+    """Return the declared keys of a settings class or object, those that must be given first."""
+    found = filter(is_key, fields(of))
+    return sorted(found, key=lambda one: one.default is not MISSING or one.default_factory is not MISSING)
 
 
 def is_key(declared: Field[Any]) -> bool:

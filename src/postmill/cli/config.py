@@ -38,7 +38,7 @@ def check(config_file: str, file: str | None) -> None:
     """
     loaded = load_configuration(file or config_file)
     _warn(loaded)
-    names = ", ".join(milter.name for milter in loaded.settings.milters if milter.mode != "off")
+    names = ", ".join(milter.name for milter in loaded.settings.children if milter.mode != "off")
     click.echo(f"{loaded.file}: ok; milters: {names or 'none'}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from postmill.api.kinds import MilterName
-from postmill.config.settings import MilterSettings, Settings
+from postmill.config.settings import ChildSettings, MilterSettings, Settings
 from postmill.config.tables import Reader
 from postmill.errors import ConfigError
 
@@ -21,6 +21,9 @@ def check(settings: Settings, reader: Reader) -> list[ConfigError]:
     _check_listeners(settings, reader)
     for milter in settings.milters:
         _check_milter(settings, milter, reader)
+    for child in settings.children:
+        _check_breaker(child, reader)
+    _check_names(settings, reader)
     _check_earlier_milters(settings, reader)
     return [*_suspicions(settings, reader)]
 
@@ -42,18 +45,31 @@ def _check_milter(settings: Settings, milter: MilterSettings, reader: Reader) ->
         reader.problem((*path, "socket"), f"{milter.socket} is Postmill's control socket")
     if milter.socket.kind != "unix" and milter.socket.port == 0:
         reader.problem((*path, "socket"), "port 0 cannot be connected to")
-    if milter.breaker.retry_max < milter.breaker.retry:
-        reader.problem((*path, "breaker", "retry_max"), "must not be shorter than retry")
+
+
+def _check_breaker(child: ChildSettings, reader: Reader) -> None:
+    if child.breaker.retry_max < child.breaker.retry:
+        reader.problem((*child.path, "breaker", "retry_max"), "must not be shorter than retry")
+
+
+def _check_names(settings: Settings, reader: Reader) -> None:
+    """Milters and filters share one row, and with it their names."""
+    seen = {milter.name: milter.path for milter in settings.milters}
+    for child in sorted(settings.filters, key=lambda one: one.place):
+        if child.name in seen:
+            hint = 'give one of them another name: name = "…"'
+            reader.problem(child.path, f"there is another milter named {child.name}", hint)
+        seen[child.name] = child.path
 
 
 def _check_earlier_milters(settings: Settings, reader: Reader) -> None:
     """A condition that goes by another milter's verdict needs one that is asked before."""
     earlier: list[str] = []
-    for milter in settings.milters:
+    for milter in settings.children:
         for index, use in enumerate(milter.conditions):
             for name in _milters_named_in(use.settings):
                 if name not in earlier:
-                    there = any(other.name == name for other in settings.milters)
+                    there = any(other.name == name for other in settings.children)
                     text = f"{use.name}: {name} does not stand before {milter.name}"
                     near = difflib.get_close_matches(name, earlier, 1)
                     hint = (
@@ -62,7 +78,7 @@ def _check_earlier_milters(settings: Settings, reader: Reader) -> None:
                         else f"before it stand: {', '.join(earlier) or 'none'}"
                     )
                     text = text if there else f"{use.name}: there is no milter {name}"
-                    reader.problem(("milters", milter.name, "when", index), text, hint)
+                    reader.problem((*milter.path, "when", index), text, hint)
         if milter.mode != "off":
             earlier.append(milter.name)
 
@@ -74,7 +90,7 @@ def _milters_named_in(settings: Any) -> Iterator[str]:
 
 
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
-    if all(milter.mode == "off" for milter in settings.milters):
+    if all(milter.mode == "off" for milter in settings.children):
         hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
         yield reader.at((), "no milter is in use: every message passes as it is", hint)
     if settings.manager.mta != "sendmail" and settings.manager.progress_interval >= POSTFIX_PATIENCE:

@@ -156,9 +156,9 @@ class Conditions:
     def _settings(self, condition: Condition, path: Path, table: Mapping[str, Any]) -> Any | None:
         return read_table(self.reader, condition.settings or _NoSettings, path, table)
 
-    def uses(self, milter: str, wishes: Sequence[Wish]) -> tuple[Use, ...]:
+    def uses(self, child: Path, wishes: Sequence[Wish]) -> tuple[Use, ...]:
         """Return what a milter's ``when`` means; what is wrong in it is left out and noted."""
-        found = [self._use(("milters", milter, "when", index), wish) for index, wish in enumerate(wishes)]
+        found = [self._use((*child, "when", index), wish) for index, wish in enumerate(wishes)]
         return tuple(use for use in found if use is not None)
 
     def _use(self, path: Path, wish: Wish) -> Use | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
-from postmill.api.settings import Section, is_key
+from postmill.api.settings import Section, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.settings import ControlSettings, LogSettings, ManagerSettings, MilterSettings
+from postmill.config.settings import (
+    ControlSettings,
+    FilterSettings,
+    LogSettings,
+    ManagerSettings,
+    MilterSettings,
+)
 from postmill.errors import ConfigError
 
 TABLES: tuple[tuple[str, type[Any], str], ...] = (
@@ -27,6 +32,12 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         MilterSettings,
         "One milter. They are asked in the order of the file, unless `order` says otherwise. NAME is yours "
         "to choose; it appears in the log.",
+    ),
+    (
+        "filter",
+        FilterSettings,
+        "One milter that runs inside Postmill, in a table `[[filter]]`: see `docs/filters.md`. `name` is the "
+        "one it has in the log, if not its own. The milter's own settings stand in `[filter.settings]`.",
     ),
 )
 
@@ -56,7 +67,7 @@ def entries(within: str = "", shelf: Shelf = NO_CONDITIONS) -> tuple[Entry, ...]
 
 def entries_of(of: type[Any], prefix: str = "") -> Iterator[Entry]:
     """Every key that a class of settings declares, such as that of a condition."""
-    for declared in filter(is_key, dataclasses.fields(of)):
+    for declared in keys_of(of):
         kind, name = declared.metadata["kind"], f"{prefix}{declared.name}"
         if isinstance(kind, Section):
             yield from entries_of(kind.of, f"{name}.")

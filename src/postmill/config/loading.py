@@ -12,6 +12,7 @@ from typing import Any, cast
 from postmill.config.checks import check
 from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.detected import Detect, Merged, is_wanted, merge
+from postmill.config.filters import FindFilter, no_filters
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
@@ -24,25 +25,35 @@ DEFAULT_FILE = "/etc/postmill/postmill.toml"
 
 
 def load(
-    path: str | os.PathLike[str], conditions: Shelf = NO_CONDITIONS, detect: Detect | None = None
+    path: str | os.PathLike[str],
+    conditions: Shelf = NO_CONDITIONS,
+    detect: Detect | None = None,
+    find_filter: FindFilter = no_filters,
 ) -> Loaded:
     """Read and check a configuration file that may name these ``conditions``.
 
     ``detect`` looks for milters on this machine; it is called when the file sets ``manager.detect``.
+    ``find_filter`` knows which milter a ``[[filter]]`` uses.
 
     Raises ConfigErrors, which lists every problem: a file that cannot be read, faulty TOML, an unknown key, a
     value of the wrong kind, settings that contradict each other.
     """
     file = os.fspath(path)
-    return parse(file, _text(file), conditions, detect)
+    return parse(file, _text(file), conditions, detect, find_filter)
 
 
-def parse(file: str, text: str, conditions: Shelf = NO_CONDITIONS, detect: Detect | None = None) -> Loaded:
+def parse(
+    file: str,
+    text: str,
+    conditions: Shelf = NO_CONDITIONS,
+    detect: Detect | None = None,
+    find_filter: FindFilter = no_filters,
+) -> Loaded:
     """Read and check the text of a configuration; ``file`` names it in problems. Raises ConfigErrors."""
     document = _parse(file, text)
     reader = Reader(file, key_lines(text))
     merged = merge(reader, document, detect) if is_wanted(document) else Merged(document)
-    settings = read_settings(reader, merged.document, conditions)
+    settings = read_settings(reader, merged.document, conditions, find_filter)
     warnings = merged.warnings
     if settings is not None:
         used = tuple(milter for milter in settings.milters if milter.name not in merged.left_out)

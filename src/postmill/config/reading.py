@@ -5,35 +5,50 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from postmill.config.conditions import NO_CONDITIONS, Conditions, Shelf
+from postmill.config.filters import FindFilter, no_filters, read_filters
 from postmill.config.positions import Path
-from postmill.config.settings import MilterSettings, Settings
+from postmill.config.settings import ChildSettings, MilterSettings, Settings
 from postmill.config.tables import Reader, names_of, read_table
 
+C = TypeVar("C", bound=ChildSettings)
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-_NAMED_TABLES = ("milters", "conditions")
+_NAMED_TABLES = ("milters", "conditions", "filter")
 
 
 def read_settings(
-    reader: Reader, document: Mapping[str, Any], shelf: Shelf = NO_CONDITIONS
+    reader: Reader,
+    document: Mapping[str, Any],
+    shelf: Shelf = NO_CONDITIONS,
+    find_filter: FindFilter = no_filters,
 ) -> Settings | None:
-    """Read the whole document; None when something in it is wrong. ``shelf``: what ``when`` may name."""
+    """Read the whole document; None when something in it is wrong.
+
+    ``shelf``: what ``when`` may name; ``find_filter``: what ``use`` of a filter means.
+    """
     rest = {name: value for name, value in document.items() if name not in _NAMED_TABLES}
     settings = read_table(reader, Settings, (), rest, also=_NAMED_TABLES)
     conditions = Conditions(reader, shelf)
     conditions.read(document.get("conditions", {}))
     children = _milters(reader, document.get("milters", {}))
+    filters = read_filters(reader, document.get("filter", []), find_filter)
     if children is not None:
-        children = tuple(
-            dataclasses.replace(child, conditions=conditions.uses(child.name, child.when))
-            for child in children
-        )
-    if settings is None or children is None:
+        children = tuple(_with_conditions(child, conditions) for child in children)
+    if filters is not None:
+        filters = tuple(_with_conditions(child, conditions) for child in filters)
+    if settings is None or children is None or filters is None:
         return None
     named = tuple(conditions.named.values())
-    return cast("Settings", dataclasses.replace(settings, milters=children, conditions=named))
+    return cast(
+        "Settings", dataclasses.replace(settings, milters=children, filters=filters, conditions=named)
+    )
+
+
+def _with_conditions(child: C, conditions: Conditions) -> C:
+    return dataclasses.replace(child, conditions=conditions.uses(child.path, child.when))
 
 
 def _milters(reader: Reader, raw: Any) -> tuple[MilterSettings, ...] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from postmill.api.conditions import Use
 from postmill.api.kinds import (
@@ -24,8 +25,10 @@ from postmill.api.kinds import (
     Socket,
     Text,
 )
+from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
 from postmill.config.conditions import Named, When, Wish
+from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
 
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
@@ -67,12 +70,11 @@ class Breaker:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MilterSettings:
-    """One milter (child): where it is and how to treat it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSettings:
+    """How to treat one milter, wherever it runs."""
 
     name: str
-    socket: Endpoint = required(Socket(), "Where the milter listens.")
     description: str = key(
         Text(r"[^\x00-\x1f\x7f]*", "a string without line ends and control characters"),
         "",
@@ -99,23 +101,6 @@ class MilterSettings:
         "`in-turn` shows this milter the message as the ones before it have edited it. `parallel` declares "
         "it independent of their edits, so that it may read the message at the same time as they do.",
     )
-    pipeline: bool = key(
-        Flag(), True, "Hand over headers, body and end of message without waiting for an answer to each part."
-    )
-    pool: bool = key(
-        Flag(),
-        False,
-        "Keep the connection to the milter after a session and use it for the next one (QUIT_NC). Each "
-        "milter is tried first, and one that does not honour it, or negotiates more than plain events, is "
-        "not kept.",
-    )
-    pool_size: int = key(Count(1), 8, "With `pool`: idle connections kept, for each worker process.")
-    pool_idle: float = key(Duration(), "60s", "With `pool`: how long an idle connection is kept.")
-    max_sessions: int = key(
-        Count(0),
-        0,
-        "Sessions this milter handles at the same time, for each worker process; more wait. 0: no bound.",
-    )
     order: int = key(
         Count(-1_000_000),
         0,
@@ -137,6 +122,81 @@ class MilterSettings:
     )
     conditions: tuple[Use, ...] = ()
     """What ``when`` means."""
+
+    @property
+    def path(self) -> Path:
+        """Where it stands in the configuration."""
+        raise NotImplementedError
+
+    @property
+    def where(self) -> str:
+        """Where it runs: its socket, or what it is inside Postmill."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilterSettings(ChildSettings):
+    """A milter behind a socket: where it is and how to treat it."""
+
+    socket: Endpoint = required(Socket(), "Where the milter listens.")
+    pipeline: bool = key(
+        Flag(), True, "Hand over headers, body and end of message without waiting for an answer to each part."
+    )
+    pool: bool = key(
+        Flag(),
+        False,
+        "Keep the connection to the milter after a session and use it for the next one (QUIT_NC). Each "
+        "milter is tried first, and one that does not honour it, or negotiates more than plain events, is "
+        "not kept.",
+    )
+    pool_size: int = key(Count(1), 8, "With `pool`: idle connections kept, for each worker process.")
+    pool_idle: float = key(Duration(), "60s", "With `pool`: how long an idle connection is kept.")
+    max_sessions: int = key(
+        Count(0),
+        0,
+        "Sessions this milter handles at the same time, for each worker process; more wait. 0: no bound.",
+    )
+
+    @property
+    def path(self) -> Path:
+        """See ``ChildSettings``."""
+        return ("milters", self.name)
+
+    @property
+    def where(self) -> str:
+        """See ``ChildSettings``."""
+        return str(self.socket)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterSettings(ChildSettings):
+    """A milter that runs inside Postmill."""
+
+    use: str = required(
+        Text(
+            r"[^\s\0]+",
+            'the name of a built-in filter, such as "greylist", "MODULE:NAME" or "/FILE.py:NAME"',
+        ),
+        "Which milter to run: the name of a built-in one, or module (or file) and variable of one written "
+        "with Postmill's API.",
+    )
+    milter: Milter
+    settings: Any = None
+    """An object of the milter's own class of settings."""
+    prepared: Any = None
+    """What the milter made of them."""
+    place: int = 0
+    """Its position among the filters of the file, from 0."""
+
+    @property
+    def path(self) -> Path:
+        """See ``ChildSettings``."""
+        return ("filter", self.place)
+
+    @property
+    def where(self) -> str:
+        """See ``ChildSettings``."""
+        return f"inside: {self.use}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +328,17 @@ class ControlSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration; milters stand in the order in which they are asked."""
+    """The whole configuration; milters, and filters, stand in the order in which they are asked."""
 
     manager: ManagerSettings = section(ManagerSettings, "Postmill itself.")
     log: LogSettings = section(LogSettings, "Logging.")
     control: ControlSettings = section(ControlSettings, "The control socket.")
     milters: tuple[MilterSettings, ...] = ()
+    filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()
     """Conditions that are used by name, or have a table."""
+
+    @property
+    def children(self) -> tuple[ChildSettings, ...]:
+        """All milters in the order in which they are asked; of one order, those inside Postmill go first."""
+        return tuple(sorted((*self.filters, *self.milters), key=lambda child: child.order))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 from postmill.api.kinds import quoted
-from postmill.api.settings import Section, is_key
+from postmill.api.settings import Section, keys_of
 from postmill.config.conditions import has_settings
 from postmill.config.origins import Loaded
+from postmill.config.settings import FilterSettings
 
 _ORIGIN_COLUMN = 48
 
@@ -19,8 +19,8 @@ def as_toml(loaded: Loaded) -> str:
     """Write every setting with its origin as a comment; read again, the text gives the same settings."""
     blocks = []
     for prefix, value in tables(loaded):
-        lines = [f"[{prefix}]", *_use(loaded, prefix)]
-        for name, shown in _values(value):
+        lines = [_heading(prefix, value), *_use(loaded, prefix)]
+        for name, shown in _all_values(value):
             origin = loaded.origins[f"{prefix}.{name}"]
             lines.append(f"{f'{name} = {shown}':<{_ORIGIN_COLUMN}}  # {origin}")
         blocks.append("\n".join(lines))
@@ -45,8 +45,23 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings
-    for milter in loaded.settings.milters:
-        yield f"milters.{milter.name}", milter
+    for child in loaded.settings.milters:
+        yield f"milters.{child.name}", child
+    for inner in sorted(loaded.settings.filters, key=lambda one: one.place):
+        yield f"filter[{inner.place}]", inner
+
+
+def _heading(prefix: str, value: Any) -> str:
+    if isinstance(value, FilterSettings):
+        return f"[[filter]]\nname = {quoted(value.name)}"
+    return f"[{prefix}]"
+
+
+def _all_values(value: Any) -> Iterator[tuple[str, str]]:
+    """Go through the keys of a table and, of a filter, those of its own settings."""
+    yield from _values(value)
+    if isinstance(value, FilterSettings) and value.settings is not None:
+        yield from _values(value.settings, "settings.")
 
 
 def _use(loaded: Loaded, prefix: str) -> Iterator[str]:
@@ -57,7 +72,7 @@ def _use(loaded: Loaded, prefix: str) -> Iterator[str]:
 
 
 def _values(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    for declared in filter(is_key, dataclasses.fields(value)):
+    for declared in keys_of(value):
         kind, inner = declared.metadata["kind"], getattr(value, declared.name)
         if isinstance(kind, Section):
             yield from _values(inner, f"{prefix}{declared.name}.")

@@ -5,7 +5,6 @@ Nothing here knows a particular key; that the document as a whole has named tabl
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,7 @@ from dataclasses import MISSING, Field
 from typing import Any
 
 from postmill.api.kinds import Kind, ListOf, SetOf
-from postmill.api.settings import Section, is_key
+from postmill.api.settings import Section, keys_of
 from postmill.config.origins import DEFAULT, Origin
 from postmill.config.positions import Path
 from postmill.errors import ConfigError
@@ -62,7 +61,7 @@ def dotted(path: Path) -> str:
 
 def names_of(of: type[Any]) -> list[str]:
     """Return the keys that a settings class has."""
-    return [declared.name for declared in dataclasses.fields(of) if is_key(declared)]
+    return [declared.name for declared in keys_of(of)]
 
 
 def read_table(
@@ -80,7 +79,7 @@ def read_table(
     before = len(reader.problems)
     _refuse_unknown(reader, path, table, [*names_of(of), *also])
     values = dict(given or {})
-    for declared in filter(is_key, dataclasses.fields(of)):
+    for declared in keys_of(of):
         _field(reader, declared, (*path, declared.name), table, values)
     return None if len(reader.problems) > before else of(**values)
 

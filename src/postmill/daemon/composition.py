@@ -10,8 +10,10 @@ from postmill.api.ports import NO_PORTS, Ports
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.state import Plan
-from postmill.config.settings import MilterSettings, Settings
+from postmill.config.settings import ChildSettings, FilterSettings, MilterSettings, Settings
+from postmill.filtering import Served
 from postmill.net.children import ChildService
+from postmill.net.filters import FilterService
 from postmill.net.poller import Loop
 from postmill.net.pool import Pool
 from postmill.net.service import Service
@@ -31,15 +33,15 @@ _MACRO_STAGES: Mapping[str, tuple[Command, ...]] = {
 }
 
 
-def child_spec(milter: MilterSettings) -> ChildSpec:
+def child_spec(milter: ChildSettings) -> ChildSpec:
     """Return what the chain is to know of a milter."""
     return ChildSpec(
         name=milter.name,
         on_error=milter.on_error,
         evaluate=milter.mode == "evaluate",
         independent=milter.content == "parallel",
-        pipeline=milter.pipeline,
-        pool=milter.pool,
+        pipeline=not isinstance(milter, MilterSettings) or milter.pipeline,
+        pool=isinstance(milter, MilterSettings) and milter.pool,
         when=milter.conditions,
         connect_timeout=milter.timeouts.connect,
         command_timeout=milter.timeouts.command,
@@ -56,7 +58,7 @@ def plan_of(settings: Settings) -> Plan:
     """Return the chain as a whole; milters that are off are not in it."""
     manager = settings.manager
     return Plan(
-        children=tuple(child_spec(milter) for milter in settings.milters if milter.mode != "off"),
+        children=tuple(child_spec(milter) for milter in settings.children if milter.mode != "off"),
         in_turn=manager.ask == "in-turn",
         mta=manager.mta,
         same_as_postfix=manager.same_as_postfix,
@@ -96,20 +98,24 @@ def build_service(
         progress_interval=manager.progress_interval,
         max_connections=manager.max_connections,
     )
-    milters = {milter.name: milter for milter in settings.milters}
+    milters = {milter.name: milter for milter in settings.children}
     service.children = {
-        spec.name: _child_service(service, spec, milters[spec.name]) for spec in plan.children
+        spec.name: _child_service(service, spec, milters[spec.name], ports) for spec in plan.children
     }
     return service
 
 
-def _child_service(service: Service, spec: ChildSpec, milter: MilterSettings) -> ChildService:
-    breaker = milter.breaker
+def _child_service(service: Service, spec: ChildSpec, milter: ChildSettings, ports: Ports) -> ChildService:
+    breaker = Breaker(milter.breaker.failures, milter.breaker.retry, milter.breaker.retry_max)
+    if isinstance(milter, FilterSettings):
+        served = Served(milter.milter, milter.settings, milter.prepared, ports)
+        return FilterService(service.loop, spec, served, breaker, service.links, new_body=service.new_body)
+    assert isinstance(milter, MilterSettings)
     return ChildService(
         service.loop,
         spec,
         milter.socket,
-        Breaker(breaker.failures, breaker.retry, breaker.retry_max),
+        breaker,
         service.links,
         forget=service.negotiations.forget,
         max_sessions=milter.max_sessions,

@@ -10,6 +10,7 @@ from postmill.api.host import Finding
 from postmill.conditions import shelf
 from postmill.config import ConfigErrors, Loaded, load
 from postmill.config.loading import parse
+from postmill.daemon.filters import find_filter
 from postmill.daemon.machine import Machine
 from postmill.daemon.policies import directory_of, load_policies
 from postmill.detectors import detect
@@ -18,7 +19,7 @@ from postmill.errors import ConfigError
 
 def load_configuration(path: str | os.PathLike[str]) -> Loaded:
     """Read and check a configuration file and the policies beside it; raises ConfigErrors."""
-    return load(path, conditions_for(path), milters_here)
+    return load(path, conditions_for(path), milters_here, find_filter)
 
 
 def milters_here() -> Sequence[Finding]:
@@ -28,7 +29,7 @@ def milters_here() -> Sequence[Finding]:
 
 def parse_configuration(path: str | os.PathLike[str], text: str) -> Loaded:
     """Check a text that is to become this configuration file; raises ConfigErrors."""
-    return parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path), milters_here)
+    return parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path), milters_here, find_filter)
 
 
 def conditions_for(path: str | os.PathLike[str]) -> Mapping[str, Condition]:

@@ -6,11 +6,13 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from postmill.config.settings import Settings
+from postmill.config.settings import ChildSettings, Settings
 from postmill.daemon.requests import RESET, nearest
 from postmill.errors import RequestError
+
+C = TypeVar("C", bound=ChildSettings)
 
 ON = "on"
 """To be asked again: no mode of its own, but the one that ``with_mode`` finds."""
@@ -38,16 +40,16 @@ class Overrides:
 
     def over(self, settings: Settings) -> Settings:
         """Return the settings that are in force."""
-        milters = tuple(
-            dataclasses.replace(milter, mode=self.modes[milter.name].value)
-            if milter.name in self.modes
-            else milter
-            for milter in settings.milters
-        )
         log = settings.log
         if self.log_level is not None:
             log = dataclasses.replace(log, level=self.log_level.value)
-        return dataclasses.replace(settings, milters=milters, log=log)
+        milters = tuple(map(self._over, settings.milters))
+        filters = tuple(map(self._over, settings.filters))
+        return dataclasses.replace(settings, milters=milters, filters=filters, log=log)
+
+    def _over(self, child: C) -> C:
+        mode = self.modes.get(child.name)
+        return child if mode is None else dataclasses.replace(child, mode=mode.value)
 
     def with_mode(self, settings: Settings, milter: str, mode: str, by: str) -> Overrides:
         """Return these and the mode of a milter; raises RequestError when there is no such milter.
@@ -70,14 +72,14 @@ class Overrides:
 
     def still_over(self, settings: Settings) -> Overrides:
         """Return those that still say something else than the file, after it has changed."""
-        in_file = {milter.name: milter.mode for milter in settings.milters}
+        in_file = {milter.name: milter.mode for milter in settings.children}
         modes = {name: one for name, one in self.modes.items() if in_file.get(name, one.value) != one.value}
         return dataclasses.replace(self, modes=modes)
 
 
 def mode_in(settings: Settings, milter: str) -> str:
     """Return the mode of a milter; raises RequestError, with the nearest spelling, when there is none."""
-    modes = {one.name: one.mode for one in settings.milters}
+    modes = {one.name: one.mode for one in settings.children}
     if milter not in modes:
         raise RequestError(f"there is no milter {milter!r}; {nearest(milter, modes)}")
     return modes[milter]

@@ -123,7 +123,7 @@ class Parent:
 
     def _status(self) -> str:
         sockets = ", ".join(map(str, self.endpoints)) or "handed-over sockets"
-        names = ", ".join(m.name for m in self.settings.milters if m.mode != "off") or "no milters"
+        names = ", ".join(m.name for m in self.settings.children if m.mode != "off") or "no milters"
         return f"{sockets}; {len(self.crew.serving)} workers; {names}"
 
     # -- what comes from outside ----------------------------------------------------------------------

@@ -36,7 +36,7 @@ def load_policies(directory: Path, taken: Mapping[str, Condition]) -> Mapping[st
     found: dict[str, Condition] = {}
     origin: dict[str, Path] = {}
     for file in _files(directory):
-        for value in _conditions(_execute(file)):
+        for value in _conditions(execute(file, "postmill_policy")):
             if value.name in taken:
                 raise _problem(file, f"condition {value.name} is built in; choose another name", value)
             if value.name in found:
@@ -54,9 +54,13 @@ def _files(directory: Path) -> list[Path]:
         raise ConfigError(f"cannot be read: {error.strerror}", file=str(directory)) from error
 
 
-def _execute(file: Path) -> ModuleType:
+def execute(file: Path, prefix: str) -> ModuleType:
+    """Execute a file of the administrator's as a module; its name is the prefix and that of the file.
+
+    Raises ConfigError with file and line: a file that cannot be read or executed, or that others may write.
+    """
     _refuse_foreign(file)
-    name = f"postmill_policy_{file.stem}"
+    name = f"{prefix}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postmill.config.settings import MilterSettings, Settings
+from postmill.config.settings import ChildSettings, Settings
 from postmill.daemon.crew import Crew
 from postmill.daemon.overrides import Overrides, mode_in
 from postmill.daemon.report import DOWN, LEFT_ALONE, UNTRIED
@@ -45,7 +45,7 @@ def status(now: Situation, reports: Reports) -> dict[str, Any]:
         tally.merge(counted)
     everybody = [report["children"] for report in reports.values()]
     serving = [reports[pid]["children"] for pid in now.crew.serving if pid in reports] or everybody
-    milters = now.overrides.over(now.settings).milters
+    milters = now.overrides.over(now.settings).children
     return {
         **now.facts,
         "log_level": _log_level(now),
@@ -56,7 +56,7 @@ def status(now: Situation, reports: Reports) -> dict[str, Any]:
         "milters": [
             {
                 "name": milter.name,
-                "socket": str(milter.socket),
+                "socket": milter.where,
                 **_mode(now, milter),
                 **_state(milter, _of(milter, serving)),
                 **_links(_of(milter, everybody)),
@@ -88,11 +88,11 @@ def _workers(crew: Crew, reports: Reports) -> Iterable[dict[str, Any]]:
         }
 
 
-def _of(milter: MilterSettings, workers: Iterable[Values]) -> list[Values]:
+def _of(milter: ChildSettings, workers: Iterable[Values]) -> list[Values]:
     return [children[milter.name] for children in workers if milter.name in children]
 
 
-def _mode(now: Situation, milter: MilterSettings) -> dict[str, Any]:
+def _mode(now: Situation, milter: ChildSettings) -> dict[str, Any]:
     override = now.overrides.modes.get(milter.name)
     in_file = mode_in(now.settings, milter.name)
     return {
@@ -101,7 +101,7 @@ def _mode(now: Situation, milter: MilterSettings) -> dict[str, Any]:
     }
 
 
-def _state(milter: MilterSettings, said: Sequence[Values]) -> dict[str, Any]:
+def _state(milter: ChildSettings, said: Sequence[Values]) -> dict[str, Any]:
     """Return where a milter stands: what that worker says which has heard of it last."""
     if milter.mode == OFF or not said:
         return {"state": OFF if milter.mode == OFF else UNTRIED, "until": None, "error": None}

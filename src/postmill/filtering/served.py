@@ -44,8 +44,7 @@ class Served:
 
         Raises whatever its ``prepare`` raises: ValueError or OSError for settings that cannot be used.
         """
-        prepared = None if milter.preparation is None else milter.preparation(settings)
-        return cls(milter, settings, prepared)
+        return cls(milter, settings, milter.make_of(settings))
 
     def with_ports(self, ports: Ports) -> Served:
         """Return the same with what it may ask of the world."""

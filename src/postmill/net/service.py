@@ -55,7 +55,7 @@ class Service:
         """All that have not ended, kept ones included."""
         self.connections: set[MtaConnection] = set()
         self._new_observer = new_observer
-        self._new_body = new_body
+        self.new_body = new_body
         self.condition_timeout = condition_timeout
         self._ports = ports
         self._counted = counted
@@ -101,7 +101,7 @@ class Service:
                 self.loop.call_later(_LISTEN_AGAIN, self._listen_again)
                 return
             sock.setblocking(False)
-            session = Session(self.plan, self.negotiations, self._new_observer(), self._new_body, self._ports)
+            session = Session(self.plan, self.negotiations, self._new_observer(), self.new_body, self._ports)
             self.connections.add(MtaConnection(self, sock, session))
 
     def _listen_again(self) -> None:

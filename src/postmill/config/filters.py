@@ -1,0 +1,94 @@
+"""The ``[[filter]]`` tables: milters that run inside Postmill, with settings of their own.
+
+Which milter a name means is not known here: whoever loads a configuration hands that in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from postmill.api.milter import Milter
+from postmill.config.positions import Path
+from postmill.config.settings import FilterSettings
+from postmill.config.tables import Reader, read_table
+from postmill.errors import ConfigError
+
+FindFilter = Callable[[str], Milter]
+"""Return the milter that ``use`` means; raises ConfigError when there is none."""
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+def no_filters(use: str) -> Milter:
+    """Know no filter."""
+    raise ConfigError("this program cannot run filters")
+
+
+@dataclass(frozen=True, slots=True)
+class _NoSettings:
+    """What a milter without settings reads."""
+
+
+def read_filters(reader: Reader, raw: Any, find: FindFilter) -> tuple[FilterSettings, ...] | None:
+    """Read all tables; None when something in them is wrong."""
+    if not isinstance(raw, list) or not all(isinstance(table, dict) for table in raw):
+        reader.problem(("filter",), "must be a list of tables", "write [[filter]] and its keys below")
+        return None
+    filters = [_filter(reader, place, table, find) for place, table in enumerate(raw)]
+    if None in filters:
+        return None
+    return tuple(sorted(cast("list[FilterSettings]", filters), key=lambda one: one.order))
+
+
+def _filter(reader: Reader, place: int, table: Mapping[str, Any], find: FindFilter) -> FilterSettings | None:
+    path: Path = ("filter", place)
+    before = len(reader.problems)
+    milter = _milter(reader, path, table.get("use"), find)
+    name = _name(reader, path, table, milter)
+    own = None if milter is None else _settings(reader, path, table.get("settings", {}), milter)
+    rest = {key: value for key, value in table.items() if key not in ("name", "settings")}
+    given = {"name": name, "milter": milter, "settings": own, "place": place}
+    found = read_table(reader, FilterSettings, path, rest, given, also=("name", "settings"))
+    if found is None or milter is None or len(reader.problems) > before:
+        return None
+    if "order" not in table:
+        found = dataclasses.replace(found, order=place + 1)
+    return _prepared(reader, path, cast("FilterSettings", found))
+
+
+def _milter(reader: Reader, path: Path, use: Any, find: FindFilter) -> Milter | None:
+    if not isinstance(use, str):
+        return None  # told by read_table
+    try:
+        return find(use)
+    except ConfigError as error:
+        reader.problem((*path, "use"), error.message, error.hint)
+        return None
+
+
+def _name(reader: Reader, path: Path, table: Mapping[str, Any], milter: Milter | None) -> str:
+    """Return the name it has in the log: its own unless the table gives another."""
+    name = table.get("name", milter.name if milter is not None else "unknown")
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+        reader.problem((*path, "name"), "must be made of letters, digits, '-' and '_'")
+        return "unknown"
+    return name
+
+
+def _settings(reader: Reader, path: Path, table: Any, milter: Milter) -> Any:
+    found = read_table(reader, milter.settings or _NoSettings, (*path, "settings"), table)
+    return found if milter.settings is not None else None
+
+
+def _prepared(reader: Reader, path: Path, found: FilterSettings) -> FilterSettings | None:
+    """Let the milter make of its settings what it will."""
+    try:
+        return dataclasses.replace(found, prepared=found.milter.make_of(found.settings))
+    except ConfigError as error:
+        reader.problems.append(error)
+    except (ValueError, OSError) as error:
+        reader.problem((*path, "settings"), str(error))
+    return None

@@ -1,0 +1,124 @@
+"""``[[filter]]``: what is read, what is wrong with it, and how it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from postmill.api import Milter, key
+from postmill.api.kinds import Count, Text
+from postmill.config import ConfigErrors, Loaded
+from postmill.config.loading import parse
+from postmill.config.showing import as_toml
+from postmill.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    limit: int = key(Count(1), 10, "The most.")
+    word: str = key(Text(), "spam", "Refused.")
+
+
+class Words:
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+
+APP = Milter("words", Settings)
+
+
+@APP.prepare
+def prepare(settings: Settings) -> Words:
+    if settings.word == "bad":
+        raise ValueError("bad is not allowed")
+    if settings.word.startswith("/"):
+        Path(settings.word).read_text()
+    return Words(settings.word)
+
+
+PLAIN = Milter("plain")
+
+
+def find(use: str) -> Milter:
+    known = {"words": APP, "plain": PLAIN}
+    if use not in known:
+        raise ConfigError(f"there is no built-in filter {use}", hint="did you mean words?")
+    return known[use]
+
+
+def read(text: str) -> Loaded:
+    return parse("p.toml", text, find_filter=find)
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigErrors) as caught:
+        read(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_filters_and_milters_stand_in_one_row() -> None:
+    loaded = read("""
+[milters.second]
+socket = "inet:8000"
+order = 2
+[milters.first]
+socket = "inet:8001"
+order = 1
+[[filter]]
+use = "words"
+on_error = "accept"
+[filter.settings]
+limit = 3
+[[filter]]
+use = "plain"
+name = "last"
+order = 9
+mode = "evaluate"
+""")
+    row = [(child.name, child.order) for child in loaded.settings.children]
+    assert row == [("words", 1), ("first", 1), ("second", 2), ("last", 9)]
+    words, last = loaded.settings.filters
+    assert (words.settings, words.on_error) == (Settings(3), "accept")
+    assert isinstance(words.prepared, Words)
+    assert (last.milter, last.settings, last.mode) == (PLAIN, None, "evaluate")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[filter]]\n", "p.toml:1: filter[0].use: is missing"),
+        ('[[filter]]\nuse = "wrods"\n', "p.toml:2: filter[0].use: there is no built-in filter wrods (did you mean words?)"),
+        ('[[filter]]\nuse = "words"\nsocket = "inet:1"\n', "p.toml:3: filter[0].socket: unknown key"),
+        ('[[filter]]\nuse = "words"\n[filter.settings]\nlimt = 1\n', "p.toml:4: filter[0].settings.limt: unknown key (did you mean limit?)"),
+        ('[[filter]]\nuse = "words"\n[filter.settings]\nlimit = 0\n', "p.toml:4: filter[0].settings.limit: must be"),
+        ('[[filter]]\nuse = "words"\nsettings.word = "bad"\n', "p.toml:3: filter[0].settings: bad is not allowed"),
+        ('[[filter]]\nuse = "words"\nsettings.word = "/nowhere"\n', "p.toml:3: filter[0].settings: [Errno 2]"),
+        ('[[filter]]\nuse = "plain"\nsettings.word = "x"\n', "p.toml:3: filter[0].settings.word: unknown key"),
+        ('[[filter]]\nuse = "plain"\nname = "a b"\n', "p.toml:3: filter[0].name: must be made of letters"),
+        ('[filter]\nuse = "plain"\n', "p.toml:1: filter: must be a list of tables (write [[filter]]"),
+        ('[[filter]]\nuse = "plain"\n[[filter]]\nuse = "plain"\n', "p.toml:3: filter[1]: there is another milter named plain"),
+        ('[milters.plain]\nsocket = "inet:1"\n[[filter]]\nuse = "plain"\n', "p.toml:3: filter[0]: there is another milter named plain"),
+        ('[[filter]]\nuse = "plain"\nwhen = ["nope"]\n', "p.toml:3: filter[0].when[0]: there is no condition nope"),
+    ],
+)  # fmt: skip
+def test_problems(text: str, expected: str) -> None:
+    found = problems(text)
+    assert len(found) == 1
+    assert found[0].startswith(expected)
+
+
+def test_shown_and_read_again_it_is_the_same() -> None:
+    loaded = read(
+        '[[filter]]\nuse = "words"\nname = "a"\nsettings.limit = 3\n[[filter]]\nuse = "plain"\norder = -1\n'
+    )
+    text = as_toml(loaded)
+    assert "settings.limit = 3" in text
+    assert "# p.toml:4" in text
+    again = read(text).settings.filters
+    assert [(one.name, one.settings, one.order) for one in again] == [
+        ("plain", None, -1),
+        ("a", Settings(3), 1),
+    ]
+    assert as_toml(read(text)).count("[[filter]]") == 2
