@@ -15,6 +15,7 @@ from typing import Any
 from postmill.api.settings import Section, keys_of
 from postmill.config import Loaded, MilterSettings
 from postmill.config.conditions import When
+from postmill.config.settings import FilterSettings
 from postmill.migration.carrying import STATUSES
 from postmill.migration.conditions import NAMES
 from postmill.migration.equivalents import GROUPS, SETTINGS, Setting, spec
