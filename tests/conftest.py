@@ -30,6 +30,7 @@ SLOW = (
     "net/",
     "packaging/",
     "record/test_records.py",
+    "stores/",
     "testing/test_conversation_properties.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""

@@ -19,7 +19,8 @@ PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 # gpg-agent: lintian brings gpg, and where that is, spamassassin's installation wants the agent, too.
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
   clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
-  util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent"
+  util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent
+  postgresql redis-server"
 TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
 PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
 OLD_RELEASE=bullseye
@@ -65,6 +66,8 @@ check_all() {
   # Sendmail prints its version, then waits for a qualified host name.
   check sendmail 'Version 8' timeout 1 "$SENDMAIL" -C /dev/null -d0.1 -bv root
   check ruby '^ruby [0-9]' ruby --version
+  check postgresql '^postgres ' sh -c '$(ls -d /usr/lib/postgresql/*/bin | tail -n1)/postgres --version'
+  check redis-server '^Redis server' redis-server --version
   check m4 'GNU M4' m4 --version
   check systemctl '^systemd [0-9]' systemctl --version
   check ip 'iproute2-' ip -V
@@ -197,6 +200,10 @@ install_all() {
   trap clean_up EXIT
   deny_daemons
   mkdir -p "$PEERS"
+  if [ ! -e /etc/postgresql-common ]; then # no database cluster of the machine's own
+    mkdir /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
   wanted=$(missing_packages $PACKAGES)
   say "package lists"
   run_logged apt-get update -q

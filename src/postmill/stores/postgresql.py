@@ -1,0 +1,204 @@
+"""``postgresql://user@host/db``: a table on a PostgreSQL server, for several mail hosts.
+
+The tables are made at first use. Time is the server's, and each method is one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import psycopg
+
+T = TypeVar("T")
+Work = Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS postmill_entries (
+  key text PRIMARY KEY, value bytea NOT NULL, until timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS postmill_entries_until ON postmill_entries (until);
+CREATE TABLE IF NOT EXISTS postmill_counters (
+  key text PRIMARY KEY, sum bigint NOT NULL, until timestamptz NOT NULL
+);
+"""
+_LOCK = "SELECT pg_advisory_xact_lock(7065793)"
+"""Two hosts that make the tables at the same time would trip over each other."""
+_UNTIL = "clock_timestamp() + make_interval(secs => %(lives)s)"
+_PUT = (
+    f"INSERT INTO postmill_entries VALUES (%(key)s, %(value)s, {_UNTIL}) "  # noqa: S608
+    "ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until"
+)
+_MAKE = _PUT + " WHERE postmill_entries.until <= clock_timestamp()"
+_CHANGE = (
+    f"UPDATE postmill_entries SET value = %(value)s, until = {_UNTIL} "  # noqa: S608
+    "WHERE key = %(key)s AND value = %(before)s AND until > clock_timestamp()"
+)
+_REMOVE = (
+    "DELETE FROM postmill_entries WHERE key = %(key)s AND value = %(before)s AND until > clock_timestamp()"
+)
+_ADD = (
+    f"INSERT INTO postmill_counters AS c VALUES (%(key)s, %(amount)s, {_UNTIL}) "  # noqa: S608
+    "ON CONFLICT (key) DO UPDATE SET sum = CASE WHEN c.until > clock_timestamp() THEN c.sum + excluded.sum "
+    "ELSE excluded.sum END, "
+    "until = CASE WHEN c.until > clock_timestamp() THEN c.until ELSE excluded.until END RETURNING sum"
+)
+_SWEEP = (
+    "DELETE FROM postmill_entries WHERE key IN (SELECT key FROM postmill_entries WHERE until <= "
+    "clock_timestamp() "
+    "LIMIT 2000 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM postmill_counters WHERE key IN (SELECT key FROM postmill_counters WHERE until <= "
+    "clock_timestamp() LIMIT 2000 FOR UPDATE SKIP LOCKED)",
+)
+_PAGE_QUERY = (
+    'SELECT key, value FROM postmill_entries WHERE starts_with(key, %s) AND key > %s COLLATE "C" '
+    'AND until > clock_timestamp() ORDER BY key COLLATE "C" LIMIT 500'
+)
+_WITHIN = 5.0
+"""Seconds for a connection, and for each method."""
+_CONNECTIONS = 4
+_SWEEP_AFTER = 5000
+"""Changes between two looks for what is over."""
+
+
+def from_url(url: str) -> PostgresqlStore:
+    """Return the store of a database; raises ValueError for what is no URL of one."""
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise ValueError(f"no URL of PostgreSQL: {error}") from error
+    return PostgresqlStore(url)
+
+
+class PostgresqlStore:
+    """See ``postmill.api.Store``."""
+
+    def __init__(self, url: str) -> None:
+        """Keep state in this database."""
+        self._url = url
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._turn: asyncio.Semaphore | None = None
+        self._made = False
+        self._changes = 0
+
+    async def get(self, key: str) -> bytes | None:
+        """See ``Store``."""
+
+        async def work(db: psycopg.AsyncConnection[Any]) -> bytes | None:
+            query = "SELECT value FROM postmill_entries WHERE key = %s AND until > clock_timestamp()"
+            row = await (await db.execute(query, (key,))).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return await self._do(work)
+
+    async def put(self, key: str, value: bytes, lives: float) -> None:
+        """See ``Store``."""
+        await self.put_many({key: (value, lives)})
+
+    async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
+        """See ``Store``."""
+        rows = [
+            {"key": key, "value": value, "lives": lives} for key, (value, lives) in sorted(entries.items())
+        ]
+
+        async def work(db: psycopg.AsyncConnection[Any]) -> None:
+            async with db.cursor() as cursor:
+                await cursor.executemany(_PUT, rows)
+
+        await self._do(work, changes=len(rows))
+
+    async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
+        """See ``Store``."""
+        values = {"key": key, "before": before, "value": after, "lives": lives}
+
+        async def work(db: psycopg.AsyncConnection[Any]) -> bool:
+            if before is None and after is None:
+                query = "SELECT 1 FROM postmill_entries WHERE key = %(key)s AND until > clock_timestamp()"
+                return (await (await db.execute(query, values)).fetchone()) is None
+            query = _MAKE if before is None else _REMOVE if after is None else _CHANGE
+            return (await db.execute(query, values)).rowcount == 1
+
+        return await self._do(work, changes=1)
+
+    async def add(self, key: str, amount: int, lives: float) -> int:
+        """See ``Store``."""
+
+        async def work(db: psycopg.AsyncConnection[Any]) -> int:
+            row = await (await db.execute(_ADD, {"key": key, "amount": amount, "lives": lives})).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        return await self._do(work, changes=1)
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """See ``Store``."""
+        after = ""
+        while True:
+
+            async def work(db: psycopg.AsyncConnection[Any], after: str = after) -> list[tuple[str, bytes]]:
+                return await (await db.execute(_PAGE_QUERY, (prefix, after))).fetchall()
+
+            rows = await self._do(work)
+            for key, value in rows:
+                yield key, bytes(value)
+            if len(rows) < 500:
+                return
+            after = rows[-1][0]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _do(self, work: Work[T], changes: int = 0) -> T:
+        """Do some work in a transaction, once more if the connection had died; raises OSError."""
+        if self._turn is None:
+            self._turn = asyncio.Semaphore(_CONNECTIONS)
+        async with self._turn:
+            try:
+                async with asyncio.timeout(_WITHIN):
+                    return await self._with_connection(work, changes)
+            except TimeoutError:
+                raise OSError(f"PostgreSQL did not answer within {_WITHIN:g} s") from None
+            except psycopg.Error as error:
+                raise OSError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
+
+    async def _with_connection(self, work: Work[T], changes: int) -> T:
+        while self._idle:
+            db = self._idle.pop()
+            try:
+                return await self._transact(db, work, changes)
+            except psycopg.OperationalError:
+                if not db.closed:
+                    raise
+        return await self._transact(await self._connect(), work, changes)
+
+    async def _transact(self, db: psycopg.AsyncConnection[Any], work: Work[T], changes: int) -> T:
+        try:
+            async with db.transaction():
+                result = await work(db)
+            await self._sweep(db, changes)
+        except BaseException:
+            with suppress(psycopg.Error):
+                await db.close()
+            raise
+        self._idle.append(db)
+        return result
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        db = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+        if not self._made:
+            async with db.transaction():
+                await db.execute(_LOCK)
+                await db.execute(_SCHEMA)
+            self._made = True
+        return db
+
+    async def _sweep(self, db: psycopg.AsyncConnection[Any], changes: int) -> None:
+        self._changes += changes
+        if self._changes >= _SWEEP_AFTER:
+            self._changes = 0
+            for query in _SWEEP:
+                await db.execute(query)

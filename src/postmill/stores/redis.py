@@ -1,0 +1,127 @@
+"""``redis://host:6379/0``, ``redis+unix:/path``, ``rediss://``: a Redis or Valkey server, for several hosts.
+
+What has to be atomic is a script that the server runs (EVAL); time is the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+T = TypeVar("T")
+
+_PREFIX = "postmill:v:"
+_COUNTER = "postmill:n:"
+_WITHIN = 3.0
+"""Seconds for a connection, and for each answer."""
+_CONNECTIONS = 8
+_SWAP = """
+local now = redis.call('GET', KEYS[1])
+if ARGV[1] == '0' then
+  if now then return 0 end
+elseif now ~= ARGV[2] then
+  return 0
+end
+if ARGV[3] == '0' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
+end
+return 1
+"""
+_ADD = """
+local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return sum
+"""
+
+
+def from_url(url: str) -> RedisStore:
+    """Return the store of a server; raises ValueError for what is no URL of one."""
+    parts = urlsplit(url)
+    if parts.scheme == "redis+unix":
+        return RedisStore(f"unix://{parts.path}{'?' + parts.query if parts.query else ''}")
+    return RedisStore(url.replace("valkey:", "redis:", 1))
+
+
+class RedisStore:
+    """See ``postmill.api.Store``."""
+
+    def __init__(self, url: str) -> None:
+        """Keep state on this server."""
+        self._url = url
+        self._client: redis.asyncio.Redis | None = None
+        redis.asyncio.Redis.from_url(url)  # a URL that is none is told now
+
+    async def get(self, key: str) -> bytes | None:
+        """See ``Store``."""
+        value = await self._do(self._server.get(_PREFIX + key))
+        return None if value is None else bytes(value)
+
+    async def put(self, key: str, value: bytes, lives: float) -> None:
+        """See ``Store``."""
+        await self._do(self._server.set(_PREFIX + key, value, px=_ms(lives)))
+
+    async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
+        """See ``Store``."""
+        pipeline = self._server.pipeline(transaction=True)
+        for key, (value, lives) in entries.items():
+            pipeline.set(_PREFIX + key, value, px=_ms(lives))
+        await self._do(pipeline.execute())
+
+    async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
+        """See ``Store``."""
+        arguments = (int(before is not None), before or b"", int(after is not None), after or b"", _ms(lives))
+        return bool(await self._do(self._server.eval(_SWAP, 1, _PREFIX + key, *arguments)))
+
+    async def add(self, key: str, amount: int, lives: float) -> int:
+        """See ``Store``."""
+        return int(await self._do(self._server.eval(_ADD, 1, _COUNTER + key, amount, _ms(lives))))
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """See ``Store``."""
+        pattern = "".join(f"\\{one}" if one in "*?[]\\^-" else one for one in _PREFIX + prefix) + "*"
+        cursor, seen = 0, set[bytes]()
+        while True:
+            cursor, keys = await self._do(self._server.scan(cursor, pattern, count=500))
+            new = [key for key in keys if key not in seen]
+            seen.update(new)
+            values = await self._do(self._server.mget(new)) if new else []
+            for key, value in zip(new, values, strict=True):
+                if value is not None:
+                    yield key.decode().removeprefix(_PREFIX), bytes(value)
+            if not cursor:
+                return
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    @property
+    def _server(self) -> Any:
+        if self._client is None:
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                self._url,
+                socket_connect_timeout=_WITHIN,
+                socket_timeout=_WITHIN,
+                max_connections=_CONNECTIONS,
+                timeout=_WITHIN,
+            )
+            self._client = redis.asyncio.Redis.from_pool(pool)
+        return self._client
+
+    async def _do(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except RedisError as error:
+            raise OSError(f"{urlsplit(self._url)._replace(netloc='').geturl()}: {error}") from error
+
+
+def _ms(seconds: float) -> int:
+    return max(int(seconds * 1000), 1)

@@ -1,0 +1,185 @@
+"""``sqlite:/path``: a file on this machine, for all its processes.
+
+One thread for each process does the work; a transaction is one write to the log that SQLite keeps beside the
+file (WAL). It is the store for a single mail host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+  key TEXT PRIMARY KEY, value BLOB NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_until ON entries (until);
+CREATE TABLE IF NOT EXISTS counters (
+  key TEXT PRIMARY KEY, sum INTEGER NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS counters_until ON counters (until);
+"""
+_PUT = (
+    "INSERT INTO entries VALUES (?, ?, ?) "
+    "ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until"
+)
+_FIRST_PAGE = "SELECT key, value FROM entries WHERE key >= ? AND key < ? AND until > ? ORDER BY key LIMIT ?"
+_NEXT_PAGE = _FIRST_PAGE.replace(">=", ">")
+_PATIENCE = 5.0
+"""Seconds to wait for another process that writes."""
+_SWEEP_EVERY, _SWEEP_MOST = 60.0, 2000
+_PAGE = 500
+
+
+def from_url(url: str) -> SqliteStore:
+    """Return the store in the file of ``sqlite:/path``; raises ValueError when there is no path in it."""
+    parts = urlsplit(url)
+    if not parts.path.startswith("/") or parts.netloc:
+        raise ValueError(f"{url!r} has no absolute path: write sqlite:/path/to/file")
+    return SqliteStore(parts.path)
+
+
+class SqliteStore:
+    """See ``postmill.api.Store``."""
+
+    def __init__(self, path: str) -> None:
+        """Keep state in this file."""
+        self._path = path
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._swept = 0.0
+
+    async def get(self, key: str) -> bytes | None:
+        """See ``Store``."""
+
+        def work(db: sqlite3.Connection, now: float) -> bytes | None:
+            row = db.execute("SELECT value FROM entries WHERE key = ? AND until > ?", (key, now)).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return await self._do(work)
+
+    async def put(self, key: str, value: bytes, lives: float) -> None:
+        """See ``Store``."""
+        await self.put_many({key: (value, lives)})
+
+    async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
+        """See ``Store``."""
+
+        def work(db: sqlite3.Connection, now: float) -> None:
+            db.executemany(_PUT, [(key, value, now + lives) for key, (value, lives) in entries.items()])
+
+        await self._do(work)
+
+    async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
+        """See ``Store``."""
+
+        def work(db: sqlite3.Connection, now: float) -> bool:
+            row = db.execute("SELECT value FROM entries WHERE key = ? AND until > ?", (key, now)).fetchone()
+            if (None if row is None else bytes(row[0])) != before:
+                return False
+            if after is None:
+                db.execute("DELETE FROM entries WHERE key = ?", (key,))
+            else:
+                db.execute(_PUT, (key, after, now + lives))
+            return True
+
+        return await self._do(work)
+
+    async def add(self, key: str, amount: int, lives: float) -> int:
+        """See ``Store``."""
+
+        def work(db: sqlite3.Connection, now: float) -> int:
+            row = db.execute(
+                "INSERT INTO counters VALUES (:key, :amount, :until) ON CONFLICT (key) DO UPDATE SET "
+                "sum = CASE WHEN until > :now THEN sum + :amount ELSE :amount END, "
+                "until = CASE WHEN until > :now THEN until ELSE :until END RETURNING sum",
+                {"key": key, "amount": amount, "until": now + lives, "now": now},
+            ).fetchone()
+            return int(row[0])
+
+        return await self._do(work)
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """See ``Store``."""
+        query, after = _FIRST_PAGE, prefix
+        while True:
+            rows = await self._do(partial(_page, query, after, prefix + "\U0010ffff"))
+            for key, value in rows:
+                yield key, value
+            if len(rows) < _PAGE:
+                return
+            query, after = _NEXT_PAGE, rows[-1][0]
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._thread is None:
+            return
+        thread, self._thread = self._thread, None
+        await asyncio.get_running_loop().run_in_executor(thread, self._close)
+        thread.shutdown(wait=False)
+
+    async def _do(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
+        """Do some work in one transaction; raises OSError when that fails."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "postmill-sqlite")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    # in the thread
+
+    def _transact(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
+        try:
+            db = self._connection or self._open()
+            now = time.time()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(db, now)
+                self._sweep(db, now)
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._close()
+            raise OSError(f"{self._path}: {error}") from error
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640))
+        except OSError as error:
+            raise OSError(error.errno, f"{self._path} cannot be opened: {error.strerror}") from error
+        db = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        self._connection = db
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        return db
+
+    def _sweep(self, db: sqlite3.Connection, now: float) -> None:
+        """Remove some of what is over, now and then."""
+        if now - self._swept < _SWEEP_EVERY:
+            return
+        self._swept = now
+        for table in ("entries", "counters"):
+            db.execute(
+                f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE until <= ? LIMIT ?)",  # noqa: S608
+                (now, _SWEEP_MOST),
+            )
+
+    def _close(self) -> None:
+        db, self._connection = self._connection, None
+        if db is not None:
+            db.close()
+
+
+def _page(query: str, after: str, end: str, db: sqlite3.Connection, now: float) -> list[tuple[str, bytes]]:
+    return [(key, bytes(value)) for key, value in db.execute(query, (after, end, now, _PAGE))]
