@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.tables import NO_FLAG
@@ -64,7 +65,18 @@ def asked_at_the_same_time(case: Case) -> bool:
     together = ASKED_TOGETHER * (manager.ask == "parallel")
     no_edits = manager.ask == "parallel" and any(not child.actions & CONTENT_EDITS for child in earlier)
     together += "LNBE" * (no_edits or manager.content == "parallel")
-    return _equal_but_for_needless(case.direct, case.behind, together)
+    direct, behind = case.direct, case.behind
+    if _omits_the_greeting(
+        case.scenario
+    ):  # a later session without HELO is no link made anew without telling it
+        direct, behind = (tuple(each for each in side if each[0] != "(no H)") for side in (direct, behind))
+    return _equal_but_for_needless(direct, behind, together)
+
+
+def _omits_the_greeting(scenario: Scenario) -> bool:
+    """Whether some session of the client begins with another command than HELO or EHLO."""
+    begins = [step for before, step in pairwise((("connect",), *scenario.client)) if before[0] == "connect"]
+    return any(step[0] == "line" and step[1][:4].upper() not in ("HELO", "EHLO") for step in begins)
 
 
 def quarantined_before_the_content(case: Case) -> bool:
