@@ -136,11 +136,12 @@ def test_describe_lists_every_key() -> None:
     ("asked", "keys"),
     [
         ("manager.listen", ["manager.listen"]),
-        ("on_error", ["milters.NAME.on_error"]),
+        ("on_error", ["milters.NAME.on_error", "filter.on_error"]),
         ("milters.clamav.pool_idle", ["milters.NAME.pool_idle"]),
         ("[log]", ["log.level", "log.format", "log.to"]),
-        ("breaker", [f"milters.NAME.breaker.{name}" for name in ("failures", "retry", "retry_max")]),
-        ("timeouts.content", ["milters.NAME.timeouts.content"]),
+        ("NAME.breaker", [f"milters.NAME.breaker.{name}" for name in ("failures", "retry", "retry_max")]),
+        ("timeouts.content", ["milters.NAME.timeouts.content", "filter.timeouts.content"]),
+        ("filter.use", ["filter.use"]),
         (
             "message-size",
             [f"conditions.message-size.{name}" for name in ("at_least", "at_most", "trust_announced")],

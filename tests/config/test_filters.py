@@ -13,6 +13,7 @@ from postmill.config import ConfigErrors, Loaded
 from postmill.config.loading import parse
 from postmill.config.showing import as_toml
 from postmill.errors import ConfigError
+from postmill.migration.printing import as_milter_manager as printed
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,12 @@ def test_problems(text: str, expected: str) -> None:
     found = problems(text)
     assert len(found) == 1
     assert found[0].startswith(expected)
+
+
+def test_the_predecessor_has_none() -> None:
+    assert "# no equivalent: [[filter]] plain, which uses plain  (p.toml:2)" in printed(
+        read('[[filter]]\nuse = "plain"\n')
+    )
 
 
 def test_shown_and_read_again_it_is_the_same() -> None:

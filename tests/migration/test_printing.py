@@ -210,10 +210,10 @@ def test_a_list_of_accounts_follows_its_milter() -> None:
         (
             '[milters.a]\nsocket = "unix:/a"\npool = true\nbreaker.retry = "9s"\nmacros.mail = { x = "y" }\nbreaker.retry_max = "9s"',
             [
-                "# no equivalent: milters.a.pool = true  (p.toml:3)",
                 '# no equivalent: milters.a.breaker.retry = "9s"  (p.toml:4)',
                 '# no equivalent: milters.a.breaker.retry_max = "9s"  (p.toml:6)',
                 '# no equivalent: milters.a.macros = { mail = { x = "y" } }  (p.toml:5)',
+                "# no equivalent: milters.a.pool = true  (p.toml:3)",
             ],
         ),
         (

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from postmill.api import Load
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
 from postmill.daemon.configuration import load_configuration
+from postmill.daemon.ports import system_ports
 from postmill.net import listener
 from postmill.net.poller import Loop
 from postmill.record import MessageRecord
@@ -34,11 +36,17 @@ NO_BREAKER = {"failures": 1000000}
 SHORT = {"connect": "1s", "command": "1.2s", "content": "1.2s"}
 
 
-def configuration(listen: str, milters: Mapping[str, Mapping[str, Any]], **manager: Any) -> str:
-    """Return a configuration file: `milters` in order, `manager` beside the socket."""
+def configuration(
+    listen: str,
+    milters: Mapping[str, Mapping[str, Any]],
+    filters: Sequence[Mapping[str, Any]] = (),
+    **manager: Any,
+) -> str:
+    """Return a configuration file: `milters` in order, `filters`, `manager` beside the socket."""
     settings = {"listen": [listen], "socket_mode": "0666", "workers": 1, **manager}
     tables = [table("manager", settings)]
-    return "\n".join([*tables, *(table(f"milters.{name}", values) for name, values in milters.items())])
+    tables += [table(f"milters.{name}", values) for name, values in milters.items()]
+    return "\n".join([*tables, *(table("[filter]", values) for values in filters)])
 
 
 class Host:
@@ -51,12 +59,17 @@ class Host:
         self._files: list[Path] = []
         self._process: subprocess.Popen[bytes] | None = None
 
-    def add(self, milters: Mapping[str, Mapping[str, Any]], **manager: Any) -> str:
+    def add(
+        self,
+        milters: Mapping[str, Mapping[str, Any]],
+        filters: Sequence[Mapping[str, Any]] = (),
+        **manager: Any,
+    ) -> str:
         """Add a service; return its endpoint."""
         number = len(self._files)
         endpoint = f"unix:{self.directory}/{number}.sock"
         file = self.directory / f"{number}.toml"
-        file.write_text(configuration(endpoint, milters, **manager))
+        file.write_text(configuration(endpoint, milters, filters, **manager))
         self._files.append(file)
         return endpoint
 
@@ -169,7 +182,7 @@ async def _serve(directory: Path, files: Sequence[str]) -> None:
             settings = load_configuration(file).settings
             if not number:
                 logs.configure(settings.log)
-            service = build_service(settings, loop, sink)
+            service = build_service(settings, loop, sink, system_ports(lambda: Load(0, 0)))
             manager = settings.manager
             service.start([listener.bind(manager.listen[0], manager.socket_mode, manager.socket_group)])
             services.append(service)

@@ -25,7 +25,7 @@ Window = tuple[bytes, tuple[int, ...]]
 class Answered:
     """A child gave its verdict for what it was asked."""
 
-    __slots__ = ("closing", "edits", "elapsed", "hold", "letter", "stage", "text")
+    __slots__ = ("because", "closing", "edits", "elapsed", "hold", "letter", "stage", "text")
 
     def __init__(self, letter: int, stage: int, text: bytes = b"") -> None:
         """Hold verdict letter, the event letter it answers, and for REPLYCODE the checked text."""
@@ -34,6 +34,8 @@ class Answered:
         self.text = text
         self.edits: tuple[Edit, ...] = ()
         self.hold: bytes | None = None
+        self.because = ""
+        """Why, for the log, where a milter of ours says so."""
         self.closing = False
         """The link cannot be used for another message (verdict inside a pipelined burst)."""
         self.elapsed = 0.0

@@ -8,7 +8,8 @@ exists on this machine is not asked here: the daemon finds that out when it star
 from __future__ import annotations
 
 from postmill.config.detected import Detect
-from postmill.config.loading import DEFAULT_FILE, load, load_control, parse
+from postmill.config.documents import DEFAULT_FILE
+from postmill.config.loading import load, load_control, parse
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import (

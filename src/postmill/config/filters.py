@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from postmill.api.milter import Milter
-from postmill.config.positions import Path
+from postmill.config.documents import parse_document
+from postmill.config.positions import Path, key_lines
+from postmill.config.problems import ConfigErrors
 from postmill.config.settings import FilterSettings
 from postmill.config.tables import Reader, read_table
 from postmill.errors import ConfigError
@@ -41,6 +43,22 @@ def read_filters(reader: Reader, raw: Any, find: FindFilter) -> tuple[FilterSett
     if None in filters:
         return None
     return tuple(sorted(cast("list[FilterSettings]", filters), key=lambda one: one.order))
+
+
+def read_own(file: str, text: str, milter: Milter) -> tuple[Any, Any]:
+    """Return a milter's own settings from a TOML text, and what it made of them; raises ConfigErrors."""
+    document = parse_document(file, text)
+    reader = Reader(file, key_lines(text))
+    settings = read_table(reader, milter.settings or _NoSettings, (), document)
+    if settings is None:
+        raise ConfigErrors(reader.problems)
+    settings = settings if milter.settings is not None else None
+    try:
+        return settings, milter.make_of(settings)
+    except ConfigError as error:
+        raise ConfigErrors([error]) from error
+    except (ValueError, OSError) as error:
+        raise ConfigErrors([ConfigError(str(error), file=file)]) from error
 
 
 def _filter(reader: Reader, place: int, table: Mapping[str, Any], find: FindFilter) -> FilterSettings | None:

@@ -40,7 +40,7 @@ def child_spec(milter: ChildSettings) -> ChildSpec:
         on_error=milter.on_error,
         evaluate=milter.mode == "evaluate",
         independent=milter.content == "parallel",
-        pipeline=not isinstance(milter, MilterSettings) or milter.pipeline,
+        pipeline=_pipelines(milter),
         pool=isinstance(milter, MilterSettings) and milter.pool,
         when=milter.conditions,
         connect_timeout=milter.timeouts.connect,
@@ -52,6 +52,13 @@ def child_spec(milter: ChildSettings) -> ChildSpec:
             for letter in _MACRO_STAGES[stage]
         },
     )
+
+
+def _pipelines(milter: ChildSettings) -> bool:
+    """Tell whether a message may come in bursts; a verdict in one gives up the link, and what it knows."""
+    if isinstance(milter, FilterSettings):
+        return milter.milter.session is None
+    return not isinstance(milter, MilterSettings) or milter.pipeline
 
 
 def plan_of(settings: Settings) -> Plan:

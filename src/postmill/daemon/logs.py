@@ -202,5 +202,6 @@ def describe(record: MessageRecord) -> str:
         if child.verdict == "skipped" and child.skipped is not None:
             parts.append(f"{child.name}=skipped({child.skipped.name}: {child.skipped.because})")
         else:
-            parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{edits}")
+            why = f"({child.because})" if child.because else ""
+            parts.append(f"{child.name}{mark}={child.verdict}/{child.ms:.1f}ms{why}{edits}")
     return " ".join(parts)

@@ -63,6 +63,8 @@ class FilterSession:
         self._greeting = Greeting(_NOBODY, "")
         self._state = self._new_state()
         self._mail: _Mail | None = None
+        self.because = ""
+        """What the log is to say of the last verdict."""
         self.said: list[tuple[type[Noun], Verdict | None]] = []
         """What the handlers said of each noun they were asked about, in order."""
         self.observe = False
@@ -96,6 +98,11 @@ class FilterSession:
     def over(self) -> bool:
         """Whether the MTA said goodbye."""
         return self._role.closed
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the MTA waits for the answer to the end of a message."""
+        return self._role.awaiting[:1] == (Command.BODYEOB,)
 
     # -- packets --------------------------------------------------------------------------------------
 
@@ -222,6 +229,7 @@ class FilterSession:
             elif self._mail is not None:
                 self._mail.edits += recorded
             if verdict is not None:
+                self.because = verdict.because
                 break
         self._conclude(verdict, final)
 

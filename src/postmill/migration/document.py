@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postmill.api.kinds import quoted
-from postmill.api.settings import Section, is_key
+from postmill.api.settings import Section, keys_of
 from postmill.config.conditions import written
 from postmill.migration.remarks import Place, Remarks
 
@@ -49,12 +49,12 @@ class Table:
 
 def _declared(of: type[Any], key: str) -> dataclasses.Field[Any]:
     first, _, rest = key.partition(".")
-    found = next(one for one in dataclasses.fields(of) if one.name == first and is_key(one))
+    found = next(one for one in keys_of(of) if one.name == first)
     return _declared(found.metadata["kind"].of, rest) if rest else found
 
 
 def _keys(of: type[Any], prefix: str = "") -> Iterator[str]:
-    for declared in filter(is_key, dataclasses.fields(of)):
+    for declared in keys_of(of):
         kind = declared.metadata["kind"]
         if isinstance(kind, Section):
             yield from _keys(kind.of, f"{prefix}{declared.name}.")

@@ -7,14 +7,15 @@ in the words that its configuration has for it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from typing import Any
 
-from postmill.api.settings import Section, is_key
+from postmill.api.settings import Section, keys_of
 from postmill.config import Loaded, MilterSettings
 from postmill.config.conditions import When
+from postmill.config.settings import FilterSettings
 from postmill.migration.carrying import STATUSES
 from postmill.migration.conditions import NAMES
 from postmill.migration.equivalents import GROUPS, SETTINGS, Setting, spec
@@ -74,7 +75,7 @@ def _setting(loaded: Loaded, setting: Setting) -> list[str]:
 def _others(loaded: Loaded, group: str) -> Iterator[str]:
     """Give what is set in our tables and cannot be said there, with the group that it comes nearest to."""
     known = {setting.ours for setting in SETTINGS}
-    for table in filter(is_key, dataclasses.fields(loaded.settings)):
+    for table in keys_of(loaded.settings):
         if group != (table.name if table.name in GROUPS else "controller"):
             continue
         for key, shown in _given(loaded, table.name, getattr(loaded.settings, table.name)):
@@ -89,7 +90,7 @@ def _others(loaded: Loaded, group: str) -> Iterator[str]:
 
 def _given(loaded: Loaded, prefix: str, value: Any, inner: str = "") -> Iterator[tuple[str, str]]:
     """Give key and value of everything that was written down."""
-    for declared in filter(is_key, dataclasses.fields(value)):
+    for declared in keys_of(value):
         kind, name = declared.metadata["kind"], f"{inner}{declared.name}"
         if isinstance(kind, Section):
             yield from _given(loaded, prefix, getattr(value, declared.name), f"{name}.")
@@ -125,6 +126,12 @@ def _milters(loaded: Loaded) -> Iterator[list[str]]:
             if is_account_list(use)
             for line in restriction(milter.name, use)
         ]
+    yield [*map(partial(_filter, loaded), loaded.settings.filters)]
+
+
+def _filter(loaded: Loaded, inner: FilterSettings) -> str:
+    origin = loaded.origins[f"filter[{inner.place}].use"]
+    return f"# no equivalent: [[filter]] {inner.name}, which uses {inner.use}  ({origin})"
 
 
 def _milter(loaded: Loaded, milter: MilterSettings) -> Iterator[str]:

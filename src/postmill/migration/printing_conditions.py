@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from postmill.api.conditions import Use
-from postmill.api.settings import is_key
+from postmill.api.settings import keys_of
 from postmill.config import Loaded
 from postmill.config.conditions import Named
 from postmill.migration import regexps
@@ -64,7 +63,7 @@ def _unsaid(loaded: Loaded, named: Named, said: Collection[str]) -> Iterator[str
     """Give the settings that are given and cannot be said there."""
     if named.name != named.condition.name and not said:
         yield f"# no equivalent: conditions.{named.name}.use = {literal(named.condition.name)}"
-    for declared in filter(is_key, dataclasses.fields(named.settings)):
+    for declared in keys_of(named.settings):
         key = f"conditions.{named.name}.{declared.name}"
         if declared.name not in said and not loaded.origins[key].is_default:
             shown = declared.metadata["kind"].show(getattr(named.settings, declared.name))

@@ -20,7 +20,7 @@ log = logging.getLogger("postmill.filter")
 class FilterStream:
     """Carries bytes to one ``FilterSession`` and back."""
 
-    __slots__ = ("_busy", "_inbox", "_session", "_task", "name", "on_data", "on_end", "open")
+    __slots__ = ("_busy", "_inbox", "_session", "_task", "because", "name", "on_data", "on_end", "open")
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class FilterStream:
         self._busy = False
         self._task: asyncio.Task[None] | None = None
         self.open = True
+        self.because = ""
+        """Why its last verdict is what it is."""
         self.on_data = on_data
         self.on_end = on_end
 
@@ -106,6 +108,7 @@ class FilterStream:
         """Hand on what the session has to say; tell whether anybody still listens."""
         data = self._session.output()
         if data:
+            self.because, self._session.because = self._session.because, ""
             self.on_data(data)
         return self.open
 

@@ -33,6 +33,8 @@ class Pipe(Protocol):
     """What carries the bytes: ``Stream``, or for a milter in this process ``FilterStream``."""
 
     open: bool
+    because: str
+    """Why the last verdict is what it is, for the log, if that is known."""
 
     def write(self, data: bytes) -> None:
         """Send."""
@@ -310,6 +312,8 @@ class ChildLink:
             return
         self.owed = talk.due
         self.last = outcome.letter
+        if self._stream is not None and self._stream.because:
+            outcome.because, self._stream.because = self._stream.because, ""
         if service.breaker.troubled:
             service.answered()
         self._finish(outcome)

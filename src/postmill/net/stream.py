@@ -19,7 +19,18 @@ _READ = 65536
 class Stream:
     """One connected socket: ``on_data(bytes)`` for what comes, ``on_end(reason)`` once when it is over."""
 
-    __slots__ = ("_fd", "_out", "_paused", "_poller", "_quick_ack", "_sock", "on_data", "on_end", "open")
+    __slots__ = (
+        "_fd",
+        "_out",
+        "_paused",
+        "_poller",
+        "_quick_ack",
+        "_sock",
+        "because",
+        "on_data",
+        "on_end",
+        "open",
+    )
 
     def __init__(
         self,
@@ -36,6 +47,7 @@ class Stream:
         """What the peer has not taken yet; None when there is nothing."""
         self._paused = False
         self._quick_ack = False
+        self.because = ""
         self.open = True
         self.on_data = on_data
         self.on_end = on_end

@@ -220,4 +220,4 @@ def _answer(stage: int, outcome: Outcome) -> Answer:
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
     verdict = "quarantine" if outcome.hold is not None else word_for(outcome.letter, outcome.text)
     text = _text(outcome.text or outcome.hold or b"")
-    return Answer(name, verdict, ms, text)
+    return Answer(name, verdict, ms, text, outcome.because)

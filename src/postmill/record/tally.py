@@ -49,7 +49,7 @@ class ChildTally:
         if record.answers:
             self.asked += 1
         times = self.times
-        for stage, said, ms, _ in answers:
+        for stage, said, ms, *_ in answers:
             if said.startswith(_LOST):
                 kind = said[len(_LOST) :]
                 self.errors[kind] = self.errors.get(kind, 0) + 1

@@ -23,16 +23,21 @@ STAGE_NAMES = {
 
 
 class Answer(NamedTuple):
-    """What a child said to one event: stage, verdict, milliseconds, its reply text or fault."""
+    """What a child said to one event: stage, verdict, milliseconds, its reply text or fault, and why."""
 
     stage: str
     verdict: str
     ms: float
     text: str = ""
+    because: str = ""
+    """Only milters of ours say that."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**self._asdict(), "ms": round(self.ms, 3)}
+        values = {**self._asdict(), "ms": round(self.ms, 3)}
+        if not self.because:
+            del values["because"]
+        return values
 
 
 _MS: Callable[[Answer], float] = attrgetter("ms")
@@ -80,6 +85,11 @@ class ChildRecord:
         if self.skipped is not None:
             return "skipped"
         return "continue" if self.answers else "not-asked"
+
+    @property
+    def because(self) -> str:
+        """Why its last word is what it is, where it says so."""
+        return next((answer.because for answer in reversed(self.answers) if answer.because), "")
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ def envelope(*recipients: str, of: Sender | None = None) -> Envelope:
 def head(*headers: str, of: Envelope | None = None) -> Head:
     """Return the headers, each written as ``Subject: hello``."""
     pairs = (header.partition(":") for header in headers)
-    return Head(of or envelope(), tuple(Header(name, value) for name, _, value in pairs))
+    return Head(of or envelope(), tuple(Header(name, value.removeprefix(" ")) for name, _, value in pairs))
 
 
 def message(*headers: str, body: bytes = b"", of: Envelope | None = None) -> Message:

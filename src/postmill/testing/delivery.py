@@ -16,7 +16,7 @@ from typing import Any
 
 from postmill.api.milter import Milter
 from postmill.api.nouns import Header, Noun
-from postmill.api.ports import Clock, Ports, Resolver
+from postmill.api.ports import Clock, Ports, Resolver, Store
 from postmill.api.reading import header_of, text_of
 from postmill.api.verdicts import Reject, Tempfail, Verdict
 from postmill.daemon.ports import SystemClock
@@ -28,6 +28,7 @@ from postmill.testing.outcome import MailReport
 from postmill.testing.plan import Client, Dialect, Mail, Offer, SessionPlan
 from postmill.testing.plan import Recipient as To
 from postmill.testing.settings import settings_of
+from postmill.testing.store import MemoryStore
 from postmill.wire.framing import FrameReader
 from postmill.wire.packets import OptNeg, decode_reply, encode
 
@@ -140,8 +141,13 @@ def _settings(milter: Milter, settings: Any) -> Any:
     return settings_of(milter, **(settings or {}))
 
 
+def empty_ports(clock: Clock, dns: Mapping[str, Any]) -> dict[type[Any], Any]:
+    """Return ports of a world with this clock, these answers of DNS, and nothing in the store."""
+    return {Clock: clock, Resolver: FixedResolver(dns), Store: MemoryStore(clock)}
+
+
 def _ports(given: Ported) -> Ports:
-    ports: dict[type[Any], Any] = {Clock: SystemClock(), Resolver: FixedResolver({}), **given}
+    ports = {**empty_ports(SystemClock(), {}), **given}
     return {port: partial(_itself, value) for port, value in ports.items()}
 
 

@@ -29,7 +29,7 @@ from postmill.api import (
     key,
 )
 from postmill.api.kinds import Text
-from postmill.testing.deliver import deliver
+from postmill.testing import deliver
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,188 @@
+"""A milter inside the manager is as the same milter behind a socket; and what becomes of mail when it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from postmill.testing.mta import FakeMta
+from postmill.testing.outcome import MailReport
+from postmill.testing.plan import Client, Mail, Recipient, SessionPlan
+from tests.daemon.running import environment
+from tests.interop.postfix import wait_until
+from tests.net.hosting import NO_BREAKER, ROOT, Host
+
+APP = str(ROOT / "tests/net/filter_apps.py") + ":app"
+HEADERS = ((b"From", b" joe@example.net"), (b"Subject", b" hello"), (b"X-Folded", b"no blank\n\tfold"))
+
+
+def mail(*to: str, sender: str = "joe", body: bytes = b"Hello.\r\n", subject: bytes = b" hello") -> Mail:
+    recipients = tuple(Recipient(f"<{name}@example.org>".encode()) for name in to or ("jane",))
+    headers = (HEADERS[0], (b"Subject", subject), HEADERS[2])
+    return Mail(f"<{sender}@example.net>".encode(), recipients=recipients, headers=headers, body=body)
+
+
+PLANS = {
+    "plain": SessionPlan(mails=(mail(),)),
+    "two recipients": SessionPlan(mails=(mail("jane", "nobody", "jim"),)),
+    "nobody": SessionPlan(mails=(mail("nobody"),)),
+    "accepted": SessionPlan(mails=(mail("accept", "jane"),)),
+    "discarded": SessionPlan(mails=(mail("discard"),)),
+    "refused client": SessionPlan(client=Client(host=b"bad.example"), mails=(mail(),)),
+    "refused sender": SessionPlan(mails=(mail(sender="later"), mail())),
+    "refused headers": SessionPlan(mails=(mail(subject=b" forbidden"), mail())),
+    "refused body": SessionPlan(mails=(mail(body=b"refuse\r\n"),)),
+    "replaced": SessionPlan(mails=(mail(body=b"replace\r\n" * 9000),)),
+    "held": SessionPlan(mails=(mail(body=b"hold\r\n"), mail())),
+    "three messages": SessionPlan(mails=(mail(), mail("nobody"), mail("jim"))),
+    "given up": SessionPlan(mails=(Mail(abort_after="R"), mail())),
+    "sendmail": SessionPlan(like="sendmail", mails=(mail(), mail(body=b"replace\r\n"))),
+    "3 MB": SessionPlan(mails=(mail(body=b"0123456789\r\n" * 250_000),)),
+}
+
+
+@contextmanager
+def served(directory: Path) -> Iterator[str]:
+    """`postmill serve` with the app."""
+    endpoint = f"unix:{directory}/serve.sock"
+    command = [sys.executable, "-m", "postmill", "serve", APP, "--listen", endpoint]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE)
+    try:
+        wait_until((directory / "serve.sock").exists, "it to listen")
+        yield endpoint
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+        assert b"Traceback" not in errors, errors.decode()
+        assert process.returncode == 0
+    assert not (directory / "serve.sock").exists()
+
+
+def outcome(report: MailReport) -> tuple[object, ...]:
+    return (
+        report.status,
+        report.reply,
+        report.refused,
+        report.new_sender,
+        report.new_recipients,
+        report.new_headers,
+        report.new_body,
+        report.quarantine,
+    )
+
+
+@pytest.fixture(scope="module")
+def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+    """The app by itself, behind a manager as a milter, and inside a manager."""
+    directory = tmp_path_factory.mktemp("serve")
+    with served(directory) as alone:
+        host = Host()
+        behind = host.add({"everything": {"socket": alone, "pipeline": False}})
+        inside = host.add({}, filters=[{"use": APP}])
+        with host:
+            yield alone, behind, inside
+            assert "defect in Postmill" not in host.log
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_wherever_it_runs_the_mail_fares_alike(name: str, everywhere: tuple[str, str, str]) -> None:
+    alone, behind, inside = ([*map(outcome, FakeMta(one).session(PLANS[name]).mails)] for one in everywhere)
+    assert alone == behind == inside
+    assert all(result[0] not in ("error", "") for result in alone)
+
+
+def test_what_a_message_leaves_reaches_it_only(everywhere: tuple[str, str, str]) -> None:
+    for endpoint in everywhere:
+        first, second = FakeMta(endpoint).session(SessionPlan(mails=(mail("a"), mail("b", "c")))).mails
+        assert (b"X-Seen", b" yes mail1 a data1 8") in first.new_headers
+        assert (b"X-Seen", b" yes mail2 b c data2 8") in second.new_headers
+        assert [text for name, text in second.new_headers if name == b"X-Rcpt"] == [
+            b" b@example.org",
+            b" c@example.org",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("on_error", "status", "reply"),
+    [
+        ("tempfail", "temporary-failure", b"451 4.7.1 Service unavailable - try again later"),
+        ("reject", "reject", b"550 5.5.0 Service unavailable"),
+        ("accept", "accept", b""),
+    ],
+)
+@pytest.mark.parametrize("to", ["raise", "down", "slow"])
+def test_one_that_fails(to: str, on_error: str, status: str, reply: bytes) -> None:
+    host = Host()
+    settings = {"use": APP, "on_error": on_error, "timeouts": {"command": "300ms"}, "breaker": NO_BREAKER}
+    endpoint = host.add({}, filters=[settings])
+    with host:
+        report = FakeMta(endpoint).session(SessionPlan(mails=(mail(to), mail())))
+        assert (report.mails[0].status, report.mails[0].reply[:30]) == (status, reply[:30])
+        again = FakeMta(endpoint).session(SessionPlan(mails=(mail(),))).mails[0]
+        assert (again.status, (b"X-Seen", b" yes mail1 jane data1 8") in again.new_headers) == (
+            "accept",
+            True,
+        )
+        log = host.log
+    words = {
+        "raise": "ZeroDivisionError: as asked",
+        "down": "nobody answers at /run/scanner",
+        "slow": "no answer to R in time",
+    }[to]
+    assert words in log
+    assert ("Traceback" in log) == (to == "raise")
+
+
+def test_why_stands_in_the_log() -> None:
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": APP, "settings": {"mark": "no"}}])
+    with host:
+        done = (
+            FakeMta(endpoint).session(SessionPlan(mails=(mail("jane", "nobody", body=b"hold\r\n"),))).mails[0]
+        )
+        assert (b"X-Seen", b" no mail1 jane data1 6") in done.new_headers
+        (record,) = host.records
+        log = host.log
+    answers = {answer["stage"]: answer for answer in record["children"][0]["answers"]}
+    assert answers["end-of-message"]["because"] == "the body says so"
+    assert "everything=quarantine/" in log
+    assert "ms(the body says so)" in log
+
+
+def test_evaluated_it_changes_nothing() -> None:
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": APP, "mode": "evaluate"}])
+    with host:
+        done = FakeMta(endpoint).session(SessionPlan(mails=(mail("nobody", body=b"replace\r\n"),))).mails[0]
+    assert (done.status, done.new_body, done.new_recipients) == (
+        "accept",
+        b"replace\r\n",
+        (b"<nobody@example.org>",),
+    )
+
+
+def test_an_mta_that_goes_away_while_a_handler_works() -> None:
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": APP}])
+    with host:
+        FakeMta(endpoint).session(SessionPlan(mails=(Mail(drop_after="R"),)))
+        done = FakeMta(endpoint).session(SessionPlan(mails=(mail(),))).mails[0]
+        assert done.status == "accept"
+        assert "Traceback" not in host.log
+
+
+def test_in_one_row_with_another_milter() -> None:
+    """The second copy sees what the first has edited."""
+    host = Host()
+    second = {"use": APP, "name": "again", "settings": {"mark": "again"}}
+    endpoint = host.add({}, filters=[{"use": APP}, second])
+    with host:
+        done = FakeMta(endpoint).session(SessionPlan(mails=(mail(body=b"replace\r\n"),))).mails[0]
+    assert done.new_body == b"REPLACE\r\n"
+    seen = [text for name, text in done.new_headers if name == b"X-Seen"]
+    assert seen == [b" yes mail1 jane data1 9", b" again mail1 jane data1 9"]
