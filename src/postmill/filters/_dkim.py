@@ -61,7 +61,7 @@ class Result:
     """Of the key; 0 where it was not seen."""
 
 
-class _FoundError(Exception):
+class FoundError(Exception):
     """The result is known without looking further."""
 
     def __init__(self, result: str, reason: str) -> None:
@@ -87,8 +87,8 @@ def _verify_all(parsed: Parsed, signatures: Sequence[Signature], keys: Mapping[s
 
 
 def _left_out(number: int) -> tuple[Result, ...]:
-    words = f"{number} more signatures, only {MOST_SIGNATURES} are verified"
-    return (Result("policy", reason=words),) if number else ()
+    reason = f"{number} more signatures, only {MOST_SIGNATURES} are verified"
+    return (Result("policy", reason=reason),) if number else ()
 
 
 async def look_up_keys(names: Collection[str], resolver: Resolver, within: float) -> dict[str, Record]:
@@ -146,7 +146,7 @@ def _with_crlf(raw: bytes) -> bytes:
 def check_size(value: bytes) -> None:
     """Raise for a signature's header that would take too long to look at."""
     if len(value) > _LONGEST_HEADER or _BLANKS.search(value) or value.count(b":") > _MOST_HEADERS:
-        raise _FoundError("policy", "the signature's header is too large")
+        raise FoundError("policy", "the signature's header is too large")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Signature:
 
     place: int
     tags: Tags
-    wrong: _FoundError | None
+    wrong: FoundError | None
     """What is known about it already, if it cannot be verified."""
 
     @classmethod
@@ -166,10 +166,10 @@ class Signature:
             check_size(value)
             tags = parse_tag_value(value)
             _check_tags(tags)
-        except _FoundError as found:
+        except FoundError as found:
             return cls(place, tags, found)
         except (*MALFORMED, InvalidTagValueList) as error:
-            return cls(place, tags, _FoundError("neutral", _words(error)))
+            return cls(place, tags, FoundError("neutral", words(error)))
         return cls(place, tags, None)
 
     @property
@@ -186,7 +186,7 @@ class Signature:
             key = check_key(keys[self.key_name], self.tags)
             bits = key.bits
             self._verify(parsed, key)
-        except _FoundError as found:
+        except FoundError as found:
             return self.answer(found.result, found.reason, bits)
         return self.answer("pass", bits=bits)
 
@@ -197,10 +197,10 @@ class Signature:
             valid = signer.verify(self.place, dnsfunc=lambda name, timeout=5: key.record)
         except (*MALFORMED, InvalidTagValueList) as error:
             if isinstance(error, dkim.ValidationError) and "body hash" in str(error):
-                raise _FoundError("fail", "body hash did not verify") from None
-            raise _FoundError("neutral", _words(error)) from None
+                raise FoundError("fail", "body hash did not verify") from None
+            raise FoundError("neutral", words(error)) from None
         if not valid:
-            raise _FoundError("fail", "signature did not verify")
+            raise FoundError("fail", "signature did not verify")
 
     def answer(self, result: str, reason: str = "", bits: int = 0) -> Result:
         """Return a result for it."""
@@ -221,9 +221,9 @@ def _check_tags(tags: Tags) -> None:
     dkim.validate_signature_fields(tags)
     names = [name.strip().lower() for name in tags[b"h"].split(b":")]
     if b"from" not in names:  # RFC 6376 §6.1.1
-        raise _FoundError("permerror", "From is not signed")
+        raise FoundError("permerror", "From is not signed")
     if tags[b"a"] == b"rsa-sha1":  # RFC 8301 §3.1
-        raise _FoundError("policy", "rsa-sha1 is no longer valid")
+        raise FoundError("policy", "rsa-sha1 is no longer valid")
 
 
 def key_name(tags: Tags) -> str:
@@ -243,35 +243,35 @@ class Key:
 def check_key(record: Record, tags: Tags) -> Key:
     """Return a signature's key; raises for one that must not be used (RFC 6376 §6.1.2)."""
     if isinstance(record, OSError):
-        raise _FoundError("temperror", f"key not found: {_words(record)}")
+        raise FoundError("temperror", f"key not found: {words(record)}")
     if record is None:
-        raise _FoundError("permerror", "no key for signature")
+        raise FoundError("permerror", "no key for signature")
     if len(record) > _LONGEST_KEY:
-        raise _FoundError("policy", "the key's record is too large")
+        raise FoundError("policy", "the key's record is too large")
     try:
         key = parse_tag_value(record.encode("ascii"))
         _check_use(key, tags)
         plain = b"; ".join(b"%s=%s" % (tag, key[tag]) for tag in (b"v", b"k", b"p") if tag in key)
         public, bits, kind, _ = dkim.evaluate_pk(key_name(tags), plain)
     except (*MALFORMED, InvalidTagValueList) as error:
-        raise _FoundError("permerror", f"bad key: {_words(error)}") from None
+        raise FoundError("permerror", f"bad key: {words(error)}") from None
     if kind == b"rsa" and (bits not in _BITS or public["publicExponent"].bit_length() > 64):
-        raise _FoundError("policy", f"RSA key of {bits} bits")
+        raise FoundError("policy", f"RSA key of {bits} bits")
     return Key(plain, bits)
 
 
 def _check_use(key: Tags, tags: Tags) -> None:
     kind, _, hashed = tags[b"a"].partition(b"-")
     if not key.get(b"p", b"-"):
-        raise _FoundError("permerror", "key was revoked")
+        raise FoundError("permerror", "key was revoked")
     if key.get(b"k", b"rsa") != kind:
-        raise _FoundError("permerror", "key is for another algorithm")
+        raise FoundError("permerror", "key is for another algorithm")
     if b"h" in key and hashed not in _listed(key[b"h"]):
-        raise _FoundError("permerror", "key is for another hash")
+        raise FoundError("permerror", "key is for another hash")
     if not {b"*", b"email"} & _listed(key.get(b"s", b"*")):
-        raise _FoundError("permerror", "key is not for mail")
+        raise FoundError("permerror", "key is not for mail")
     if b"s" in _listed(key.get(b"t", b"")) and not _same_domain(tags):
-        raise _FoundError("permerror", "key is not for subdomains")
+        raise FoundError("permerror", "key is not for subdomains")
 
 
 def _same_domain(tags: Tags) -> bool:
@@ -291,7 +291,7 @@ def _text(value: bytes) -> str:
     return "".join(letter for letter in text if letter.isprintable() and letter != " ")
 
 
-def _words(error: BaseException) -> str:
+def words(said: object) -> str:
     """Say in a few words what dkimpy had to say, which may hold what the sender wrote."""
-    words = re.sub(r"\(.*", "", str(error), flags=re.DOTALL).strip() or type(error).__name__
-    return "".join(letter if " " <= letter < "\x7f" else "?" for letter in words)[:100]
+    text = re.sub(r"\(.*", "", str(said), flags=re.DOTALL).strip() or type(said).__name__
+    return "".join(letter if " " <= letter < "\x7f" else "?" for letter in text)[:100]
