@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,10 +73,8 @@ def test_not_one_header() -> None:
 
 @given(st.text(max_size=40) | st.text(alphabet='ab.@<>(),:;"\\ \n', max_size=25))
 def test_any_header(value: str) -> None:
-    try:
+    domains: tuple[str, ...] = ("none.example",)
+    with suppress(ValueError):  # and nothing else
         domains = author_domains([value])
-    except ValueError as error:
-        assert "From header" in str(error)
-        return
     assert domains
     assert all(is_domain(domain) for domain in domains)

@@ -52,12 +52,8 @@ def load(settings: Settings) -> Organizations:
 async def check_sender(sender: Sender, settings: Settings, kept: Kept, resolver: Resolver) -> Verdict | None:
     """Judge by SPF, before the message is sent."""
     ip = sender.client.ip
-    if (
-        ip is None
-        or "spf" not in settings.checks
-        or is_ours(sender, settings)
-        or is_trusted(sender, settings)
-    ):
+    skipped = is_ours(sender, settings) or is_trusted(sender, settings)
+    if ip is None or skipped or "spf" not in settings.checks:
         return None
     spf = await ask_spf(ip, sender.greeting.name, sender.address.text, resolver, settings.timeout)
     kept.spf = spf
@@ -113,8 +109,7 @@ async def examine(
 ) -> Found:
     """Make all checks that are left."""
     signatures, chain = await asyncio.gather(
-        _if("dkim" in settings.checks, _dkim.verify, msg, resolver, settings),
-        _if("arc" in settings.checks, arc.verify, msg, resolver, settings),
+        _signatures(msg, settings, resolver), _chain(msg, settings, resolver)
     )
     found = Found(spf, msg.sender.address.text, signatures, chain)
     if "dmarc" not in settings.checks:
@@ -124,8 +119,16 @@ async def examine(
     return replace(found, dmarc=judged, overridden=reason)
 
 
-async def _if(wanted: bool, check, msg: Message, resolver: Resolver, settings: Settings):  # type: ignore[no-untyped-def]
-    return await check(msg.raw, resolver, settings.timeout) if wanted else None
+async def _signatures(msg: Message, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
+    if "dkim" not in settings.checks:
+        return None
+    return await _dkim.verify(msg.raw, resolver, settings.timeout)
+
+
+async def _chain(msg: Message, settings: Settings, resolver: Resolver) -> Arc | None:
+    if "arc" not in settings.checks:
+        return None
+    return await arc.verify(msg.raw, resolver, settings.timeout)
 
 
 async def judge(

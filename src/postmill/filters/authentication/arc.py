@@ -1,4 +1,4 @@
-"""ARC (RFC 8617): verifying a chain of seals, and what trusted ones vouch for. dkimpy does the cryptography."""
+"""ARC (RFC 8617): verifying a chain of seals with dkimpy, and what trusted ones vouch for."""
 
 from __future__ import annotations
 

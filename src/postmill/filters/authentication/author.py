@@ -41,12 +41,14 @@ def _tokens(text: str) -> list[str]:
 
 def _without_comments(tokens: Sequence[str]) -> list[str]:
     depth, kept = 0, []
-    for token in tokens:
-        depth += {"(": 1, ")": -1}.get(token, 0)
+    for piece in tokens:
+        depth += {"(": 1, ")": -1}.get(piece, 0)
         if depth < 0:
             break
-        if depth == 0 and token != ")":
-            kept.append(token)
+        if depth and piece.startswith('"') and re.search(r"[()]", piece):
+            raise ValueError("the From header has a comment that ends in two places")
+        if depth == 0 and piece != ")":
+            kept.append(piece)
     if depth:
         raise ValueError("the From header has an unbalanced parenthesis")
     return kept
@@ -54,13 +56,13 @@ def _without_comments(tokens: Sequence[str]) -> list[str]:
 
 def _mailboxes(tokens: Sequence[str]) -> list[list[str]]:
     mailboxes: list[list[str]] = [[]]
-    for token in tokens:
-        if token in (":", ";"):
+    for piece in tokens:
+        if piece in (":", ";"):
             raise ValueError("the From header has a group")
-        if token == ",":
+        if piece == ",":
             mailboxes.append([])
-        elif token.strip():
-            mailboxes[-1].append(token.strip())
+        elif piece.strip():
+            mailboxes[-1].append(piece.strip())
     found = [one for one in mailboxes if one]
     if not found:
         raise ValueError("the From header has no address")

@@ -1,4 +1,4 @@
-"""DMARC (RFC 7489): finding a domain's policy, and whether what SPF and DKIM found is aligned with the author.
+"""DMARC (RFC 7489): finding a domain's policy, and whether what SPF and DKIM found speaks for the author.
 
 The library ``dmarc`` takes any domain above the author's as aligned with it, public suffixes too, so this is
 our own. Aggregate and failure reports are not sent.

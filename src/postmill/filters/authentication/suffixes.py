@@ -36,7 +36,7 @@ class Organizations:
         return cls(library.PublicSuffixList(lines).privatesuffix)
 
     def of(self, domain: str) -> str:
-        """Return the organizational domain of a name in the form of ``ascii_domain``; itself if it has none."""
+        """Return the organizational domain of one in ``ascii_domain``'s form; itself if it has none."""
         return self._registrable(domain) or domain
 
 
