@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from postmill.filters._dkim import Result, verify
 from postmill.testing.conditions import FixedResolver
-from tests.filters.authentication.keys import MESSAGE, Key, ed25519, rsa
-from tests.filters.authentication.vectors import ED25519_NAME, RFC8463, RFC8463_KEYS, RSA_NAME
+from tests.filters.keys import MESSAGE, Key, ed25519, rsa
+from tests.filters.vectors import ED25519_NAME, RFC8463, RFC8463_KEYS, RSA_NAME
 
 NAME = "s1._domainkey.example.net"
 Dns = dict[str, list[str] | OSError]

@@ -18,9 +18,11 @@ from postmill.api.nouns import Message, Sender
 from postmill.api.ports import Resolver
 from postmill.api.verdicts import Quarantine, Reject, Verdict
 from postmill.filters import _dkim
+from postmill.filters._author import author_domains
+from postmill.filters._dkim import Result
 from postmill.filters._spf import Spf, ask_spf
 from postmill.filters.authentication import arc, dmarc, forged
-from postmill.filters.authentication.author import author_domains
+from postmill.filters.authentication.arc import Arc
 from postmill.filters.authentication.dmarc import Dmarc, Policy
 from postmill.filters.authentication.results import Found, header_value, read_vouched
 from postmill.filters.authentication.settings import Settings

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.api.domains import is_domain
-from postmill.filters.authentication.author import author_domains
+from postmill.filters._author import author_domains
 
 
 @pytest.mark.parametrize(

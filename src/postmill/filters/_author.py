@@ -1,4 +1,6 @@
-"""Who the author of a message is: the domains in its From header (RFC 5322 §3.6.2), for DMARC.
+"""Who the author of a message is: the domains in its From header (RFC 5322 §3.6.2).
+
+DMARC asks for them, and signing chooses its key by them.
 
 Strict, since a header that a mail reader takes for another address than DMARC does is a way around it:
 whatever has two meanings has none here.
