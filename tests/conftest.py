@@ -23,6 +23,8 @@ SLOW = (
     "detectors/test_any_machine.py",
     "docs/test_condition_examples.py",
     "docs/test_detector_example.py",
+    "docs/test_from_outside.py",
+    "docs/test_milter_examples.py",
     "house/test_required_peers.py",
     "net/",
     "packaging/",

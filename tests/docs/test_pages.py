@@ -63,7 +63,9 @@ def test_configurations_load(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / "policy.d" / f"policy{number}.py").write_text(block)
     for block in blocks(page, "toml"):
         file = tmp_path / "postmill.toml"
-        file.write_text(block)
+        file.write_text(
+            block.replace("/etc/postmill/house_rules.py", str(ROOT / "examples" / "house_rules.py"))
+        )
         if block.startswith("[[case]]"):
             assert load_cases(file)
         else:
