@@ -32,12 +32,18 @@ class Organizations:
         try:
             library = importlib.import_module("publicsuffixlist")
         except ModuleNotFoundError:
-            return cls(importlib.import_module("publicsuffix2").PublicSuffixList(lines).get_sld)
+            found = importlib.import_module("publicsuffix2").PublicSuffixList(lines).get_sld
+            return cls(lambda domain: _below_top(found(domain), domain))
         return cls(library.PublicSuffixList(lines).privatesuffix)
 
     def of(self, domain: str) -> str:
         """Return the organizational domain of one in ``ascii_domain``'s form; itself if it has none."""
         return self._registrable(domain) or domain
+
+
+def _below_top(found: str | None, domain: str) -> str | None:
+    """Mend what ``publicsuffix2`` says below a top-level domain that no list has: that domain itself."""
+    return found if found is None or "." in found else ".".join(domain.split(".")[-2:])
 
 
 def _read(path: str) -> list[str]:
