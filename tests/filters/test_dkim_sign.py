@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib.util
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,12 @@ def test_missing_key(tmp_path: Path) -> None:
 def test_no_key(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match="is no private key: RSA or Ed25519 in PEM"):
         read_key(At("s1", key_file(tmp_path, Key(content, "", b""))))
+
+
+def test_library_for_ed25519(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="needs the Python library pynacl"):
+        read_key(At("s1", key_file(tmp_path, ed25519())))
 
 
 def test_small_key(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Result:
     """What became of one signature (RFC 8601 §2.7.1)."""
 
     result: str
-    """``pass``, ``fail``, ``policy``, ``neutral``, ``temperror`` or ``permerror``."""
+    """``pass``, ``fail``, ``policy``, ``temperror`` or ``permerror``, as OpenDKIM has it."""
     domain: str = ""
     """The signer, ``d=``, with A-labels; empty where the signature does not say."""
     selector: str = ""
@@ -169,7 +169,7 @@ class Signature:
         except FoundError as found:
             return cls(place, tags, found)
         except (*MALFORMED, InvalidTagValueList) as error:
-            return cls(place, tags, FoundError("neutral", words(error)))
+            return cls(place, tags, FoundError("permerror", words(error)))
         return cls(place, tags, None)
 
     @property
@@ -198,7 +198,7 @@ class Signature:
         except (*MALFORMED, InvalidTagValueList) as error:
             if isinstance(error, dkim.ValidationError) and "body hash" in str(error):
                 raise FoundError("fail", "body hash did not verify") from None
-            raise FoundError("neutral", words(error)) from None
+            raise FoundError("permerror", words(error)) from None
         if not valid:
             raise FoundError("fail", "signature did not verify")
 

@@ -7,6 +7,7 @@ It signs the message as it is, so it has to be the last milter that changes anyt
 from __future__ import annotations
 
 import base64
+import importlib.util
 import os
 import re
 import stat
@@ -181,6 +182,8 @@ def read_key(where: KeyFile) -> PrivateKey:
         raise ValueError(
             f"{where.file} is no private key: RSA or Ed25519 in PEM without a password, or Ed25519 in base64"
         ) from None
+    if algorithm == b"ed25519-sha256" and importlib.util.find_spec("nacl") is None:
+        raise ValueError(f"{where.file} is an Ed25519 key, which needs the Python library pynacl")
     if algorithm == b"rsa-sha256" and (bits := _bits(secret)) < _LEAST_BITS:
         raise ValueError(f"{where.file} is a key of {bits} bits, which nobody accepts (RFC 8301 §3.2)")
     return PrivateKey(where.selector, algorithm, secret)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,14 @@ def test_bad_from(start: bytes) -> None:
     assert send(bad, settings={"bad_from": "reject"}).reply.startswith("550 5.6.0 ")
 
 
+def test_malformed_policy_asks_for_nothing() -> None:
+    delivery = send(dns={**BAD, POLICY: ["v=DMARC1; p=oops"]}, settings={**FOLLOW, "bad_from": "reject"})
+    assert delivery.status == "accept"
+    assert said(delivery)[-1] == (
+        'dmarc=permerror reason="the record of example.net is malformed" header.from=example.net'
+    )
+
+
 def test_the_strictest_of_several_authors_counts() -> None:
     message = MESSAGE.replace(b"joe@example.net>", b"joe@example.net>, Eve <eve@other.example>")
     dns = {**GOOD, "_dmarc.other.example": ["v=DMARC1; p=reject"]}
@@ -267,6 +276,16 @@ def test_checks_that_are_not_made() -> None:
         send(settings={"checks": ["dmarc", "spf"]})
 
 
+def test_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> object:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr(importlib, "import_module", none)
+    with pytest.raises(ValueError, match="DMARC needs the Python library publicsuffixlist"):
+        send()
+    assert send(settings={"checks": ["spf"]}).status == "accept"
+
+
 def test_null_sender() -> None:
     dns = {**GOOD, "TXT mail.example.net": ["v=spf1 ip4:192.0.2.5 -all"]}
     assert said(send(dns=dns, sender=""))[1] == "spf=pass smtp.helo=mail.example.net"
@@ -311,7 +330,7 @@ READER = authres.FeatureContext(authres.arc, authres.dmarc)
         st.tuples(st.builds(Seal, st.integers(1, 50), TEXT, TEXT)),
         st.just(frozenset()),
     ),
-    st.builds(Dmarc, st.just("fail"), TEXT, st.sampled_from(["", "reject"]), st.just("none"), TEXT),
+    st.builds(Dmarc, st.just("fail"), TEXT, st.sampled_from(["", "reject"]), TEXT, st.just("none"), TEXT),
 )
 def test_header_says_nothing_else(spf: Spf, sender: str, dkim: list[Result], arc: Arc, dmarc: Dmarc) -> None:
     value = header_value("mx.example.org", Found(spf, sender, dkim, arc, dmarc))

@@ -91,7 +91,10 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
     ("record", "policy"),
     [
         ("v=DMARC1; p=none", Policy("none")),
-        ("v=DMARC1;p=reject;adkim=s;aspf=s;pct=50", Policy("reject", True, True, 50)),
+        (
+            "v=DMARC1;p=reject;adkim=s;aspf=s;pct=50",
+            Policy("reject", strict_dkim=True, strict_spf=True, percent=50),
+        ),
         ("v = DMARC1 ; P = Reject ; sp=none", Policy("reject")),
         ("v=DMARC1; p=quarantine; adkim=r; aspf=x; pct=101", Policy("quarantine")),
         ("v=DMARC1; p=reject; pct=0", Policy("reject", percent=0)),
@@ -155,6 +158,11 @@ def test_where_a_policy_is(
     assert (answer.policy if answer else None) == policy
 
 
+def test_malformed_policy_is_told(organizations: Organizations) -> None:
+    with pytest.raises(ValueError, match=r"the record of example\.com is malformed"):
+        found({"_dmarc.example.com": ["v=DMARC1; p=oops"]}, organizations, "mail.example.com")
+
+
 def test_failing_dns_is_told(organizations: Organizations) -> None:
     with pytest.raises(OSError, match="SERVFAIL"):
         found({"_dmarc.mail.example.com": OSError("SERVFAIL")}, organizations, "mail.example.com")
@@ -211,7 +219,7 @@ def test_evaluation(
 
 def test_strictest() -> None:
     reject, quarantine, none = (
-        Dmarc("fail", f"{word}.example", word, word) for word in ("reject", "quarantine", "none")
+        Dmarc("fail", f"{word}.example", word, disposition=word) for word in ("reject", "quarantine", "none")
     )
     passed = Dmarc("pass", "pass.example", "reject")
     assert strictest([passed, quarantine, reject, none]) == reject

@@ -44,10 +44,18 @@ app = Milter("authentication", Settings, message=Kept)
 
 @app.prepare
 def load(settings: Settings) -> Organizations:
-    """Read the public suffix list."""
+    """Read the public suffix list, if it is needed."""
     if "dmarc" in settings.checks and not {"spf", "dkim"} <= set(settings.checks):
         raise ValueError('checks: "dmarc" is judged by what "spf" and "dkim" find; add them, or take it out')
-    return Organizations.load(settings.public_suffix_list)
+    if "dmarc" not in settings.checks:
+        return Organizations(lambda domain: None)
+    try:
+        return Organizations.load(settings.public_suffix_list)
+    except ModuleNotFoundError:
+        raise ValueError(
+            "DMARC needs the Python library publicsuffixlist, or publicsuffix2: install one of them, or take "
+            '"dmarc" out of checks'
+        ) from None
 
 
 @app.on
@@ -124,12 +132,16 @@ async def examine(
 async def _signatures(msg: Message, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
     if "dkim" not in settings.checks:
         return None
+    if not msg.head.all("DKIM-Signature"):
+        return ()  # without reading the body
     return await _dkim.verify(msg.raw, resolver, settings.timeout)
 
 
 async def _chain(msg: Message, settings: Settings, resolver: Resolver) -> Arc | None:
     if "arc" not in settings.checks:
         return None
+    if not any(msg.head.all(name) for name in arc.NAMES):
+        return Arc("none")
     return await arc.verify(msg.raw, resolver, settings.timeout)
 
 
@@ -153,19 +165,21 @@ async def judge(
 
 async def _policy(
     domain: str, settings: Settings, organizations: Organizations, resolver: Resolver
-) -> Policy | OSError | None:
+) -> Policy | Exception | None:
     try:
         async with asyncio.timeout(settings.timeout):
             return await dmarc.find_policy(domain, organizations, resolver, settings.timeout)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return error
 
 
 def _judge(
-    domain: str, policy: Policy | OSError | None, found: Found, organizations: Organizations, sample: int
+    domain: str, policy: Policy | Exception | None, found: Found, organizations: Organizations, sample: int
 ) -> Dmarc:
     if isinstance(policy, OSError):
         return Dmarc("temperror", domain, reason=f"DNS {policy}")
+    if isinstance(policy, Exception):
+        return Dmarc("permerror", domain, reason=str(policy))
     spf = found.spf.domain if found.spf is not None and found.spf.result == "pass" else ""
     signers = [one.domain for one in found.dkim or () if one.result == "pass"]
     result = dmarc.evaluate(domain, policy, organizations, spf, signers, sample)
@@ -212,13 +226,13 @@ def verdict(found: Found, settings: Settings) -> Verdict | None:
     judged = found.dmarc
     if judged is None or found.overridden:
         return None
-    if judged.result == "permerror" and settings.bad_from == "reject":
+    if not judged.domain and settings.bad_from == "reject":
         return Reject(f"5.6.0 {judged.reason}", because=judged.reason)
     asked = {"reject": settings.dmarc_reject, "quarantine": settings.dmarc_quarantine}
     because = f"DMARC fails for {judged.domain}, whose policy is {judged.policy}"
     match asked.get(judged.disposition):
         case "reject":
-            return Reject(f"5.7.1 rejected by DMARC policy for {judged.domain}", because=because)
+            return Reject(f"5.7.1 rejected by DMARC policy for {judged.policy_domain}", because=because)
         case "quarantine":
-            return Quarantine(f"quarantined by DMARC policy for {judged.domain}", because=because)
+            return Quarantine(f"quarantined by DMARC policy for {judged.policy_domain}", because=because)
     return None

@@ -28,7 +28,8 @@ from postmill.filters._dkim import (
 
 _MOST_SETS = 50
 """RFC 8617 §4.2.1."""
-_NAMES = (b"arc-seal", b"arc-message-signature", b"arc-authentication-results")
+NAMES = ("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results")
+_NAMES = tuple(name.lower().encode() for name in NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from postmill.api.ports import Resolver
 from postmill.filters.authentication.suffixes import Organizations
@@ -25,9 +25,11 @@ class Policy:
 
     policy: str
     """What it asks for: ``none``, ``quarantine`` or ``reject``; for this author's domain or subdomain."""
-    strict_dkim: bool = False
-    strict_spf: bool = False
-    percent: int = 100
+    domain: str = ""
+    """Where the record is: at the author's domain or at its organization."""
+    strict_dkim: bool = field(default=False, kw_only=True)
+    strict_spf: bool = field(default=False, kw_only=True)
+    percent: int = field(default=100, kw_only=True)
     """Share of failing mail that the policy is for (RFC 7489 §6.6.4)."""
 
 
@@ -40,6 +42,7 @@ class Dmarc:
     domain: str = ""
     policy: str = ""
     """What the domain asks for; empty where it has no policy."""
+    policy_domain: str = ""
     disposition: str = "none"
     """What is asked for this message."""
     reason: str = ""
@@ -65,9 +68,9 @@ def parse_policy(record: str, *, subdomain: bool) -> Policy | None:
         asked = below = "none"
     return Policy(
         below if subdomain else asked,
-        tags.get("adkim", "r").lower() == "s",
-        tags.get("aspf", "r").lower() == "s",
-        _percent(tags.get("pct", "100")),
+        strict_dkim=tags.get("adkim", "r").lower() == "s",
+        strict_spf=tags.get("aspf", "r").lower() == "s",
+        percent=_percent(tags.get("pct", "100")),
     )
 
 
@@ -80,15 +83,19 @@ async def find_policy(
 ) -> Policy | None:
     """Look for the policy of an author's domain: there, then at its organization (RFC 7489 §6.6.3).
 
-    Raises OSError when DNS fails.
+    Raises OSError when DNS fails, ValueError for a record that says nothing (RFC 7489 §11.2).
     """
     organization = organizations.of(domain)
     for place in dict.fromkeys((domain, organization)):
         records = await resolver.texts(f"_dmarc.{place}", within=within)
         versioned = [record for record in records if _VERSION.match(record)]
+        if len(versioned) == 1:
+            policy = parse_policy(versioned[0], subdomain=place != domain)
+            if policy is None:
+                raise ValueError(f"the record of {place} is malformed")
+            return replace(policy, domain=place)
         if versioned:
-            subdomain = place != domain
-            return parse_policy(versioned[0], subdomain=subdomain) if len(versioned) == 1 else None
+            return None  # several are as good as none (RFC 7489 §6.6.3)
     return None
 
 
@@ -111,11 +118,11 @@ def evaluate(
         aligned(signer, domain, policy.strict_dkim, organizations) for signer in dkim
     )
     if passed:
-        return Dmarc("pass", domain, policy.policy)
+        return Dmarc("pass", domain, policy.policy, policy.domain)
     asked = POLICIES.index(policy.policy)
     if sample >= policy.percent:  # the next milder one (RFC 7489 §6.6.4)
         asked = max(asked - 1, 0)
-    return Dmarc("fail", domain, policy.policy, POLICIES[asked])
+    return Dmarc("fail", domain, policy.policy, policy.domain, POLICIES[asked])
 
 
 def aligned(found: str, author: str, strict: bool, organizations: Organizations) -> bool:
