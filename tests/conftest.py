@@ -25,6 +25,7 @@ SLOW = (
     "docs/test_detector_example.py",
     "docs/test_from_outside.py",
     "docs/test_milter_examples.py",
+    "filters/",
     "house/test_required_peers.py",
     "net/",
     "packaging/",

@@ -1,1 +1,1 @@
-"""Tests of the built-in filters."""
+"""Tests of ``postmill.filters``."""

@@ -1,0 +1,127 @@
+"""The filter ``clamav``: shows each message to ClamAV's clamd and does with a virus what it was told.
+
+It is what clamav-milter is, with clamd as the only other program: reads its configuration, too (``conf``),
+tries several clamd in turn, and waits for one that is being restarted. What becomes of mail that no clamd can
+look at says ``on_error``, as clamav-milter's OnFail does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from postmill.api import (
+    Accept,
+    Client,
+    Discard,
+    Envelope,
+    HeaderEdit,
+    Message,
+    Milter,
+    Quarantine,
+    Reject,
+    Sender,
+    Tempfail,
+    Verdict,
+)
+from postmill.filters.clamav.clamd import scan
+from postmill.filters.clamav.conf import settings_from
+from postmill.filters.clamav.policy import Policy, Settings, policy_of
+from postmill.filters.clamav.report import infected_headers, parameters
+
+log = logging.getLogger("postmill.filter.clamav")
+
+app = Milter("clamav", Settings)
+
+
+@app.prepare
+def prepare(settings: Settings) -> Policy:
+    """Read the file of clamav-milter, if there is one, and the lists."""
+    return policy_of(settings_from(settings.file, settings) if settings.file else settings)
+
+
+@app.on
+async def local(client: Client, policy: Policy) -> Verdict | None:
+    """Leave connections from networks alone that need not be looked at."""
+    return Accept("from a local network") if policy.is_local(client) else None
+
+
+@app.on
+async def trusted(sender: Sender, policy: Policy) -> Verdict | None:
+    """Leave mail alone of users and senders that need not be looked at."""
+    if policy.skips_user(sender.user):
+        return Accept(f"user {sender.user}")
+    return Accept("the sender is on the list") if policy.allows_sender(sender.address.text) else None
+
+
+@app.on
+async def wanted(envelope: Envelope, policy: Policy) -> Verdict | None:
+    """Leave mail alone all of whose recipients want it as it is."""
+    addresses = [recipient.address.text for recipient in envelope.recipients]
+    return Accept("the recipients are on the list") if policy.allows_recipients(addresses) else None
+
+
+@app.on
+async def look(msg: Message, policy: Policy, edit: HeaderEdit) -> Verdict | None:
+    """Have the message scanned."""
+    settings = policy.settings
+    if settings.max_file_size and msg.size > settings.max_file_size:
+        return Accept(f"not looked at: {msg.size} bytes are more than max_file_size")
+    virus = await policy.clamd.ask(lambda reader, writer: scan(reader, writer, msg.raw), settings.patience)
+    if virus is None:
+        _mark(msg, policy, edit, "Clean")
+        return None
+    await _act(msg, policy, virus)
+    _mark(msg, policy, edit, f"Infected ({virus})")
+    return _verdict(settings, virus)
+
+
+def _verdict(settings: Settings, virus: str) -> Verdict | None:
+    because = f"virus {virus}"
+    match settings.on_infected:
+        case "reject":
+            return Reject(settings.reject_text.replace("%v", virus), because)
+        case "quarantine":
+            return Quarantine(f"virus {virus}", because)
+        case "tempfail":
+            return Tempfail("", because)
+        case "discard":
+            return Discard(because)
+        case _:
+            return Accept(because)
+
+
+def _mark(msg: Message, policy: Policy, edit: HeaderEdit, status: str) -> None:
+    settings = policy.settings
+    if settings.add_header == "no":
+        return
+    for name, value in infected_headers(settings.report_hostname or msg.client.macros.get("j", ""), status):
+        if settings.add_header == "replace":
+            for nth in range(len(msg.head.all(name)), 0, -1):
+                edit.delete_header(name, nth)
+        edit.add_header(name, value)
+
+
+async def _act(msg: Message, policy: Policy, virus: str) -> None:
+    """Run the administrator's program; that it fails changes nothing about the mail."""
+    program = policy.settings.virus_action
+    if not program:
+        return
+    for arguments in parameters(msg, virus):
+        try:
+            await _run(program, arguments, policy.settings.timeout)
+        except OSError as error:
+            log.error("clamav: virus_action: %s", error)
+
+
+async def _run(program: str, arguments: Sequence[str], within: float) -> None:
+    process = await asyncio.create_subprocess_exec(program, *arguments)
+    try:
+        async with asyncio.timeout(within):
+            status = await process.wait()
+    except TimeoutError:
+        process.kill()
+        raise OSError(f"{program} took longer than {within:g} s") from None
+    if status:
+        raise OSError(f"{program} ended with status {status}")

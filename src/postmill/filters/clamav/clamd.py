@@ -1,0 +1,43 @@
+"""The language of clamd: one message as a stream, one line back (clamd(8), INSTREAM)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+
+_CHUNK = 1 << 16
+_LONGEST = 4096
+_REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f]+) FOUND)")
+
+
+async def scan(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> str | None:
+    """Return the name of the virus in a message, None where there is none.
+
+    Raises OSError when clamd says that it could not look at all of it, ValueError for an answer that is none,
+    EOFError when there was no answer.
+    """
+    writer.write(b"zINSTREAM\0")
+    try:
+        for at in range(0, len(message), _CHUNK):
+            piece = message[at : at + _CHUNK]
+            writer.write(struct.pack(">I", len(piece)) + piece)
+            await writer.drain()
+        writer.write(b"\0\0\0\0")
+        await writer.drain()
+    except ConnectionError:  # it has said why before it closed
+        if not (reply := await reader.read(_LONGEST)):
+            raise
+        return read_reply(reply)
+    return read_reply(await reader.readuntil(b"\0"))
+
+
+def read_reply(reply: bytes) -> str | None:
+    """Return the virus that a reply names, None where it says OK; see ``scan`` for what is raised."""
+    text = reply.rstrip(b"\0\n").decode("utf-8", "backslashreplace")
+    found = _REPLY.fullmatch(text)
+    if found is None and text.endswith("ERROR"):
+        raise OSError(f"clamd says: {text}")
+    if found is None:
+        raise ValueError(text[:100])
+    return found[2]

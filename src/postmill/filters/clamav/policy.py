@@ -1,0 +1,151 @@
+"""What the administrator wants of ``clamav``, read and ready."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postmill.api import Client, Endpoint, Reject, key
+from postmill.api.kinds import Choice, Duration, ListOf, Size, Socket, Text
+from postmill.api.mail_kinds import IPNetwork, Network
+from postmill.filters._services import Service
+
+Regex = re.Pattern[str]
+_PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The keys of ``[filter.settings]``; the words in brackets are those of clamav-milter.conf."""
+
+    clamd: tuple[Endpoint, ...] = key(
+        ListOf(Socket(), 1),
+        ["unix:/run/clamav/clamd.ctl"],
+        "Where clamd listens; of several, one that does not answer is asked last for half a minute "
+        "(ClamdSocket).",
+    )
+    file: str = key(
+        _PATH,
+        "",
+        "A configuration of clamav-milter: what it says takes the place of the keys here, what it leaves "
+        "out has "
+        "the default that it has there. Only `patience` and the connect time-out are ours alone.",
+    )
+    on_infected: str = key(
+        Choice(("reject", "quarantine", "discard", "tempfail", "accept")),
+        "reject",
+        "What becomes of a message with a virus (OnInfected: Reject, Quarantine, Blackhole, Defer, Accept).",
+    )
+    reject_text: str = key(
+        Text(),
+        "5.7.1 Virus %v found",
+        "What the client is told of a rejected message; `%v` is the name of the virus (RejectMsg). Empty: "
+        "the "
+        "MTA's own words.",
+    )
+    add_header: str = key(
+        Choice(("no", "add", "replace")),
+        "no",
+        "Whether `X-Virus-Scanned` and `X-Virus-Status` are added, or replace those that are there "
+        "(AddHeader).",
+    )
+    report_hostname: str = key(
+        Text(r"[^\s]*"), "", "The host name in `X-Virus-Scanned`. Empty: that of the MTA (ReportHostname)."
+    )
+    local_networks: tuple[IPNetwork, ...] = key(
+        ListOf(Network()), [], "Networks whose mail is not looked at, besides mail submitted here (LocalNet)."
+    )
+    skip_authenticated: str = key(
+        Text(),
+        "",
+        "Mail of users whose name this regular expression matches is not looked at (SkipAuthenticated).",
+    )
+    allow_list: str = key(
+        _PATH,
+        "",
+        "A file of regular expressions, one on a line, `From:` or `To:` in front: senders, and recipients "
+        "if all "
+        "of them match, whose mail is not looked at (AllowList, Whitelist).",
+    )
+    max_file_size: int = key(
+        Size(), "25MB", "Messages that are larger are let through without a look. 0: no limit (MaxFileSize)."
+    )
+    virus_action: str = key(
+        _PATH,
+        "",
+        "A program that is run for each message with a virus: its name, queue id, sender, recipient, "
+        "subject, "
+        "message id and date are its arguments (VirusAction).",
+    )
+    patience: float = key(
+        Duration(0.0),
+        "10s",
+        "How long a clamd that does not answer, because it is being restarted say, is tried again before "
+        "`on_error` decides.",
+    )
+    connect_timeout: float = key(Duration(), "5s", "For a connection to clamd.")
+    timeout: float = key(Duration(), "120s", "For clamd to take and judge one message (ReadTimeout).")
+
+
+class Policy:
+    """The settings with what they name: lists that were read, expressions, clamd."""
+
+    def __init__(self, settings: Settings, senders: Sequence[Regex], recipients: Sequence[Regex]) -> None:
+        """Take the settings and the expressions of the allow list."""
+        self.settings = settings
+        self.clamd = Service("clamd", settings.clamd, settings.connect_timeout, settings.timeout)
+        self._senders = tuple(senders)
+        self._recipients = tuple(recipients)
+        self._users = re.compile(settings.skip_authenticated) if settings.skip_authenticated else None
+
+    def is_local(self, client: Client) -> bool:
+        """Tell whether a client is one whose mail need not be looked at."""
+        networks = self.settings.local_networks
+        return client.ip is not None and any(client.ip in network for network in networks)
+
+    def skips_user(self, user: str | None) -> bool:
+        """Tell whether mail of this user is not looked at."""
+        return user is not None and self._users is not None and self._users.search(user) is not None
+
+    def allows_sender(self, address: str) -> bool:
+        """Tell whether mail from this address is not looked at."""
+        return _matches(self._senders, address)
+
+    def allows_recipients(self, addresses: Sequence[str]) -> bool:
+        """Tell whether all these want their mail as it is."""
+        return bool(addresses) and all(_matches(self._recipients, address) for address in addresses)
+
+
+def _matches(patterns: Sequence[Regex], address: str) -> bool:
+    return any(pattern.search(address) or pattern.search(f"<{address}>") for pattern in patterns)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Read what settings name; raises ValueError or OSError when it cannot be used."""
+    Reject(settings.reject_text.replace("%v", "Name"))
+    _compile(settings.skip_authenticated, "skip_authenticated")
+    senders, recipients = read_allow_list(settings.allow_list) if settings.allow_list else ([], [])
+    return Policy(settings, senders, recipients)
+
+
+def read_allow_list(file: str) -> tuple[list[Regex], list[Regex]]:
+    """Return the expressions for senders and those for recipients; ValueError names the line."""
+    senders: list[Regex] = []
+    recipients: list[Regex] = []
+    for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line[0] in "#:!":
+            continue
+        field, colon, rest = line.partition(":")
+        named = colon and field.lower() in ("from", "to")
+        pattern = _compile(rest if named else line, f"{file}:{number}")
+        (senders if named and field.lower() == "from" else recipients).append(pattern)
+    return senders, recipients
+
+
+def _compile(text: str, where: str) -> Regex:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{where}: {text!r} is no regular expression: {error}") from error

@@ -1,0 +1,65 @@
+"""The filter ``spamassassin``: shows each message to SpamAssassin's spamd and takes over what it says.
+
+It is what spamass-milter is, with spamd as the only other program: the same headers, the same refusals, and
+several spamd in turn. Unlike there, a message that no spamd could look at does not pass as if it were clean:
+what becomes of it says ``on_error``.
+"""
+
+from __future__ import annotations
+
+from postmill.api import Accept, Client, Clock, Edit, Message, Milter, Reject, Sender, Verdict
+from postmill.filters.spamassassin.envelope import prelude, user_of
+from postmill.filters.spamassassin.policy import Policy, Settings
+from postmill.filters.spamassassin.rewriting import rewrite
+from postmill.filters.spamassassin.spamd import Question, ask
+
+app = Milter("spamassassin", Settings)
+
+
+@app.prepare
+def prepare(settings: Settings) -> Policy:
+    """Check the texts, and know where spamd is."""
+    return Policy(settings)
+
+
+@app.on
+async def ignored(client: Client, policy: Policy) -> Verdict | None:
+    """Leave connections from networks alone that need not be looked at."""
+    return Accept("from an ignored network") if policy.ignores(client) else None
+
+
+@app.on
+async def trusted(sender: Sender, policy: Policy) -> Verdict | None:
+    """Leave mail of users who logged in alone, if so wanted."""
+    if policy.settings.skip_authenticated and sender.user is not None:
+        return Accept(f"user {sender.user}")
+    return None
+
+
+@app.on
+async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdict | None:
+    """Have the message judged."""
+    settings = policy.settings
+    if settings.max_size and msg.size > settings.max_size:
+        return Accept(f"not looked at: {msg.size} bytes are more than max_size")
+    command = "PROCESS" if settings.modify == "all" else "HEADERS"
+    question = Question(command, prelude(msg, clock.now()) + msg.raw, user_of(msg, settings))
+    said = await policy.spamd.ask(lambda reader, writer: ask(reader, writer, question), settings.patience)
+    because = f"score {said.score:g}, spam from {said.threshold:g} on"
+    if policy.rejects(said):
+        return Reject(settings.reject_text, because)
+    if settings.modify != "nothing":
+        rewrite(msg, said.message, settings.modify == "all", edit)
+    if said.is_spam and settings.spam_to:
+        _redirect(msg, settings, edit)
+    return Accept(because) if said.is_spam else None
+
+
+def _redirect(msg: Message, settings: Settings, edit: Edit) -> None:
+    """Send spam to somebody who wants to have it, instead of or besides those it is for."""
+    edit.add_recipient(settings.spam_to)
+    if settings.spam_copy:
+        return
+    for recipient in msg.envelope.recipients:
+        edit.delete_recipient(recipient.address.text)
+        edit.add_header("X-Spam-Orig-To", recipient.address.text)

@@ -1,0 +1,44 @@
+"""What spamd has to know beside the message: whose it is, and how it came here.
+
+A milter sees a message without the Received header that the MTA will write, so one like it is put in front,
+as spamass-milter does: SpamAssassin's tests of networks and names go by it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import format_datetime
+
+from postmill.api import Message
+from postmill.filters.spamassassin.policy import Settings
+
+
+def prelude(msg: Message, now: datetime) -> bytes:
+    """Return the lines that go in front of the message."""
+    client, envelope = msg.client, msg.envelope
+    host = client.macros.get("j", "localhost")
+    name = client.name if client.has_name else "unknown"
+    address = f"[{'IPv6:' if client.ip and client.ip.version == 6 else ''}{client.ip}]" if client.ip else ""
+    queue_id = envelope.macros.get("i") or msg.sender.macros.get("i", "unknown")
+    login = " (authenticated)" if msg.sender.user is not None else ""
+    protocol = "ESMTPA" if login else "ESMTP"
+    lines = [
+        f"X-Envelope-From: <{msg.sender.address}>",
+        "X-Envelope-To: " + ",\r\n\t".join(f"<{one.address}>" for one in envelope.recipients),
+        f"Received: from {msg.sender.greeting.name or name} ({name} {address}){login}",
+        f"\tby {host} (Postmill) with {protocol} id {queue_id};",
+        f"\t{format_datetime(now)}",
+        f"\t(envelope-from <{msg.sender.address}>)",
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def user_of(msg: Message, settings: Settings) -> str:
+    """Return with whose preferences a message is judged; empty: spamd's own."""
+    if not settings.default_user:
+        return ""
+    recipients = msg.envelope.recipients
+    if len(recipients) != 1:
+        return settings.default_user
+    address = recipients[0].address
+    return address.text if settings.full_address else address.local.partition("+")[0]

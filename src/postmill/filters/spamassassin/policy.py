@@ -1,0 +1,107 @@
+"""What the administrator wants of ``spamassassin``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postmill.api import Address, Client, Endpoint, Reject, key
+from postmill.api.kinds import Choice, Duration, Flag, ListOf, Size, Socket, Text
+from postmill.api.mail_kinds import IPNetwork, Network
+from postmill.filters._services import Service
+from postmill.filters.spamassassin.spamd import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The kind of ``reject_score``."""
+
+    allowed: str = 'a number, or "spam" or "never"'
+
+    def parse(self, raw: object) -> float:
+        """See ``Kind``; a refusal from infinity on is none, one from less than infinity on is of all spam."""
+        if raw in ("spam", "never"):
+            return float("-inf") if raw == "spam" else float("inf")
+        if isinstance(raw, bool) or not isinstance(raw, int | float) or not abs(raw) < 1e6:
+            raise ValueError
+        return float(raw)
+
+    def show(self, value: float) -> str:
+        """See ``Kind``."""
+        return {float("-inf"): '"spam"', float("inf"): '"never"'}.get(value, f"{value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The keys of ``[filter.settings]``; the letters in brackets are the options of spamass-milter."""
+
+    spamd: tuple[Endpoint, ...] = key(
+        ListOf(Socket(), 1),
+        ["inet:783@127.0.0.1"],
+        "Where spamd listens; of several, one that does not answer is asked last for half a minute (-d, -p, "
+        "-U of "
+        "spamc).",
+    )
+    reject_score: float = key(
+        Score(),
+        "never",
+        'From which score on a message is refused; "spam": all that spamd calls spam (-r, -r -1).',
+    )
+    reject_text: str = key(
+        Text(),
+        "5.7.1 Blocked by SpamAssassin",
+        "What the client is told of a refused message (-R, and -C for the code).",
+    )
+    modify: str = key(
+        Choice(("headers", "all", "nothing")),
+        "headers",
+        "What of SpamAssassin's message is taken over: its `X-Spam-` headers (-m), those and Subject, "
+        "Content-Type "
+        "and body if it changed them, or nothing (-M).",
+    )
+    ignore: tuple[IPNetwork, ...] = key(ListOf(Network()), [], "Networks whose mail is not looked at (-i).")
+    skip_authenticated: bool = key(
+        Flag(), False, "Whether mail of users who logged in is not looked at (-a)."
+    )
+    default_user: str = key(
+        Text(r"[^\s]*"),
+        "",
+        "With whose preferences spamd judges a message to several recipients, while one to a single "
+        "recipient is "
+        "judged with those of its local part (-u). Empty: spamd's own user for all.",
+    )
+    full_address: bool = key(
+        Flag(),
+        False,
+        "With `default_user`: whether a recipient's preferences are found by the whole address (-e).",
+    )
+    spam_to: str = key(Text(r"[^\s]*"), "", "To whom spam that is not refused is sent instead (-b).")
+    spam_copy: bool = key(Flag(), False, "With `spam_to`: whether the recipients get it, too (-B).")
+    max_size: int = key(
+        Size(), "500KB", "Messages that are larger are let through without a look; 0: no limit (-s of spamc)."
+    )
+    patience: float = key(
+        Duration(0.0), "2s", "How long a spamd that does not answer is tried again before `on_error` decides."
+    )
+    connect_timeout: float = key(Duration(), "5s", "For a connection to spamd.")
+    timeout: float = key(Duration(), "120s", "For spamd to take and judge one message.")
+
+
+class Policy:
+    """The settings with what they name."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise ValueError for texts and addresses that no mail can have."""
+        Reject(settings.reject_text)
+        if settings.spam_to and not Address.parse(settings.spam_to).domain:
+            raise ValueError(f"spam_to: {settings.spam_to!r} is no address")
+        self.settings = settings
+        self.spamd = Service("spamd", settings.spamd, settings.connect_timeout, settings.timeout)
+
+    def ignores(self, client: Client) -> bool:
+        """Tell whether a client is one whose mail need not be looked at."""
+        return client.ip is not None and any(client.ip in network for network in self.settings.ignore)
+
+    def rejects(self, said: Judgement) -> bool:
+        """Tell whether a message is to be refused."""
+        limit = self.settings.reject_score
+        return said.is_spam if limit == float("-inf") else said.score >= limit

@@ -1,0 +1,61 @@
+"""From the message that SpamAssassin made to edits of ours."""
+
+from __future__ import annotations
+
+import re
+
+from postmill.api import Edit, Message
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_OWN = "x-spam-"
+_ALSO = ("subject", "content-type")
+
+Fields = list[tuple[str, str]]
+
+
+def split(message: bytes) -> tuple[Fields, bytes]:
+    """Return the headers, folds with LF, and the body of a message with any line ends."""
+    text = message.replace(b"\r\n", b"\n")
+    head, _, body = (b"\n" + text).partition(b"\n\n")
+    fields: Fields = []
+    for line in re.split(rb"\n(?![ \t])", head.strip(b"\n")):
+        found = _FIELD.fullmatch(line)
+        if found:
+            name, value = found[1].decode(), found[2].decode("utf-8", "surrogateescape")
+            fields.append((name, value.removeprefix(" ")))
+    return fields, body.replace(b"\n", b"\r\n")
+
+
+def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
+    """Take over the headers of the message that SpamAssassin made and, if wanted, what else it changed."""
+    fields, body = split(made)
+    _forget(msg, edit)
+    for name, value in fields:
+        if name.lower().startswith(_OWN):
+            edit.add_header(name, _clean(value))
+    if not everything:
+        return
+    for name in _ALSO:
+        new = [value for field, value in fields if field.lower() == name]
+        old = msg.head.all(name)
+        if new and new[0] != (old[0] if old else None):
+            edit.change_header(name.title(), _clean(new[0]))
+    if body != msg.body:
+        edit.replace_body(body)
+
+
+def _forget(msg: Message, edit: Edit) -> None:
+    """Delete what somebody else's SpamAssassin, or one that would like to be ours, has left."""
+    seen: dict[str, int] = {}
+    there = [header.name for header in msg.head.headers if header.name.lower().startswith(_OWN)]
+    for name in there:
+        seen[name.lower()] = seen.get(name.lower(), 0) + 1
+    for name, count in seen.items():
+        for nth in range(count, 0, -1):
+            edit.delete_header(name, nth)
+
+
+def _clean(value: str) -> str:
+    """Return a value that a header can have: no empty folds, no lone CR."""
+    lines = [line for line in value.replace("\r", "").replace("\0", "").split("\n") if line.strip()]
+    return "\n".join(lines) or " "

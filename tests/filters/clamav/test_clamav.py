@@ -1,0 +1,256 @@
+"""``clamav`` without clamd: what its answers mean, what is not looked at, configurations, faults."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postmill.api import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
+from postmill.filters.clamav import app
+from postmill.filters.clamav.clamd import read_reply
+from postmill.filters.clamav.conf import settings_from
+from postmill.filters.clamav.policy import Settings, read_allow_list
+from postmill.testing import deliver
+from postmill.wire.endpoint import parse_endpoint
+
+
+class FakeClamd:
+    """Answers each stream with one reply, and keeps what it was sent; an empty reply closes."""
+
+    def __init__(self, path: Path, reply: bytes = b"stream: OK\0") -> None:
+        self.reply = reply
+        self.streams: list[bytes] = []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(8)
+        self.address = f"unix:{path}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as stream:
+                assert stream.read(10) == b"zINSTREAM\0"
+                data = b""
+                while size := struct.unpack(">I", stream.read(4))[0]:
+                    data += stream.read(size)
+                self.streams.append(data)
+                connection.sendall(self.reply)
+
+
+@pytest.fixture
+def clamd(tmp_path: Path) -> Iterator[FakeClamd]:
+    """A clamd that finds nothing."""
+    fake = FakeClamd(tmp_path / "clamd.sock")
+    yield fake
+    fake.socket.close()
+
+
+VIRUS = b"stream: Win.Test-1 FOUND\0"
+
+
+@pytest.mark.parametrize(
+    ("on_infected", "verdict"),
+    [
+        ("reject", Reject("5.7.1 Virus Win.Test-1 found")),
+        ("quarantine", Quarantine("virus Win.Test-1")),
+        ("tempfail", Tempfail()),
+        ("discard", Discard()),
+        ("accept", Accept()),
+    ],
+)
+def test_a_virus(clamd: FakeClamd, on_infected: str, verdict: Verdict) -> None:
+    clamd.reply = VIRUS
+    settings = {"clamd": [clamd.address], "on_infected": on_infected, "add_header": "add"}
+    done = deliver(app, settings=settings)
+    assert done.verdict == verdict
+    marked = {"quarantine", "accept"}
+    assert done.all("X-Virus-Status") == (("Infected (Win.Test-1)",) if on_infected in marked else ())
+
+
+def test_what_clamd_sees_is_the_message(clamd: FakeClamd) -> None:
+    raw = b"Subject: x\r\nX-Long:  two\r\n\tlines\r\n\r\n" + b"body\r\n" * 40000
+    assert deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict is None
+    assert clamd.streams == [raw]
+
+
+def test_earlier_marks_are_replaced(clamd: FakeClamd) -> None:
+    headers = ("X-Virus-Status: No", "Subject: x", "x-virus-status: Perhaps", "X-Virus-Scanned: by me")
+    done = deliver(app, headers=headers, settings={"clamd": [clamd.address], "add_header": "replace"})
+    assert [header.name for header in done.headers] == ["Subject", "X-Virus-Scanned", "X-Virus-Status"]
+    assert done.all("X-Virus-Status") == ("Clean",)
+    assert done.all("X-Virus-Scanned")[0].endswith(" at mail.example.org")
+
+
+@pytest.mark.parametrize(
+    ("settings", "mail"),
+    [
+        ({"local_networks": ["192.0.2.0/24"]}, {}),
+        ({"skip_authenticated": "^jo"}, {"user": "joe"}),
+        ({"max_file_size": 100}, {"body": "x" * 101}),
+        ({"allow_list": "From:^joe@"}, {}),
+        ({"allow_list": "To:@example.org$"}, {}),
+        ({"allow_list": "# one\n\njane"}, {}),
+    ],
+)
+def test_what_is_not_looked_at(
+    clamd: FakeClamd, tmp_path: Path, settings: dict[str, Any], mail: dict[str, Any]
+) -> None:
+    clamd.reply = VIRUS
+    if "allow_list" in settings:
+        (tmp_path / "allow").write_text(settings["allow_list"])
+        settings = {"allow_list": str(tmp_path / "allow")}
+    assert isinstance(deliver(app, settings={"clamd": [clamd.address], **settings}, **mail).verdict, Accept)
+    assert clamd.streams == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "mail"),
+    [
+        ({"local_networks": ["192.0.2.0/24"]}, {"ip": "198.51.100.1"}),
+        ({"skip_authenticated": "^jo"}, {"user": "ann"}),
+        ({"skip_authenticated": "^jo"}, {}),
+        ({"allow_list": "To:jane"}, {"to": ["jane@example.org", "jim@example.org"]}),
+    ],
+)
+def test_what_is(clamd: FakeClamd, tmp_path: Path, settings: dict[str, Any], mail: dict[str, Any]) -> None:
+    clamd.reply = VIRUS
+    if "allow_list" in settings:
+        (tmp_path / "allow").write_text(settings["allow_list"])
+        settings = {"allow_list": str(tmp_path / "allow")}
+    done = deliver(app, settings={"clamd": [clamd.address], **settings}, **mail)
+    assert done.verdict == Reject("5.7.1 Virus Win.Test-1 found")
+
+
+@pytest.mark.parametrize(
+    "reply", [b"", b"nonsense\0", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK"]
+)
+def test_answers_that_are_none_and_nobody_there(clamd: FakeClamd, tmp_path: Path, reply: bytes) -> None:
+    clamd.reply = reply
+    settings = {"clamd": [clamd.address, f"unix:{tmp_path}/nobody"], "patience": "0s"}
+    with pytest.raises(
+        OSError, match=r"clamd cannot be asked: unix:.*clamd\.sock: .*; unix:.*nobody: No such file"
+    ):
+        deliver(app, settings=settings)
+
+
+def test_the_program_is_told(clamd: FakeClamd, tmp_path: Path) -> None:
+    clamd.reply = VIRUS
+    program = tmp_path / "action"
+    program.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> {tmp_path}/told\nexit 3\n')
+    program.chmod(0o755)
+    settings = {"clamd": [clamd.address], "virus_action": str(program)}
+    done = deliver(
+        app, settings=settings, to=["a@x.example", "b@x.example"], headers=["Subject: two\n words"]
+    )
+    assert done.status == "reject"
+    told = (tmp_path / "told").read_text()
+    assert told.startswith("Win.Test-1|")
+    assert "|joe@example.net|a@x.example|two words|||Win.Test-1|" in told
+
+
+CONF = """\
+# a comment
+MilterSocket /run/clamav/clamav-milter.ctl
+ClamdSocket unix:/run/clamav/clamd.ctl
+ClamdSocket tcp:scanner.example:3310
+OnInfected Reject
+OnFail Defer
+RejectMsg "Found %v"
+AddHeader Yes
+LocalNet local
+LocalNet 192.0.2.0/24
+ReportHostname mx.example
+SkipAuthenticated ^joe$
+MaxFileSize 10M
+ReadTimeout 60
+"""
+
+
+def test_a_configuration_of_clamav_milter(tmp_path: Path) -> None:
+    file = tmp_path / "clamav-milter.conf"
+    file.write_text(CONF)
+    read = settings_from(str(file), Settings())
+    assert read.clamd == (
+        parse_endpoint("unix:/run/clamav/clamd.ctl"),
+        parse_endpoint("inet:3310@scanner.example"),
+    )
+    assert (read.on_infected, read.reject_text, read.add_header) == ("reject", "5.7.1 Found %v", "replace")
+    assert (read.report_hostname, read.skip_authenticated) == ("mx.example", "^joe$")
+    assert ([*map(str, read.local_networks)], read.max_file_size, read.timeout) == (
+        ["192.0.2.0/24"],
+        10 << 20,
+        60.0,
+    )
+
+
+def test_its_defaults_are_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "clamav-milter.conf"
+    file.write_text("ClamdSocket unix:/x\n")
+    read = settings_from(str(file), Settings(on_infected="reject"))
+    assert (read.on_infected, read.add_header, read.max_file_size) == ("quarantine", "no", 25 << 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("OnInfected Rejekt\n", ":1: OnInfected: 'Rejekt' is none of reject, quarantine"),
+        ("\nOnInfekted Reject\n", ":2: OnInfekted: unknown option, did you mean oninfected?"),
+        ("Example\n", ":1: Example: the file says that it is only an example"),
+        ("AddHeader\n", ":1: AddHeader: needs a value"),
+        ("LocalNet 192.0.2.1/24\n", ":1: LocalNet: "),
+        ("ClamdSocket unix:/x\nMaxFileSize many\n", ":2: MaxFileSize: 'many' is not allowed"),
+        ("OnInfected Reject\n", ": ClamdSocket is missing"),
+        ("ClamdSocket unix:/x\nRejectMsg no\n", ": RejectMsg makes sense with OnInfected Reject only"),
+    ],
+)
+def test_mistakes_have_their_place(text: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "clamav-milter.conf"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r".") as caught:
+        settings_from(str(file), Settings())
+    assert str(caught.value).startswith(f"{file}{words}")
+
+
+def test_mistakes_in_settings(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no regular expression"):
+        deliver(app, settings={"skip_authenticated": "("})
+    with pytest.raises(ValueError, match="of another class"):
+        deliver(app, settings={"reject_text": "4.7.1 %v"})
+    with pytest.raises(FileNotFoundError):
+        deliver(app, settings={"allow_list": str(tmp_path / "nothing")})
+    (tmp_path / "list").write_text("To:a\n(\n")
+    with pytest.raises(ValueError, match=r"list:2: '\(' is no regular expression"):
+        read_allow_list(str(tmp_path / "list"))
+
+
+@given(st.one_of(st.binary(max_size=60), st.builds(b"stream: %b FOUND\0".__mod__, st.binary(max_size=9))))
+def test_whatever_clamd_says(reply: bytes) -> None:
+    try:
+        virus = read_reply(reply)
+    except (OSError, ValueError):
+        return
+    assert virus is None or (virus and virus.isprintable())
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_configuration_says(text: str) -> None:
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        with suppress(ValueError):
+            assert settings_from(file.name, Settings()).clamd

@@ -1,0 +1,194 @@
+"""``spamassassin`` with a spamd that says what it is told to: what is asked, what is taken over, faults."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postmill.api import Accept, Reject, Verdict
+from postmill.filters.spamassassin import app
+from postmill.filters.spamassassin.rewriting import split
+from postmill.filters.spamassassin.spamd import Question, read_answer
+from postmill.testing import deliver
+
+HEAD = b"X-Spam-Checker-Version: SpamAssassin 4\nX-Spam-Status: No, score=1.0\n\ttests=A,B\nSubject: hello\n\nHello.\n"
+
+
+def answer(spam: str, message: bytes = HEAD) -> bytes:
+    return f"SPAMD/1.1 0 EX_OK\r\nContent-length: {len(message)}\r\nSpam: {spam}\r\n\r\n".encode() + message
+
+
+class FakeSpamd:
+    """Reads each request to its end and gives one answer."""
+
+    def __init__(self, path: Path) -> None:
+        self.answer = answer("False ; 1.0 / 5.0")
+        self.requests: list[bytes] = []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(8)
+        self.address = f"unix:{path}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as stream:
+                self.requests.append(stream.read())
+                with suppress(OSError):
+                    connection.sendall(self.answer)
+
+
+@pytest.fixture
+def spamd(tmp_path: Path) -> Iterator[FakeSpamd]:
+    """A spamd that finds nothing."""
+    fake = FakeSpamd(tmp_path / "spamd.sock")
+    yield fake
+    fake.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "score", "verdict"),
+    [
+        ("False ; 1.0 / 5.0", 15, None),
+        ("True ; 8.0 / 5.0", 15, Accept()),
+        ("True ; 15.0 / 5.0", 15, Reject("5.7.1 Blocked by SpamAssassin")),
+        ("True ; 1000.0 / 5.0", "never", Accept()),
+        ("True ; 5.0 / 5.0", "spam", Reject("5.7.1 Blocked by SpamAssassin")),
+        ("False ; 4.9 / 5.0", "spam", None),
+        ("Yes ; 8 / 5", -1.5, Reject("5.7.1 Blocked by SpamAssassin")),
+    ],
+)
+def test_scores(spamd: FakeSpamd, said: str, score: object, verdict: Verdict | None) -> None:
+    spamd.answer = answer(said)
+    assert deliver(app, settings={"spamd": [spamd.address], "reject_score": score}).verdict == verdict
+
+
+def test_what_spamd_is_asked(spamd: FakeSpamd) -> None:
+    macros = {"T": {"i": "QID1"}}
+    deliver(app, settings={"spamd": [spamd.address]}, message=b"Subject: x\r\n\r\nbody\r\n", macros=macros)
+    head, _, message = spamd.requests[0].partition(b"\r\n\r\n")
+    assert head == f"HEADERS SPAMC/1.5\r\nContent-length: {len(message)}".encode()
+    lines = message.decode().split("\r\n")
+    assert lines[:4] == [
+        "X-Envelope-From: <joe@example.net>",
+        "X-Envelope-To: <jane@example.org>",
+        "Received: from mail.example.net (mail.example.net [192.0.2.5])",
+        "\tby mail.example.org (Postmill) with ESMTP id QID1;",
+    ]
+    assert lines[5:] == ["\t(envelope-from <joe@example.net>)", "Subject: x", "", "body", ""]
+
+
+@pytest.mark.parametrize(
+    ("settings", "to", "user"),
+    [
+        ({}, ["a@x.example"], b""),
+        ({"default_user": "nobody"}, ["ann+box@x.example"], b"User: ann\r\n"),
+        ({"default_user": "nobody", "full_address": True}, ["ann@x.example"], b"User: ann@x.example\r\n"),
+        ({"default_user": "nobody"}, ["a@x.example", "b@x.example"], b"User: nobody\r\n"),
+    ],
+)
+def test_whose_preferences_count(
+    spamd: FakeSpamd, settings: dict[str, Any], to: list[str], user: bytes
+) -> None:
+    deliver(app, settings={"spamd": [spamd.address], **settings}, to=to)
+    assert spamd.requests[0].startswith(b"HEADERS SPAMC/1.5\r\n" + user + b"Content-length:")
+
+
+def test_its_headers_take_the_place_of_others(spamd: FakeSpamd) -> None:
+    headers = ("X-Spam-Flag: YES", "Subject: x", "x-spam-status: No", "X-Spam-Status: Yes")
+    done = deliver(app, settings={"spamd": [spamd.address]}, headers=headers)
+    assert [header.raw for header in done.headers] == [
+        b"Subject: x",
+        b"X-Spam-Checker-Version: SpamAssassin 4",
+        b"X-Spam-Status: No, score=1.0\r\n\ttests=A,B",
+    ]
+    spamd.answer = answer("True ; 9.0 / 5.0")
+    untouched = deliver(app, settings={"spamd": [spamd.address], "modify": "nothing"}, headers=headers)
+    assert len(untouched.headers) == 4
+
+
+def test_all_that_it_changed(spamd: FakeSpamd) -> None:
+    made = b"Subject: [SPAM] hello\nX-Spam-Flag: YES\nContent-Type: multipart/mixed;\n boundary=x\n\nreport\n"
+    spamd.answer = answer("True ; 9.0 / 5.0", made)
+    done = deliver(app, settings={"spamd": [spamd.address], "modify": "all"})
+    assert spamd.requests[0].startswith(b"PROCESS ")
+    assert (done.all("Subject"), done.all("Content-Type")) == (
+        ("[SPAM] hello",),
+        ("multipart/mixed;\n boundary=x",),
+    )
+    assert (done.all("X-Spam-Flag"), done.body) == (("YES",), b"report\r\n")
+
+
+def test_spam_goes_elsewhere(spamd: FakeSpamd) -> None:
+    settings = {"spamd": [spamd.address], "spam_to": "spam@example.org"}
+    to = ["a@x.example", "b@x.example"]
+    assert deliver(app, settings=settings, to=to).recipients == ("a@x.example", "b@x.example")
+    spamd.answer = answer("True ; 9.0 / 5.0")
+    done = deliver(app, settings=settings, to=to)
+    assert (done.recipients, done.all("X-Spam-Orig-To")) == (("spam@example.org",), tuple(to))
+    copied = deliver(app, settings={**settings, "spam_copy": True}, to=to)
+    assert copied.recipients == (*to, "spam@example.org")
+
+
+@pytest.mark.parametrize(
+    ("settings", "mail"),
+    [
+        ({"ignore": ["192.0.2.0/24"]}, {}),
+        ({"skip_authenticated": True}, {"user": "joe"}),
+        ({"max_size": 100}, {"body": "x" * 101}),
+    ],
+)
+def test_what_is_not_looked_at(spamd: FakeSpamd, settings: dict[str, Any], mail: dict[str, Any]) -> None:
+    done = deliver(app, settings={"spamd": [spamd.address], **settings}, **mail)
+    assert (isinstance(done.verdict, Accept), spamd.requests) == (True, [])
+    assert deliver(app, settings={"spamd": [spamd.address], **settings}, ip="198.51.100.1").verdict is None
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"", "an answer that is none"),
+        (b"nonsense\r\n\r\n", "an answer that is none: spamd answered b'nonsense"),
+        (b"SPAMD/1.1 76 Bad header line\r\n\r\n", "spamd says: Bad header line"),
+        (answer("True ; 9.0 / 5.0")[:-3], "announced b'102' bytes and sent 99"),
+        (answer("Perhaps"), "gave no verdict"),
+    ],
+)
+def test_faults(spamd: FakeSpamd, said: bytes, words: str) -> None:
+    spamd.answer = said
+    with pytest.raises(OSError, match=f"spamd cannot be asked: unix:.*{words}"):
+        deliver(app, settings={"spamd": [spamd.address], "patience": "0s"})
+
+
+def test_mistakes_in_settings() -> None:
+    with pytest.raises(ValueError, match="of another class"):
+        deliver(app, settings={"reject_text": "4.7.1 later"})
+    with pytest.raises(ValueError, match="spam_to: 'me' is no address"):
+        deliver(app, settings={"spam_to": "me"})
+    with pytest.raises(ValueError, match="is no name of a user"):
+        Question("HEADERS", b"", "a\r\nb").encode()
+
+
+@given(st.one_of(st.binary(max_size=80), st.builds(answer, st.text(max_size=20), st.binary(max_size=40))))
+def test_whatever_spamd_says(data: bytes) -> None:
+    with suppress(OSError, ValueError):
+        assert isinstance(read_answer(data).score, float)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_message_it_made(data: bytes) -> None:
+    fields, body = split(data)
+    assert all(name and "\n" not in name for name, _ in fields)
+    assert b"\n" not in body.replace(b"\r\n", b"")
