@@ -12,6 +12,7 @@ from typing import Any
 import dkim  # type: ignore[import-untyped]
 import pytest
 
+from postmill.api.verdicts import Accept
 from postmill.filters._dkim import Result, verify
 from postmill.filters.dkim_sign import KeyFile as At
 from postmill.filters.dkim_sign import Keys, app, read_key
@@ -126,6 +127,20 @@ def test_whose_key(tmp_path: Path, author: str, domain: str) -> None:
     found = delivery.all("DKIM-Signature")
     assert bool(found) == bool(domain)
     assert not domain or f" d={domain};" in " ".join(found[0].split())
+
+
+@pytest.mark.parametrize(
+    ("author", "words"),
+    [
+        ("joe@example.net", "signed for example.net by s1"),
+        ("joe@example.com", "not signed: no key for example.com"),
+        ("joe", "not signed: the From header has no clear address"),
+    ],
+)
+def test_log_says_so(tmp_path: Path, author: str, words: str) -> None:
+    verdict = deliver(app, ip=None, headers=(f"From: {author}",), settings=settings(tmp_path, rsa())).verdict
+    assert isinstance(verdict, Accept)
+    assert verdict.because == words
 
 
 def test_two_keys_sign_twice(tmp_path: Path) -> None:

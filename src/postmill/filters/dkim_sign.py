@@ -26,6 +26,7 @@ from postmill.api.mail_kinds import Network
 from postmill.api.milter import Milter
 from postmill.api.nouns import Message, Sender
 from postmill.api.settings import key, required
+from postmill.api.verdicts import Accept, Verdict
 from postmill.filters._author import author_domains
 from postmill.filters._dkim import SILENT, Parsed
 
@@ -217,19 +218,21 @@ def _bits(secret: bytes) -> int:
 
 
 @app.on
-def sign(msg: Message, settings: Settings, ring: Ring, edit: HeaderEdit) -> None:
+def sign(msg: Message, settings: Settings, ring: Ring, edit: HeaderEdit) -> Verdict | None:
     """Sign a message of a client who may have it signed, if there is a key for its author's domain."""
     if not may_sign(msg.sender, settings):
-        return
+        return None
     try:
         authors = author_domains(msg.head.all("From"))
-    except ValueError:
-        return  # whose mail it is, is not clear: nobody's signature
+    except ValueError as error:
+        return Accept(f"not signed: {error}")  # whose mail it is, is not clear
     domain, keys = ring.of(authors)
-    parsed = Parsed.of(msg.raw) if keys else None
+    if not keys:
+        return Accept(f"not signed: no key for {', '.join(authors)}"[:300])
+    parsed = Parsed.of(msg.raw)
     for one in keys:
-        assert parsed is not None
         edit.insert_header(0, "DKIM-Signature", signature(parsed, domain, one, settings))
+    return Accept(f"signed for {domain} by {', '.join(one.selector for one in keys)}")
 
 
 def may_sign(sender: Sender, settings: Settings) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.api.ports import Resolver
-from postmill.api.verdicts import Quarantine, Reject
+from postmill.api.verdicts import Accept, Quarantine, Reject
 from postmill.filters._dkim import Result
 from postmill.filters._spf import Spf
 from postmill.filters.authentication import app
@@ -79,8 +79,14 @@ def test_nothing_is_known() -> None:
 
 def test_reported_only_by_default() -> None:
     delivery = send(dns=BAD)
-    assert (delivery.status, delivery.verdict) == ("accept", None)
+    assert delivery.verdict == Accept()
     assert said(delivery)[-1] == "dmarc=fail (p=reject dis=reject) header.from=example.net"
+
+
+def test_log_says_what_was_found() -> None:
+    verdict = send(rsa().sign(), dns=BAD).verdict
+    assert isinstance(verdict, Accept)
+    assert verdict.because == "spf=fail dkim=pass arc=none dmarc=pass"
 
 
 def test_policy_is_followed() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,7 @@ import authres.arc  # type: ignore[import-untyped]
 import authres.dmarc  # type: ignore[import-untyped]
 import pytest
 
-from postmill.api.ports import Resolver
-from postmill.filters.authentication import app
 from postmill.filters.dkim_sign import app as signer
-from postmill.testing.conditions import FixedResolver
 from postmill.testing.delivery import deliver
 from postmill.testing.message import split_message
 from postmill.testing.mta import FakeMta
@@ -30,7 +28,7 @@ from tests.filters.keys import MESSAGE, Key, ed25519, rsa
 from tests.interop.postfix import public_directory
 from tests.stack import peers
 from tests.stack.box import Box
-from tests.stack.component import running
+from tests.stack.component import MilterComponent, running
 from tests.stack.keys import DkimKey
 from tests.stack.opendkim import Opendkim
 from tests.stack.opendmarc import Opendmarc
@@ -238,12 +236,35 @@ class SmallOpendmarc(Opendmarc):
         file.write_text(re.sub("PublicSuffixList .*", line, file.read_text()))
 
 
+SETTINGS = f"""\
+authserv_id = "mx.test.example"
+public_suffix_list = "{SUFFIXES}"
+dmarc_reject = "reject"
+dmarc_quarantine = "quarantine"
+bad_from = "reject"
+"""
+
+
+class Served(MilterComponent):
+    """Our filter by itself, with the box's DNS."""
+
+    name = "authentication"
+
+    def prepare(self) -> None:
+        (self.directory / "settings.toml").write_text(SETTINGS)
+
+    def command(self) -> Sequence[str]:
+        how = ["--listen", self.endpoint, "--settings", str(self.directory / "settings.toml")]
+        return [sys.executable, "-m", "postmill", "serve", "authentication", *how]
+
+
 @dataclass
 class Theirs:
-    """OpenDKIM and OpenDMARC in one box."""
+    """OpenDKIM, OpenDMARC and our filter in one box."""
 
     opendkim: Opendkim
     opendmarc: Opendmarc
+    ours: Served
 
     def judge(self, case: Case) -> tuple[MailReport, MailReport]:
         """Return what each did; OpenDMARC gets what OpenDKIM lets through."""
@@ -253,7 +274,7 @@ class Theirs:
         )
         return first, self.ask(self.opendmarc, case, raw + b"\r\n" + first.new_body)
 
-    def ask(self, component: Opendkim | Opendmarc, case: Case, message: bytes) -> MailReport:
+    def ask(self, component: MilterComponent, case: Case, message: bytes) -> MailReport:
         headers, body = split_message(message)
         mail = Mail(f"<{case.sender}>".encode(), (), (Recipient(b"<jane@example.org>"),), headers, body)
         plan = SessionPlan(
@@ -280,8 +301,8 @@ def theirs() -> Iterator[Theirs]:
     names = [name for name in DNS if SELECTOR in name]
     keys = [DkimKey(name.removeprefix(f"{SELECTOR}."), own, DNS[name][0]) for name in names]
     with Box(base / "box", zone()) as box:
-        theirs = Theirs(Opendkim(base, box, keys), SmallOpendmarc(base, box))
-        with running((theirs.opendkim, theirs.opendmarc)):
+        theirs = Theirs(Opendkim(base, box, keys), SmallOpendmarc(base, box), Served(base, box))
+        with running((theirs.opendkim, theirs.opendmarc, theirs.ours)):
             yield theirs
     shutil.rmtree(base)
 
@@ -313,29 +334,14 @@ def passes(headers: Headers) -> bool:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_same_results(case: Case, theirs: Theirs) -> None:
-    settings = {
-        "authserv_id": "mx.test.example",
-        "public_suffix_list": str(SUFFIXES),
-        "dmarc_reject": "reject",
-        "dmarc_quarantine": "quarantine",
-        "bad_from": "reject",
-    }
-    ours = deliver(
-        app,
-        message=case.message,
-        sender=case.sender,
-        ip=case.ip,
-        helo="mail.strict.example",
-        settings=settings,
-        ports={Resolver: FixedResolver(DNS)},
-    )
+    ours = theirs.ask(theirs.ours, case, case.message)
     opendkim, opendmarc = theirs.judge(case)
     assert opendmarc.status == case.theirs.get("status", ours.status)
     if ours.status == "reject":
         if opendmarc.status == "reject":
-            assert opendmarc.reply.decode() == case.theirs.get("reply", ours.reply)
+            assert opendmarc.reply.decode() == case.theirs.get("reply", ours.reply.decode())
         return
-    headers = [(header.name.encode(), header.value.encode()) for header in ours.headers]
+    headers = ours.new_headers
     assert results(opendkim.new_headers, "dkim") == case.theirs.get("dkim", results(headers, "dkim"))
     if opendmarc.status != "reject":
         assert results(opendmarc.new_headers, "dmarc") == case.theirs.get("dmarc", results(headers, "dmarc"))

@@ -16,7 +16,7 @@ from postmill.api.edits import HeaderEdit
 from postmill.api.milter import Milter
 from postmill.api.nouns import Message, Sender
 from postmill.api.ports import Resolver
-from postmill.api.verdicts import Quarantine, Reject, Verdict
+from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
 from postmill.filters import _dkim
 from postmill.filters._author import author_domains
 from postmill.filters._dkim import Result
@@ -91,7 +91,7 @@ async def check_message(
         return None
     found = await examine(msg, settings, organizations, kept.spf, resolver)
     edit.insert_header(0, forged.NAME, header_value(own, found))
-    return verdict(found, settings)
+    return verdict(found, settings) or Accept(summary(found))
 
 
 def is_ours(sender: Sender, settings: Settings) -> bool:
@@ -219,6 +219,19 @@ def queue_id(msg: Message) -> str:
     last = msg.envelope.recipients[-1].macros if msg.envelope.recipients else {}
     places = (msg.envelope.macros, last, msg.sender.macros)
     return next((macros["i"] for macros in places if macros.get("i")), "")
+
+
+def summary(found: Found) -> str:
+    """Say for the log what was found: ``spf=pass dkim=none dmarc=fail``."""
+    signatures = None if found.dkim is None else ",".join(one.result for one in found.dkim) or "none"
+    words = {
+        "spf": found.spf and found.spf.result,
+        "dkim": signatures,
+        "arc": found.arc and found.arc.result,
+        "dmarc": found.dmarc and found.dmarc.result,
+    }
+    override = f" ({found.overridden})" if found.overridden else ""
+    return " ".join(f"{method}={word}" for method, word in words.items() if word) + override
 
 
 def verdict(found: Found, settings: Settings) -> Verdict | None:
