@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import importlib.util
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import dkim  # type: ignore[import-untyped]
 import pytest
 
 from postmill.api.verdicts import Accept
+from postmill.daemon.configuration import load_configuration
 from postmill.filters._dkim import Result, verify
 from postmill.filters.dkim_sign import KeyFile as At
 from postmill.filters.dkim_sign import Keys, app, read_key
@@ -248,3 +250,32 @@ def test_table_is_shown_as_toml() -> None:
 def test_headers_that_make_no_signature(tmp_path: Path, more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         deliver(app, headers=HEADERS, settings=settings(tmp_path, rsa(), **more))
+
+
+def test_the_page(tmp_path: Path) -> None:
+    """Its example loads, once the keys are there, and its commands make such keys."""
+    page = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text()
+    (block,) = re.findall(r"^```TOML\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    commands = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    printed = [
+        subprocess.run(
+            ["bash", "-c", command.replace("/etc/postmill/dkim", str(tmp_path))],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for command in commands
+    ]
+    (tmp_path / "postmill.toml").write_text(block.replace("/etc/postmill/dkim", str(tmp_path)))
+    (found,) = load_configuration(tmp_path / "postmill.toml").settings.filters
+    delivery = deliver(app, ip=None, headers=HEADERS, settings=found.settings)
+    dns: dict[str, list[str] | OSError] = {"2026._domainkey.example.net": [f"v=DKIM1; k=rsa; p={printed[1]}"]}
+    (result,) = asyncio.run(verify(signed(delivery), FixedResolver(dns)))
+    assert result.result == "pass"
+    both = deliver(app, ip=None, headers=("From: joe@example.org",), settings=found.settings)
+    dns = {
+        "2026._domainkey.example.org": [f"v=DKIM1; k=rsa; p={printed[1]}"],
+        "2026e._domainkey.example.org": [f"v=DKIM1; k=ed25519; p={printed[3]}"],
+    }
+    assert [one.result for one in asyncio.run(verify(signed(both), FixedResolver(dns)))] == ["pass", "pass"]
