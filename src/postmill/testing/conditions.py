@@ -54,7 +54,8 @@ class FixedClock:
 class FixedResolver:
     """The port ``Resolver`` with the answers of a mapping; one that is an OSError is raised.
 
-    Other names do not exist.
+    An answer under ``KIND name``, ``MX example.org`` or ``TXT example.org`` say, goes before the one under
+    ``name``, which is that for every kind. Other names do not exist.
     """
 
     answers: Mapping[str, Sequence[str] | OSError]
@@ -63,24 +64,22 @@ class FixedResolver:
 
     async def addresses(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """See ``Resolver``."""
-        self.asked.append((name, tuple(servers), within))
-        wanted = _plain(name)
-        answer = next((found for known, found in self.answers.items() if _plain(known) == wanted), ())
-        if isinstance(answer, OSError):
-            raise answer
-        return tuple(answer)
+        return await self.records(name, "A", servers, within)
 
     async def texts(self, name: str, servers: Sequence[str] = (), within: float = 5.0) -> tuple[str, ...]:
         """See ``Resolver``."""
-        return await self.addresses(name, servers, within)
+        return await self.records(name, "TXT", servers, within)
 
     async def records(
         self, name: str, kind: str, servers: Sequence[str] = (), within: float = 5.0
     ) -> tuple[str, ...]:
-        """See ``Resolver``; the answer under ``KIND name``, ``MX example.org`` say, goes before ``name``."""
-        key = f"{kind} {_plain(name)}"
-        known = {_plain(one.removeprefix(f"{kind} ")) for one in self.answers if one.startswith(f"{kind} ")}
-        return await self.addresses(key if _plain(name) in known else name, servers, within)
+        """See ``Resolver``."""
+        self.asked.append((name, tuple(servers), within))
+        known = {_plain(one): answer for one, answer in self.answers.items()}
+        answer = known.get(f"{kind.lower()} {_plain(name)}", known.get(_plain(name), ()))
+        if isinstance(answer, OSError):
+            raise answer
+        return tuple(answer)
 
 
 def _plain(name: str) -> str:

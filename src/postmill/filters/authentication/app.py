@@ -1,0 +1,251 @@
+"""Who a mail is from: checks SPF, DKIM, ARC and DMARC, and says so in one Authentication-Results header.
+
+Headers that claim to be such results of this host already are removed. What SPF or DMARC refuse is refused
+where the settings say so; if DNS fails, nothing is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from postmill.api.domains import find_domain
+from postmill.api.edits import HeaderEdit
+from postmill.api.milter import Milter
+from postmill.api.nouns import Message, Sender
+from postmill.api.ports import Resolver
+from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
+from postmill.filters import _dkim
+from postmill.filters._author import author_domains
+from postmill.filters._dkim import Result
+from postmill.filters._spf import Spf, ask_spf
+from postmill.filters.authentication import arc, dmarc, forged
+from postmill.filters.authentication.arc import Arc
+from postmill.filters.authentication.dmarc import Dmarc, Policy
+from postmill.filters.authentication.results import Found, header_value, read_vouched
+from postmill.filters.authentication.settings import Settings
+from postmill.filters.authentication.suffixes import Organizations
+
+_MOST_AUTHORS = 5
+
+
+class Kept:
+    """What is known of a message before it is whole."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self.spf: Spf | None = None
+
+
+app = Milter("authentication", Settings, message=Kept)
+
+
+@app.prepare
+def load(settings: Settings) -> Organizations:
+    """Read the public suffix list, if it is needed."""
+    if "dmarc" in settings.checks and not {"spf", "dkim"} <= set(settings.checks):
+        raise ValueError('checks: "dmarc" is judged by what "spf" and "dkim" find; add them, or take it out')
+    if "dmarc" not in settings.checks:
+        return Organizations(lambda domain: None)
+    try:
+        return Organizations.load(settings.public_suffix_list)
+    except ModuleNotFoundError:
+        raise ValueError(
+            "DMARC needs the Python library publicsuffixlist, or publicsuffix2: install one of them, or take "
+            '"dmarc" out of checks'
+        ) from None
+
+
+@app.on
+async def check_sender(sender: Sender, settings: Settings, kept: Kept, resolver: Resolver) -> Verdict | None:
+    """Judge by SPF, before the message is sent."""
+    ip = sender.client.ip
+    skipped = is_ours(sender, settings) or is_trusted(sender, settings)
+    if ip is None or skipped or "spf" not in settings.checks:
+        return None
+    spf = await ask_spf(ip, sender.greeting.name, sender.address.text, resolver, settings.timeout)
+    kept.spf = spf
+    if spf.result == "fail" and settings.spf_fail == "reject":
+        said = spf.explanation[:200] or f"{ip} is not allowed to send mail for {spf.domain}"
+        return Reject(f"5.7.23 SPF: {said}", because=f"SPF of {spf.domain} says fail for {ip}")
+    return None
+
+
+@app.on
+async def check_message(
+    msg: Message,
+    settings: Settings,
+    organizations: Organizations,
+    kept: Kept,
+    resolver: Resolver,
+    edit: HeaderEdit,
+) -> Verdict | None:
+    """Check the rest, and write down what was found."""
+    if is_ours(msg.sender, settings):
+        return None
+    own = settings.authserv_id or own_name(msg)
+    forged.remove(msg.head.headers, own, edit)
+    if is_trusted(msg.sender, settings):
+        return None
+    found = await examine(msg, settings, organizations, kept.spf, resolver)
+    edit.insert_header(0, forged.NAME, header_value(own, found))
+    return verdict(found, settings) or Accept(summary(found))
+
+
+def is_ours(sender: Sender, settings: Settings) -> bool:
+    """Tell whether mail comes from this host or a network that is not to be checked."""
+    ip = sender.client.ip
+    return ip is None or any(ip in network for network in settings.skip_networks)
+
+
+def is_trusted(sender: Sender, settings: Settings) -> bool:
+    """Tell whether mail comes from a user who has logged in."""
+    return settings.skip_authenticated and sender.user is not None
+
+
+def own_name(msg: Message) -> str:
+    """Return the MTA's name; raises OSError where it does not tell."""
+    sender = msg.sender
+    for macros in (msg.client.macros, sender.greeting.macros, sender.macros, msg.envelope.macros):
+        if macros.get("j"):
+            return macros["j"]
+    raise OSError("the MTA does not tell its name (macro j): set authserv_id")
+
+
+async def examine(
+    msg: Message, settings: Settings, organizations: Organizations, spf: Spf | None, resolver: Resolver
+) -> Found:
+    """Make all checks that are left."""
+    signatures, chain = await asyncio.gather(
+        _signatures(msg, settings, resolver), _chain(msg, settings, resolver)
+    )
+    found = Found(spf, msg.sender.address.text, signatures, chain)
+    if "dmarc" not in settings.checks:
+        return found
+    judged = await judge(msg, found, settings, organizations, resolver)
+    reason = override(judged, found, settings, organizations)
+    return replace(found, dmarc=judged, overridden=reason)
+
+
+async def _signatures(msg: Message, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
+    if "dkim" not in settings.checks:
+        return None
+    if not msg.head.all("DKIM-Signature"):
+        return ()  # without reading the body
+    return await _dkim.verify(msg.raw, resolver, settings.timeout)
+
+
+async def _chain(msg: Message, settings: Settings, resolver: Resolver) -> Arc | None:
+    if "arc" not in settings.checks:
+        return None
+    if not any(msg.head.all(name) for name in arc.NAMES):
+        return Arc("none")
+    return await arc.verify(msg.raw, resolver, settings.timeout)
+
+
+async def judge(
+    msg: Message, found: Found, settings: Settings, organizations: Organizations, resolver: Resolver
+) -> Dmarc:
+    """Judge by DMARC; for several authors, the strictest counts."""
+    try:
+        domains = author_domains(msg.head.all("From"))
+        if len(domains) > _MOST_AUTHORS:
+            raise ValueError(f"the From header has {len(domains)} domains")
+    except ValueError as error:
+        return Dmarc("permerror", reason=str(error))
+    sample = zlib.crc32(queue_id(msg).encode() or msg.head.raw) % 100
+    policies = await asyncio.gather(
+        *(_policy(domain, settings, organizations, resolver) for domain in domains)
+    )
+    pairs = zip(domains, policies, strict=True)
+    return dmarc.strictest([_judge(domain, policy, found, organizations, sample) for domain, policy in pairs])
+
+
+async def _policy(
+    domain: str, settings: Settings, organizations: Organizations, resolver: Resolver
+) -> Policy | Exception | None:
+    try:
+        async with asyncio.timeout(settings.timeout):
+            return await dmarc.find_policy(domain, organizations, resolver, settings.timeout)
+    except (OSError, ValueError) as error:
+        return error
+
+
+def _judge(
+    domain: str, policy: Policy | Exception | None, found: Found, organizations: Organizations, sample: int
+) -> Dmarc:
+    if isinstance(policy, OSError):
+        return Dmarc("temperror", domain, reason=f"DNS {policy}")
+    if isinstance(policy, Exception):
+        return Dmarc("permerror", domain, reason=str(policy))
+    spf = found.spf.domain if found.spf is not None and found.spf.result == "pass" else ""
+    signers = [one.domain for one in found.dkim or () if one.result == "pass"]
+    result = dmarc.evaluate(domain, policy, organizations, spf, signers, sample)
+    if result.result == "fail" and _undecided(domain, found, organizations):
+        return Dmarc("temperror", domain, result.policy, reason="DNS failed")
+    return result
+
+
+def _undecided(domain: str, found: Found, organizations: Organizations) -> bool:
+    """Tell whether something that could have spoken for the author failed because DNS did."""
+    failed = [one.domain for one in found.dkim or () if one.result == "temperror"]
+    if found.spf is not None and found.spf.result == "temperror":
+        failed.append(found.spf.domain)
+    return any(dmarc.aligned(one, domain, False, organizations) for one in failed)
+
+
+def override(judged: Dmarc, found: Found, settings: Settings, organizations: Organizations) -> str:
+    """Say why a policy is not followed: a trusted sealer found the message authentic, or DNS hid its seal."""
+    chain = found.arc
+    if judged.disposition == "none" or chain is None:
+        return ""
+    if any(find_domain(domain, settings.trusted_arc_sealers) for domain in chain.unanswered):
+        return "DNS failed for a trusted ARC sealer"
+    for text in arc.vouched(chain, settings.trusted_arc_sealers):
+        said = read_vouched(text)
+        if judged.domain in said.dmarc or _aligned(judged.domain, (*said.spf, *said.dkim), organizations):
+            return f"trusted ARC sealer {chain.seals[0].domain}"
+    return ""
+
+
+def _aligned(domain: str, found: Sequence[str], organizations: Organizations) -> bool:
+    return any(dmarc.aligned(one, domain, False, organizations) for one in found)
+
+
+def queue_id(msg: Message) -> str:
+    """Return the queue id, empty where the MTA told none."""
+    last = msg.envelope.recipients[-1].macros if msg.envelope.recipients else {}
+    places = (msg.envelope.macros, last, msg.sender.macros)
+    return next((macros["i"] for macros in places if macros.get("i")), "")
+
+
+def summary(found: Found) -> str:
+    """Say for the log what was found: ``spf=pass dkim=none dmarc=fail``."""
+    signatures = None if found.dkim is None else ",".join(one.result for one in found.dkim) or "none"
+    words = {
+        "spf": found.spf and found.spf.result,
+        "dkim": signatures,
+        "arc": found.arc and found.arc.result,
+        "dmarc": found.dmarc and found.dmarc.result,
+    }
+    override = f" ({found.overridden})" if found.overridden else ""
+    return " ".join(f"{method}={word}" for method, word in words.items() if word) + override
+
+
+def verdict(found: Found, settings: Settings) -> Verdict | None:
+    """Return what follows from what was found."""
+    judged = found.dmarc
+    if judged is None or found.overridden:
+        return None
+    if not judged.domain and settings.bad_from == "reject":
+        return Reject(f"5.6.0 {judged.reason}", because=judged.reason)
+    asked = {"reject": settings.dmarc_reject, "quarantine": settings.dmarc_quarantine}
+    because = f"DMARC fails for {judged.domain}, whose policy is {judged.policy}"
+    match asked.get(judged.disposition):
+        case "reject":
+            return Reject(f"5.7.1 rejected by DMARC policy for {judged.policy_domain}", because=because)
+        case "quarantine":
+            return Quarantine(f"quarantined by DMARC policy for {judged.policy_domain}", because=because)
+    return None

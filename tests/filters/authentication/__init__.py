@@ -1,0 +1,1 @@
+"""Tests of the filter authentication, and of what it shares: SPF and DKIM."""

@@ -1,0 +1,361 @@
+"""The filter authentication as a whole: its header, forged ones, policies followed, trusted sealers, failing DNS."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import authres  # type: ignore[import-untyped]
+import authres.arc  # type: ignore[import-untyped]
+import authres.dmarc  # type: ignore[import-untyped]
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postmill.api.ports import Resolver
+from postmill.api.verdicts import Accept, Quarantine, Reject
+from postmill.filters._dkim import Result
+from postmill.filters._spf import Spf
+from postmill.filters.authentication import app
+from postmill.filters.authentication.app import own_name
+from postmill.filters.authentication.arc import Arc, Seal
+from postmill.filters.authentication.dmarc import Dmarc
+from postmill.filters.authentication.results import Found, Vouched, header_value, read_vouched
+from postmill.testing.conditions import FixedResolver
+from postmill.testing.delivery import Delivery, deliver
+from postmill.testing.nouns import message
+from tests.filters.authentication.test_arc import DNS as ARC_DNS
+from tests.filters.authentication.test_arc import sealed
+from tests.filters.keys import MESSAGE, rsa
+
+Dns = dict[str, list[str] | OSError]
+NAME = "Authentication-Results"
+SUFFIXES = str(Path(__file__).with_name("suffixes.txt"))
+SPF = "TXT example.net"
+KEY = "s1._domainkey.example.net"
+POLICY = "_dmarc.example.net"
+GOOD: Dns = {SPF: ["v=spf1 ip4:192.0.2.5 -all"], KEY: [rsa().record], POLICY: ["v=DMARC1; p=reject"]}
+BAD: Dns = {**GOOD, SPF: ["v=spf1 -all"]}
+FOLLOW = {"dmarc_reject": "reject", "dmarc_quarantine": "quarantine"}
+
+
+def send(
+    message: bytes = MESSAGE, dns: Dns = GOOD, settings: dict[str, Any] | None = None, **how: Any
+) -> Delivery:
+    how.setdefault("macros", {"C": {"j": "mx.example.org"}, "R": {"i": "4Z1abc"}})
+    written = {"public_suffix_list": SUFFIXES, **(settings or {})}
+    return deliver(app, message=message, settings=written, ports={Resolver: FixedResolver(dns)}, **how)
+
+
+def said(delivery: Delivery) -> list[str]:
+    """Return the results of the only header, each on its own."""
+    (value,) = delivery.all(NAME)
+    return [part.strip() for part in value.split(";\n\t" if ";\n\t" in value else ";")]
+
+
+def test_everything_passes() -> None:
+    delivery = send(rsa().sign())
+    start = "".join(delivery.all("DKIM-Signature")[0].split()).partition(";b=")[2][:8]
+    assert delivery.headers[0].name == NAME
+    quoted = f'"{start}"' if set(start) & set("/=") else start
+    assert said(delivery) == [
+        "mx.example.org",
+        "spf=pass smtp.mailfrom=joe@example.net",
+        f"dkim=pass (1024-bit key) header.d=example.net header.i=@example.net header.s=s1 header.b={quoted}",
+        "arc=none",
+        "dmarc=pass (p=reject dis=none) header.from=example.net",
+    ]
+
+
+def test_nothing_is_known() -> None:
+    assert said(send(dns={}))[1:] == [
+        "spf=none smtp.mailfrom=joe@example.net",
+        "dkim=none",
+        "arc=none",
+        "dmarc=none header.from=example.net",
+    ]
+
+
+def test_reported_only_by_default() -> None:
+    delivery = send(dns=BAD)
+    assert delivery.verdict == Accept()
+    assert said(delivery)[-1] == "dmarc=fail (p=reject dis=reject) header.from=example.net"
+
+
+def test_log_says_what_was_found() -> None:
+    verdict = send(rsa().sign(), dns=BAD).verdict
+    assert isinstance(verdict, Accept)
+    assert verdict.because == "spf=fail dkim=pass arc=none dmarc=pass"
+
+
+def test_policy_is_followed() -> None:
+    delivery = send(dns=BAD, settings=FOLLOW)
+    assert delivery.verdict == Reject("5.7.1 rejected by DMARC policy for example.net")
+    quarantined = send(dns={**BAD, POLICY: ["v=DMARC1; p=quarantine"]}, settings=FOLLOW)
+    assert quarantined.verdict == Quarantine("quarantined by DMARC policy for example.net")
+    assert said(quarantined)[-1] == "dmarc=fail (p=quarantine dis=quarantine) header.from=example.net"
+    milder = send(dns=BAD, settings={"dmarc_reject": "quarantine"})
+    assert milder.status == "quarantine"
+    assert send(dns={**BAD, POLICY: ["v=DMARC1; p=none"]}, settings=FOLLOW).status == "accept"
+
+
+def test_signature_is_enough_for_dmarc() -> None:
+    assert send(rsa().sign(), dns=BAD, settings=FOLLOW).status == "accept"
+    assert send(rsa().sign().replace(b"Joe\r\n", b"Jim\r\n"), dns=BAD, settings=FOLLOW).status == "reject"
+
+
+def test_spf_of_another_domain_is_not_enough() -> None:
+    dns = {**GOOD, "TXT other.example": ["v=spf1 +all"]}
+    assert send(dns=dns, settings=FOLLOW, sender="x@other.example").status == "reject"
+
+
+def test_share_of_failing_mail() -> None:
+    dns = {**BAD, POLICY: ["v=DMARC1; p=quarantine; pct=50"]}
+    macros = [{"C": {"j": "mx.example.org"}, "R": {"i": f"4Z{number}"}} for number in range(100)]
+    held = [send(dns=dns, settings=FOLLOW, macros=one).status for one in macros].count("quarantine")
+    assert 25 < held < 75
+
+
+def test_spf_refuses_before_the_message_is_sent() -> None:
+    delivery = send(
+        dns={**BAD, SPF: ["v=spf1 exp=why.example.net -all"], "TXT why.example.net": ["go away"]},
+        settings={"spf_fail": "reject"},
+    )
+    assert delivery.reply == "550 5.7.23 SPF: go away"
+    plain = send(dns=BAD, settings={"spf_fail": "reject"})
+    assert plain.reply == "550 5.7.23 SPF: 192.0.2.5 is not allowed to send mail for example.net"
+    assert (
+        send(dns={**BAD, SPF: ["v=spf1 ~all"]}, settings={"spf_fail": "reject", "checks": ["spf"]}).status
+        == "accept"
+    )
+
+
+FAILED = OSError("SERVFAIL")
+
+
+@pytest.mark.parametrize(
+    ("message", "dns", "result"),
+    [
+        (
+            MESSAGE,
+            {**BAD, SPF: FAILED},
+            'dmarc=temperror (p=reject dis=none) reason="DNS failed" header.from=example.net',
+        ),
+        (
+            rsa().sign(),
+            {**BAD, KEY: FAILED},
+            'dmarc=temperror (p=reject dis=none) reason="DNS failed" header.from=example.net',
+        ),
+        (MESSAGE, {**BAD, POLICY: FAILED}, 'dmarc=temperror reason="DNS SERVFAIL" header.from=example.net'),
+    ],
+)
+def test_failing_dns_refuses_nothing(message: bytes, dns: Dns, result: str) -> None:
+    delivery = send(
+        message, dns=dns, settings={**FOLLOW, "spf_fail": "reject"} if dns[SPF] == FAILED else FOLLOW
+    )
+    assert delivery.status == "accept"
+    assert said(delivery)[-1] == result
+
+
+def test_failing_dns_of_a_strangers_domain_changes_nothing() -> None:
+    signed = rsa().sign(domain="other.example")
+    dns = {**BAD, "s1._domainkey.other.example": FAILED, "TXT other.example": FAILED}
+    assert send(signed, dns=dns, settings=FOLLOW, sender="x@other.example").status == "reject"
+
+
+def test_forged_results_go() -> None:
+    forged = b"Authentication-Results: MX.example.org; dmarc=pass\r\nauthentication-results: (x) mx.example.org; dkim=pass\r\n"
+    delivery = send(forged + b"Authentication-Results: other.example; spf=pass\r\n" + MESSAGE)
+    ours, other = delivery.all(NAME)
+    assert ours.startswith("mx.example.org;\n\tspf=pass")
+    assert other == "other.example; spf=pass"
+
+
+def test_name_of_our_own() -> None:
+    forged = (
+        b"Authentication-Results: own.example; dmarc=pass\r\nAuthentication-Results: mx.example.org; none\r\n"
+    )
+    delivery = send(forged + MESSAGE, settings={"authserv_id": "own.example"})
+    assert [value.partition(";")[0] for value in delivery.all(NAME)] == ["own.example", "mx.example.org"]
+
+
+def test_mta_without_a_name_is_an_error() -> None:
+    with pytest.raises(OSError, match="set authserv_id"):
+        own_name(message())
+
+
+def test_users_are_not_checked_but_cannot_forge() -> None:
+    forged = b"Authentication-Results: mx.example.org; dmarc=pass\r\n" + MESSAGE
+    delivery = send(forged, dns=BAD, settings={**FOLLOW, "spf_fail": "reject"}, user="joe")
+    assert (delivery.status, delivery.all(NAME)) == ("accept", ())
+    assert (
+        send(forged, dns=BAD, settings={**FOLLOW, "skip_authenticated": False}, user="joe").status == "reject"
+    )
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "::1", None, "198.51.100.7"])
+def test_own_relays_are_left_alone(ip: str | None) -> None:
+    marked = b"Authentication-Results: mx.example.org; dmarc=pass\r\n" + MESSAGE
+    networks = ["127.0.0.0/8", "::1", "198.51.100.0/24"]
+    delivery = send(
+        marked, dns=BAD, settings={**FOLLOW, "spf_fail": "reject", "skip_networks": networks}, ip=ip
+    )
+    assert (delivery.status, delivery.all(NAME)) == ("accept", ("mx.example.org; dmarc=pass",))
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"From: a@example.net\r\nFrom: b@example.net\r\n", b"From: nobody\r\n"]
+)
+def test_bad_from(start: bytes) -> None:
+    bad = start + MESSAGE.partition(b"\r\n")[2]
+    assert said(send(bad))[-1].startswith("dmarc=permerror reason=")
+    assert send(bad).status == "accept"
+    assert send(bad, settings={"bad_from": "reject"}).reply.startswith("550 5.6.0 ")
+
+
+def test_malformed_policy_asks_for_nothing() -> None:
+    delivery = send(dns={**BAD, POLICY: ["v=DMARC1; p=oops"]}, settings={**FOLLOW, "bad_from": "reject"})
+    assert delivery.status == "accept"
+    assert said(delivery)[-1] == (
+        'dmarc=permerror reason="the record of example.net is malformed" header.from=example.net'
+    )
+
+
+def test_the_strictest_of_several_authors_counts() -> None:
+    message = MESSAGE.replace(b"joe@example.net>", b"joe@example.net>, Eve <eve@other.example>")
+    dns = {**GOOD, "_dmarc.other.example": ["v=DMARC1; p=reject"]}
+    assert send(message, dns=dns, settings=FOLLOW).verdict == Reject(
+        "5.7.1 rejected by DMARC policy for other.example"
+    )
+    many = MESSAGE.replace(b"Joe <joe@example.net>", b", ".join(b"a@%d.example" % n for n in range(9)))
+    assert "dmarc=permerror" in said(send(many))[-1]
+
+
+def relayed(said_by_list: str = "dmarc=pass header.from=example.net") -> bytes:
+    first = sealed(MESSAGE, "one.example", said_by_list)
+    return sealed(
+        first.replace(b"Subject: hello", b"Subject: [list] hello"), "two.example", "spf=fail", chain="pass"
+    )
+
+
+def test_trusted_sealers() -> None:
+    dns = {**BAD, **ARC_DNS}
+    trusted = {**FOLLOW, "trusted_arc_sealers": ["one.example", "two.example"]}
+    delivery = send(relayed(), dns=dns, settings=trusted)
+    assert delivery.status == "accept"
+    assert said(delivery)[-2:] == [
+        "arc=pass (i=2 as-d=two.example)",
+        'dmarc=fail (p=reject dis=none) reason="trusted ARC sealer two.example" header.from=example.net',
+    ]
+    assert send(relayed(), dns=dns, settings=FOLLOW).status == "reject"
+    assert (
+        send(relayed(), dns=dns, settings={**trusted, "trusted_arc_sealers": ["one.example"]}).status
+        == "reject"
+    )
+    assert send(relayed("dkim=pass header.d=mail.example.net"), dns=dns, settings=trusted).status == "accept"
+    assert send(relayed("dkim=fail header.d=example.net"), dns=dns, settings=trusted).status == "reject"
+    assert send(relayed("dmarc=pass header.from=other.example"), dns=dns, settings=trusted).status == "reject"
+    broken = relayed().replace(b"[list]", b"[changed]")
+    assert send(broken, dns=dns, settings=trusted).status == "reject"
+
+
+def test_failing_dns_of_a_trusted_sealer() -> None:
+    dns = {**BAD, **ARC_DNS, "s1._domainkey.two.example": FAILED}
+    assert (
+        send(relayed(), dns=dns, settings={**FOLLOW, "trusted_arc_sealers": ["two.example"]}).status
+        == "accept"
+    )
+    assert (
+        send(relayed(), dns=dns, settings={**FOLLOW, "trusted_arc_sealers": ["one.example"]}).status
+        == "reject"
+    )
+
+
+def test_checks_that_are_not_made() -> None:
+    assert said(send(rsa().sign(), settings={"checks": ["spf"]}))[1:] == [
+        "spf=pass smtp.mailfrom=joe@example.net"
+    ]
+    assert len(said(send(rsa().sign(), settings={"checks": ["dkim"]}))) == 2
+    assert said(send(settings={"checks": ["arc"]}))[1:] == ["arc=none"]
+    with pytest.raises(ValueError, match="add them, or take it out"):
+        send(settings={"checks": ["dmarc", "spf"]})
+
+
+def test_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> object:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr(importlib, "import_module", none)
+    with pytest.raises(ValueError, match="DMARC needs the Python library publicsuffixlist"):
+        send()
+    assert send(settings={"checks": ["spf"]}).status == "accept"
+
+
+def test_null_sender() -> None:
+    dns = {**GOOD, "TXT mail.example.net": ["v=spf1 ip4:192.0.2.5 -all"]}
+    assert said(send(dns=dns, sender=""))[1] == "spf=pass smtp.helo=mail.example.net"
+    assert said(send(dns=dns, sender=""))[-1] == "dmarc=pass (p=reject dis=none) header.from=example.net"
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [
+        ('"x; dkim=pass header.d=bank.example"@example.net', "smtp.mailfrom=example.net"),
+        ("a(b)@example.net", "smtp.mailfrom=example.net"),
+        ("joe+tag@example.net", "smtp.mailfrom=joe+tag@example.net"),
+    ],
+)
+def test_senders_cannot_write_results(sender: str, shown: str) -> None:
+    assert said(send(sender=sender))[1] == f"spf=pass {shown}"
+
+
+TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=30)
+DKIM = st.builds(
+    Result,
+    st.sampled_from(["pass", "fail", "neutral"]),
+    TEXT,
+    TEXT,
+    TEXT,
+    TEXT,
+    TEXT,
+    TEXT,
+    st.integers(0, 4096),
+)
+READER = authres.FeatureContext(authres.arc, authres.dmarc)
+
+
+@given(
+    st.builds(Spf, st.just("fail"), st.sampled_from(["helo", "mailfrom"]), TEXT, TEXT),
+    TEXT,
+    st.lists(DKIM, max_size=3),
+    st.builds(
+        Arc,
+        st.just("pass"),
+        TEXT,
+        st.tuples(st.builds(Seal, st.integers(1, 50), TEXT, TEXT)),
+        st.just(frozenset()),
+    ),
+    st.builds(Dmarc, st.just("fail"), TEXT, st.sampled_from(["", "reject"]), TEXT, st.just("none"), TEXT),
+)
+def test_header_says_nothing_else(spf: Spf, sender: str, dkim: list[Result], arc: Arc, dmarc: Dmarc) -> None:
+    value = header_value("mx.example.org", Found(spf, sender, dkim, arc, dmarc))
+    read = READER.parse_value(" ".join(value.split()))
+    assert [(one.method, one.result) for one in read.results] == [
+        ("spf", "fail"),
+        *((("dkim", one.result) for one in dkim) if dkim else [("dkim", "none")]),
+        ("arc", "pass"),
+        ("dmarc", "fail"),
+    ]
+    assert value.isascii()
+    assert value.replace("\n\t", "").isprintable()
+
+
+@given(TEXT | st.text(alphabet='mx; =dkimspfpass.header()"@\\', max_size=60))
+def test_any_vouching(text: str) -> None:
+    assert isinstance(read_vouched(text), Vouched)
+
+
+def test_vouching() -> None:
+    text = "mx; spf=pass smtp.mailfrom=joe@Example.net; dkim=pass header.i=@a.example; dkim=fail header.d=b.example; dmarc=pass header.from=c.example"
+    assert read_vouched(text) == Vouched(("example.net",), ("a.example",), ("c.example",))

@@ -1,0 +1,86 @@
+"""Which Authentication-Results claim to be ours, and that exactly they go."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postmill.api.edits import HeaderEdit
+from postmill.filters.authentication.forged import authserv_id, forged, is_ours, remove
+from postmill.testing.nouns import head
+from postmill.wire.packets import ChangeHeader, ReplyPacket
+
+OWN = "mx.example.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("mx.example.org; none", "mx.example.org"),
+        (" MX.Example.ORG ; spf=pass", "mx.example.org"),
+        ("mx.example.org 1; spf=pass", "mx.example.org"),
+        ("(a (nested) comment)\n\tmx.example.org; none", "mx.example.org"),
+        ("(\\)) mx.example.org(x); none", "mx.example.org"),
+        ('"mx.example.org"; none', "mx.example.org"),
+        ('"m\\x.example.org"; none', "mx.example.org"),
+        ("mx.example.org", "mx.example.org"),
+        ("other.example; spf=pass smtp.mailfrom=mx.example.org", "other.example"),
+        ("mx.example.org.evil.example; none", "mx.example.org.evil.example"),
+        ("", None),
+        ("(no end mx.example.org; none", None),
+        (") mx.example.org; none", None),
+        ('mx.example.org"x"; none', None),
+        (";", None),
+    ],
+)
+def test_whose(value: str, found: str | None) -> None:
+    assert authserv_id(value) == found
+
+
+def test_what_cannot_be_read_is_ours_if_it_names_us() -> None:
+    assert is_ours("(no end MX.example.org; dkim=pass", OWN)
+    assert not is_ours("(no end other.example; dkim=pass", OWN)
+
+
+def test_exactly_ours_go_the_last_first() -> None:
+    one = head(
+        "Authentication-Results: mx.example.org; spf=pass",
+        "Subject: x",
+        "authentication-results: other.example; spf=pass",
+        "AUTHENTICATION-RESULTS: (c) MX.EXAMPLE.ORG 1; dkim=pass",
+        "ARC-Authentication-Results: i=1; mx.example.org; spf=pass",
+        "Authentication-Results: third.example; none",
+        'Authentication-Results: "mx.example.org"; dmarc=pass',
+    )
+    packets: list[ReplyPacket] = []
+    assert remove(one.headers, OWN, HeaderEdit(packets)) == 3
+    name = b"Authentication-Results"
+    assert packets == [ChangeHeader(place, name, b"") for place in (5, 3, 1)]
+
+
+CFWS = st.sampled_from(["", " ", "\n\t", "(x)", "((x) y)", "(\\()", "(;)", " (a)\n (b) "])
+
+
+@given(
+    CFWS, st.booleans(), st.randoms(), st.sampled_from(["", ";", " ;", " 1;", "(c);"]), st.text(max_size=20)
+)
+def test_no_disguise_helps(before: str, quoted: bool, random: object, after: str, rest: str) -> None:
+    name = "".join(letter.upper() if random.random() < 0.5 else letter for letter in OWN)  # type: ignore[attr-defined]
+    written = f'"{name}"' if quoted else name
+    assert is_ours(before + written + after + (rest if after.endswith(";") else ""), OWN)
+
+
+@given(st.lists(st.sampled_from(["mx.example.org; none", "other.example; none", "(", "x"]), max_size=8))
+def test_counting(values: list[str]) -> None:
+    headers = head(*(f"Authentication-Results: {value}" for value in values)).headers
+    left = list(values)
+    for place in reversed(forged(headers, OWN)):
+        del left[place - 1]
+    assert left == [value for value in values if not value.startswith(OWN)]
+
+
+@given(st.text(max_size=40))
+def test_any_value(value: str) -> None:
+    found = authserv_id(value)
+    assert found is None or found == found.lower()

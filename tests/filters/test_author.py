@@ -1,0 +1,80 @@
+"""The author's domain, or that it is not clear."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postmill.api.domains import is_domain
+from postmill.filters._author import author_domains
+
+
+@pytest.mark.parametrize(
+    ("value", "domains"),
+    [
+        ("joe@example.net", ("example.net",)),
+        (" <joe@Example.NET> ", ("example.net",)),
+        ("Joe <joe@example.net>", ("example.net",)),
+        ('"Joe, (the) <boss@bank.example>" <joe@example.net>', ("example.net",)),
+        ("boss@bank.example <joe@example.net>", ("example.net",)),
+        ("joe@example.net (Joe <boss@bank.example>)", ("example.net",)),
+        ("(a (b) c) joe@example.net", ("example.net",)),
+        ('"joe q"@example.net', ("example.net",)),
+        ("=?utf-8?q?=3Cboss=40bank.example=3E?= <joe@example.net>", ("example.net",)),
+        ("Joe\n <joe@example.net>", ("example.net",)),
+        ("joe@bücher.example", ("xn--bcher-kva.example",)),
+        ("a@one.example, B <b@two.example>, c@one.example", ("one.example", "two.example")),
+        ("joe@example.net,", ("example.net",)),
+    ],
+)
+def test_domains(value: str, domains: tuple[str, ...]) -> None:
+    assert author_domains([value]) == domains
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "joe",
+        "joe@localhost",
+        "@example.net",
+        "joe@",
+        "joe@[192.0.2.1]",
+        "a@b@example.net",
+        "<joe@example.net> <boss@bank.example>",
+        "<joe@example.net> boss@bank.example",
+        "<<joe@example.net>",
+        "joe@example.net>",
+        "Friends: joe@example.net;",
+        "<@route.example:joe@example.net>",
+        '"no end <joe@example.net>',
+        "(no end) ) joe@example.net",
+        "(no end joe@example.net",
+        '(a "b) <boss@bank.example>") joe@example.net',
+        '"a"b@example.net',
+        "joe\\@example.net",
+        "joe@exa mple.net",
+    ],
+)
+def test_not_clear(value: str) -> None:
+    with pytest.raises(ValueError, match="From header"):
+        author_domains([value])
+
+
+def test_not_one_header() -> None:
+    with pytest.raises(ValueError, match="no From header"):
+        author_domains([])
+    with pytest.raises(ValueError, match="2 From headers"):
+        author_domains(["joe@example.net", "joe@example.net"])
+
+
+@given(st.text(max_size=40) | st.text(alphabet='ab.@<>(),:;"\\ \n', max_size=25))
+def test_any_header(value: str) -> None:
+    domains: tuple[str, ...] = ("none.example",)
+    with suppress(ValueError):  # and nothing else
+        domains = author_domains([value])
+    assert domains
+    assert all(is_domain(domain) for domain in domains)
