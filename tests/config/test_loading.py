@@ -165,7 +165,9 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "key at the top": (
         'listen = ["unix:/a"]\n',
-        ["p.toml:1: listen: unknown key (known here: conditions, control, filter, log, manager, milters)"],
+        [
+            "p.toml:1: listen: unknown key (known here: conditions, control, filter, log, manager, milters, store)"
+        ],
     ),
     "misspelt key in an inline table": (
         M + 'timeouts = { connect = "5s",\tcomand = "5s" }\n',

@@ -40,11 +40,12 @@ def configuration(
     listen: str,
     milters: Mapping[str, Mapping[str, Any]],
     filters: Sequence[Mapping[str, Any]] = (),
+    store: str = "memory:",
     **manager: Any,
 ) -> str:
     """Return a configuration file: `milters` in order, `filters`, `manager` beside the socket."""
     settings = {"listen": [listen], "socket_mode": "0666", "workers": 1, **manager}
-    tables = [table("manager", settings)]
+    tables = [table("manager", settings), table("store", {"url": store})]
     tables += [table(f"milters.{name}", values) for name, values in milters.items()]
     return "\n".join([*tables, *(table("[filter]", values) for values in filters)])
 
@@ -63,13 +64,14 @@ class Host:
         self,
         milters: Mapping[str, Mapping[str, Any]],
         filters: Sequence[Mapping[str, Any]] = (),
+        store: str = "memory:",
         **manager: Any,
     ) -> str:
         """Add a service; return its endpoint."""
         number = len(self._files)
         endpoint = f"unix:{self.directory}/{number}.sock"
         file = self.directory / f"{number}.toml"
-        file.write_text(configuration(endpoint, milters, filters, **manager))
+        file.write_text(configuration(endpoint, milters, filters, store, **manager))
         self._files.append(file)
         return endpoint
 

@@ -18,9 +18,18 @@ from postmill.wire.endpoint import parse_endpoint
     help="Where the MTA finds it: unix:/path, inet:port@host or inet6:port@host; may be repeated.",
 )
 @click.option("--settings", type=click.Path(exists=True, dir_okay=False), help="TOML file with its settings.")
+@click.option(
+    "--store",
+    default="memory:",
+    show_default=True,
+    metavar="URL",
+    help="Where it keeps what it has to remember, such as sqlite:/path; memory: forgets.",
+)
 @click.option("--mode", default="0660", show_default=True, help="Permissions of a unix socket.")
 @click.option("--group", default="", help="Group of a unix socket.")
-def command(milter: str, listen: tuple[str, ...], settings: str | None, mode: str, group: str) -> None:
+def command(
+    milter: str, listen: tuple[str, ...], settings: str | None, store: str, mode: str, group: str
+) -> None:
     """Run MILTER by itself, as an MTA's own milter, without a manager.
 
     MILTER is the name of a built-in filter, such as `greylist`, or MODULE:NAME or FILE.py:NAME of one that
@@ -36,4 +45,10 @@ def command(milter: str, listen: tuple[str, ...], settings: str | None, mode: st
     from postmill.daemon.serving import prepare, serve  # noqa: PLC0415
 
     served = prepare(find_filter(milter), settings)
-    serve(served, [parse_endpoint(text) for text in listen], mode=octal(mode, "--mode"), group=group)
+    serve(
+        served,
+        [parse_endpoint(text) for text in listen],
+        mode=octal(mode, "--mode"),
+        group=group,
+        store=store,
+    )

@@ -16,6 +16,7 @@ from postmill.config.settings import (
     LogSettings,
     ManagerSettings,
     MilterSettings,
+    StoreSettings,
 )
 from postmill.errors import ConfigError
 
@@ -26,6 +27,11 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         "control",
         ControlSettings,
         "Where the running daemon is asked and told things, and who may tell it: see `docs/control.md`.",
+    ),
+    (
+        "store",
+        StoreSettings,
+        "Where filters keep what they have to remember, shared by all workers: see `docs/stores.md`.",
     ),
     (
         "milters.NAME",

@@ -327,12 +327,28 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where filters keep what they have to remember."""
+
+    url: str = key(
+        Text(r"[a-z+]+:\S*", 'a URL such as "sqlite:/path", "postgresql://…", "redis://…" or "memory:"'),
+        "sqlite:/var/lib/postmill/state.db",
+        "The store, opened when a filter first uses it: a file for one machine (`sqlite:/path`), a "
+        "PostgreSQL "
+        "(`postgresql://user@host/database`) or a Redis or Valkey server (`redis://host:6379/0`) for "
+        "several, or "
+        "`memory:`, which forgets.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration; milters, and filters, stand in the order in which they are asked."""
 
     manager: ManagerSettings = section(ManagerSettings, "Postmill itself.")
     log: LogSettings = section(LogSettings, "Logging.")
     control: ControlSettings = section(ControlSettings, "The control socket.")
+    store: StoreSettings = section(StoreSettings, "The memory of filters.")
     milters: tuple[MilterSettings, ...] = ()
     filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()

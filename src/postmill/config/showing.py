@@ -42,6 +42,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     yield "manager", loaded.settings.manager
     yield "log", loaded.settings.log
     yield "control", loaded.settings.control
+    yield "store", loaded.settings.store
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings

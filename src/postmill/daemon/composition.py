@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from postmill.api.ports import NO_PORTS, Ports
+from postmill.api.ports import NO_PORTS, Ports, Store
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.state import Plan
@@ -19,6 +20,7 @@ from postmill.net.pool import Pool
 from postmill.net.service import Service
 from postmill.net.spool import BodyFactory
 from postmill.record import MessageRecord, Recorder
+from postmill.stores import View, open_backend
 from postmill.wire.codes import Command
 
 _MACRO_STAGES: Mapping[str, tuple[Command, ...]] = {
@@ -106,8 +108,12 @@ def build_service(
         max_connections=manager.max_connections,
     )
     milters = {milter.name: milter for milter in settings.children}
+    backend = open_backend(settings.store.url)
     service.children = {
-        spec.name: _child_service(service, spec, milters[spec.name], ports) for spec in plan.children
+        spec.name: _child_service(
+            service, spec, milters[spec.name], {**ports, Store: partial(View, backend, spec.name)}
+        )
+        for spec in plan.children
     }
     return service
 

@@ -15,11 +15,12 @@ from postmill.daemon.machine import Machine
 from postmill.daemon.policies import directory_of, load_policies
 from postmill.detectors import detect
 from postmill.errors import ConfigError
+from postmill.stores import open_backend
 
 
 def load_configuration(path: str | os.PathLike[str]) -> Loaded:
     """Read and check a configuration file and the policies beside it; raises ConfigErrors."""
-    return load(path, conditions_for(path), milters_here, find_filter)
+    return _with_store(load(path, conditions_for(path), milters_here, find_filter))
 
 
 def milters_here() -> Sequence[Finding]:
@@ -29,7 +30,19 @@ def milters_here() -> Sequence[Finding]:
 
 def parse_configuration(path: str | os.PathLike[str], text: str) -> Loaded:
     """Check a text that is to become this configuration file; raises ConfigErrors."""
-    return parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path), milters_here, find_filter)
+    made = parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path), milters_here, find_filter)
+    return _with_store(made)
+
+
+def _with_store(loaded: Loaded) -> Loaded:
+    """Return it if there is such a store, and the library for it."""
+    try:
+        open_backend(loaded.settings.store.url)
+    except ValueError as error:
+        origin = loaded.origins["store.url"]
+        problem = ConfigError(str(error), file=origin.file, line=origin.line, key="store.url")
+        raise ConfigErrors([problem]) from error
+    return loaded
 
 
 def conditions_for(path: str | os.PathLike[str]) -> Mapping[str, Condition]:

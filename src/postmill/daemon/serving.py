@@ -7,19 +7,22 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 
 from postmill.api.milter import Milter
-from postmill.api.ports import Load
+from postmill.api.ports import Load, Ports, Store
 from postmill.config import LogSettings
 from postmill.config.documents import read_text
 from postmill.config.filters import read_own
 from postmill.daemon import logs
 from postmill.daemon.ports import system_ports
+from postmill.errors import ConfigError
 from postmill.filtering import Served
 from postmill.net import listener
 from postmill.net.poller import Loop
 from postmill.net.serving import FilterServer
 from postmill.net.spool import BodyFactory
+from postmill.stores import View, open_backend
 from postmill.wire.endpoint import Endpoint
 
 log = logging.getLogger("postmill.filter")
@@ -42,13 +45,20 @@ def serve(
     mode: int = 0o660,
     group: str = "",
     patience: float = 30.0,
+    store: str = "memory:",
     log_settings: LogSettings | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let sessions end for ``patience`` seconds.
+    """Serve until SIGTERM or SIGINT, then let sessions end for ``patience`` seconds; ``store`` is a URL.
 
     Raises UnavailableError when it cannot listen.
     """
     logs.configure(log_settings or LogSettings())
+    try:
+        backend = open_backend(store)
+    except ValueError as error:
+        raise ConfigError(str(error), key="--store") from error
+    ports: Ports = {**system_ports(lambda: Load(0, 0)), Store: partial(View, backend, served.milter.name)}
+    served = served.with_ports(ports)
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(served, endpoints, mode, group, patience))
 
@@ -63,8 +73,7 @@ async def _serve(
         loop.add_signal_handler(number, lambda: None if ended.done() else ended.set_result(None))
     sockets = [listener.bind(endpoint, mode, group) for endpoint in endpoints]
     inodes = [os.stat(one.path).st_ino if one.kind == "unix" else 0 for one in endpoints]
-    ports = system_ports(lambda: Load(0, 0))
-    server = FilterServer(loop, served.with_ports(ports), sockets, new_body=BodyFactory(SPOOL_ABOVE, ""))
+    server = FilterServer(loop, served, sockets, new_body=BodyFactory(SPOOL_ABOVE, ""))
     log.info("%s serves %s", served.milter.name, ", ".join(map(str, endpoints)))
     await ended
     if count := await server.drain(patience):
