@@ -23,6 +23,7 @@ from postmill.conditions import shelf as conditions_shelf
 from postmill.config.describing import TABLES, Entry, entries, entries_of
 from postmill.detectors import shelf as detectors_shelf
 from postmill.errors import PostmillError
+from postmill.filters import shelf as filters_shelf
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
@@ -65,6 +66,12 @@ CONDITIONS = """\
 The built-in conditions, for `when` in `[milters.NAME]`; how they work, and how to write one, is told in
 [conditions](../conditions.md). Settings stand in `[conditions.NAME]`, or beside the name in `when`."""
 
+FILTERS = """\
+# Built-in filters
+
+For `use` in `[[filter]]`; how they work is told in [filters](../filters.md). Settings stand in
+`[filter.settings]`."""
+
 STAGES: dict[type[Noun], str] = {
     Client: "when the client connects",
     Greeting: "at HELO",
@@ -102,6 +109,7 @@ def pages() -> dict[str, str]:
         "conditions.md": conditions(),
         "cli.md": command_line(),
         "detectors.md": detectors(),
+        "filters.md": filters(),
         "errors.md": errors(),
     }
     return {name: NOTICE + "\n" + text.rstrip() + "\n" for name, text in made.items()}
@@ -128,6 +136,17 @@ def conditions() -> str:
     parts = [CONDITIONS]
     for name, one in sorted(conditions_shelf().items()):
         parts += [f"## `{name}`", prose(one.doc), decided(one)]
+        settings = [] if one.settings is None else list(entries_of(one.settings))
+        parts += ["\n".join(f"- `{entry.key}`: {entry.doc} {allowed(entry)}" for entry in settings)]
+    return "\n\n".join(filter(None, parts))
+
+
+def filters() -> str:
+    """Describe every built-in filter and its settings."""
+    parts = [FILTERS]
+    for name, one in sorted(filters_shelf().items()):
+        stages = dict.fromkeys(STAGES[handler.noun] for handler in one.handlers)
+        parts += [f"## `{name}`", prose(one.doc), f"Asked {', '.join(stages)}."]
         settings = [] if one.settings is None else list(entries_of(one.settings))
         parts += ["\n".join(f"- `{entry.key}`: {entry.doc} {allowed(entry)}" for entry in settings)]
     return "\n\n".join(filter(None, parts))

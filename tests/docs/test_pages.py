@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from postmill import filters
 from postmill.api.kinds import Choice, SetOf
 from postmill.cli import COMMANDS
 from postmill.conditions import shelf
@@ -118,7 +119,8 @@ def test_make_targets_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_settings_exist(page: Path) -> None:
     """Words in code that look like one of our assignments name keys that there are."""
-    tables: list[type[Any]] = [Case, *(one.settings for one in shelf().values() if one.settings)]
+    shelves = (*shelf().values(), *filters.shelf().values())
+    tables: list[type[Any]] = [Case, *(one.settings for one in shelves if one.settings)]
     declared = [*entries(), *(entry for table in tables for entry in entries_of(table))]
     known = {part for entry in declared for part in entry.key.split(".")}
     assert set(re.findall(r"`([a-z_]+) = [\[{\"0-9tf]", page.read_text())) <= known
