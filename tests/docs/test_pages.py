@@ -119,7 +119,7 @@ def test_make_targets_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_settings_exist(page: Path) -> None:
     """Words in code that look like one of our assignments name keys that there are."""
-    shelves = (*shelf().values(), *filters.shelf().values())
+    shelves: tuple[Any, ...] = (*shelf().values(), *filters.shelf().values())
     tables: list[type[Any]] = [Case, *(one.settings for one in shelves if one.settings)]
     declared = [*entries(), *(entry for table in tables for entry in entries_of(table))]
     known = {part for entry in declared for part in entry.key.split(".")}
