@@ -88,6 +88,10 @@ def test_too_many_sets() -> None:
     assert check(b"ARC-Seal: i=1; a=a; d=d; s=s\r\n" * 151 + MESSAGE) == Arc("fail", "more than 50 sets")
 
 
+def test_headers_without_end() -> None:
+    assert check(b"X: 1\r\n" * 2001 + CHAIN) == Arc("fail", "the headers are too large")
+
+
 def test_missing_keys_and_failing_dns() -> None:
     assert check(CHAIN, {**DNS, "s1._domainkey.two.example": []}).unanswered == frozenset()
     failed = check(CHAIN, {**DNS, "s1._domainkey.two.example": OSError("SERVFAIL")})
