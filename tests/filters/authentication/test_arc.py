@@ -68,7 +68,7 @@ def test_changed_on_the_way_and_sealed_again() -> None:
         (rb"dmarc=pass", b"dmarc=fail"),
         (rb"ARC-Seal: i=2", b"X-Seal: i=2"),
         (rb"ARC-Seal: i=2", b"ARC-Seal: i=1"),
-        (rb"ARC-Authentication-Results: i=1;[^\r]*\r\n [^\r]*\r\n", b""),
+        (rb"ARC-Authentication-Results: i=1;(.|\r\n )*\r\n", b""),
         (rb"(ARC-Seal: i=3; )cv=pass", rb"\1cv=none"),
         (rb"ARC-Seal: i=3;", b"ARC-Seal: i=3; h=from;"),
         (rb"ARC-Seal: i=3; cv=pass; a=rsa-sha256;", b"ARC-Seal: i=3; cv=pass; a=rsa-sha1;"),
