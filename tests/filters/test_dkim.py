@@ -162,6 +162,12 @@ def test_only_some_are_verified() -> None:
     assert (rest.result, rest.reason) == ("policy", "2 more signatures, only 10 are verified")
 
 
+@pytest.mark.parametrize("more", [b"X: 1\r\n" * 2001, b"X: " + b"1" * 1_000_000 + b"\r\n"])
+def test_headers_without_end(more: bytes) -> None:
+    (result,) = results(rsa().sign(more + MESSAGE), {NAME: [rsa().record]})
+    assert (result.result, result.reason) == ("policy", "the headers are too large")
+
+
 def test_blanks_without_end_take_no_time() -> None:  # dkimpy's own way would take hours
     message = MESSAGE + b" " * 1_000_000 + b"x\r\n"
     signed = rsa().sign(MESSAGE, canonicalize=(b"relaxed", b"relaxed")).replace(MESSAGE, message)

@@ -218,10 +218,14 @@ def _bits(secret: bytes) -> int:
 
 
 @app.on
+async def leave_alone(sender: Sender, settings: Settings) -> Verdict | None:
+    """Look at nothing that is not ours to sign."""
+    return None if may_sign(sender, settings) else Accept("not ours to sign")
+
+
+@app.on
 def sign(msg: Message, settings: Settings, ring: Ring, edit: HeaderEdit) -> Verdict | None:
-    """Sign a message of a client who may have it signed, if there is a key for its author's domain."""
-    if not may_sign(msg.sender, settings):
-        return None
+    """Sign a message, if there is a key for its author's domain."""
     try:
         authors = author_domains(msg.head.all("From"))
     except ValueError as error:

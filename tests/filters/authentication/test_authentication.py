@@ -29,6 +29,7 @@ from tests.filters.authentication.test_arc import DNS as ARC_DNS
 from tests.filters.authentication.test_arc import sealed
 from tests.filters.keys import MESSAGE, rsa
 
+TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0\r\n<>"), max_size=20)
 Dns = dict[str, list[str] | OSError]
 NAME = "Authentication-Results"
 SUFFIXES = str(Path(__file__).with_name("suffixes.txt"))
@@ -308,6 +309,35 @@ def test_null_sender() -> None:
 )
 def test_senders_cannot_write_results(sender: str, shown: str) -> None:
     assert said(send(sender=sender))[1] == f"spf=pass {shown}"
+
+
+NAMES = st.sampled_from(["From", "from", NAME, "DKIM-Signature", "ARC-Seal", "ARC-Message-Signature", "X"])
+VALUES = st.text(
+    alphabet=st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=40
+) | st.sampled_from(
+    [
+        "v=1; a=rsa-sha256; d=example.net; s=s1; h=from; bh=AAAA; b=AAAA",
+        "i=1; a=rsa-sha256; d=one.example; s=s1; cv=none; b=AA==",
+        "(",
+        '"',
+    ]
+)
+
+
+@given(st.lists(st.builds("{}: {}".format, NAMES, VALUES), max_size=6), TEXTS, TEXTS, TEXTS)
+def test_any_mail(headers: list[str], body: str, helo: str, local: str) -> None:
+    delivery = deliver(
+        app,
+        headers=headers,
+        body=body,
+        helo=helo,
+        sender=f"{local}@example.net",
+        settings={"public_suffix_list": SUFFIXES, "authserv_id": "mx.example.org"},
+        ports={Resolver: FixedResolver(GOOD)},
+    )
+    values = delivery.all(NAME)
+    assert values[0].startswith("mx.example.org;\n\tspf=")
+    assert not any(value.startswith("mx.example.org") for value in values[1:])
 
 
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=30)

@@ -182,6 +182,11 @@ def test_failing_dns_is_told(organizations: Organizations) -> None:
         ("other.github.io", "user.github.io", False, False),
         ("example.org", "example.com", False, False),
         ("badexample.com", "example.com", False, False),
+        ("example.com", "example.com", False, True),  # appendix B.1.1, B.1.2: one and one
+        ("child.example.com", "example.com", False, True),  # two
+        ("child.example.com", "example.com", True, False),
+        ("example.net", "child.example.com", False, False),  # three
+        ("sample.net", "child.example.com", False, False),
     ],
 )
 def test_alignment(one: str, author: str, strict: bool, expected: bool, organizations: Organizations) -> None:

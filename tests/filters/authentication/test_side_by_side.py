@@ -67,6 +67,21 @@ DNS: dict[str, list[str]] = {
 }
 
 
+MORE = """\
+mech.example TXT "v=spf1 include:_own.mech.example -all"
+_own.mech.example TXT "v=spf1 mx -all"
+_own.mech.example MX 10 mx.mech.example.
+mx.mech.example A 192.0.2.5
+mx.mech.example AAAA 2001:db8::5
+5.2.0.192.in-addr.arpa PTR mx.mech.example.
+ptr.mech.example TXT "v=spf1 ptr:mech.example -all"
+exists.mech.example TXT "v=spf1 exists:%{i}.list.mech.example -all"
+192.0.2.5.list.mech.example A 127.0.0.2
+redirect.mech.example TXT "v=spf1 redirect=mech.example"
+"""
+"""What SPF goes on to ask for."""
+
+
 def by(domain: str) -> bytes:
     """Return the message with this author."""
     return MESSAGE.replace(b"joe@example.net", f"joe@{domain}".encode())
@@ -222,6 +237,12 @@ CASES = [
         why="strict is exact (RFC 7489 §3.1.1); theirs lets subdomains pass",
     ),
     Case("null sender, of another domain", by("mail.relaxed.example"), ""),
+    Case("SPF by include and mx", by("quiet.example"), "x@mech.example"),
+    Case("SPF by include and mx, wrong client", by("quiet.example"), "x@mech.example", "192.0.2.66"),
+    Case("SPF by ptr", by("quiet.example"), "x@ptr.mech.example"),
+    Case("SPF by exists", by("quiet.example"), "x@exists.mech.example"),
+    Case("SPF by exists, wrong client", by("quiet.example"), "x@exists.mech.example", "192.0.2.66"),
+    Case("SPF by redirect", by("quiet.example"), "x@redirect.mech.example"),
 ]
 
 
@@ -289,7 +310,7 @@ def zone() -> str:
         for record in records:
             pieces = (record[start : start + 250] for start in range(0, len(record), 250))
             lines.append(f"{name} TXT " + " ".join(f'"{piece}"' for piece in pieces))
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + MORE
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +385,8 @@ def row(case: Case, theirs: Theirs) -> str:
 def in_words(first: MailReport, second: MailReport, case: Case) -> str:
     if second.status == "reject":
         return VERDICTS[second.status]
-    words = [f"dkim={result}" for result, _ in results(first.new_headers, "dkim")]
+    words = ["spf=pass"] * passes(second.new_headers)
+    words += [f"dkim={result}" for result, _ in results(first.new_headers, "dkim")]
     words += [f"dmarc={result}" for result, _ in results(second.new_headers, "dmarc")]
     return f"`{' '.join(words)}`, {VERDICTS[second.status]}"
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from postmill.api.domains import find_domain
 from postmill.api.edits import HeaderEdit
 from postmill.api.milter import Milter
-from postmill.api.nouns import Message, Sender
+from postmill.api.nouns import Client, Message, Sender
 from postmill.api.ports import Resolver
 from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
 from postmill.filters import _dkim
@@ -59,11 +59,18 @@ def load(settings: Settings) -> Organizations:
 
 
 @app.on
+async def leave_alone(client: Client, settings: Settings) -> Verdict | None:
+    """Look at nothing of this host and of networks that are not to be checked."""
+    if client.ip is None or any(client.ip in network for network in settings.skip_networks):
+        return Accept(f"{client.ip or 'this host'} is not checked")
+    return None
+
+
+@app.on
 async def check_sender(sender: Sender, settings: Settings, kept: Kept, resolver: Resolver) -> Verdict | None:
     """Judge by SPF, before the message is sent."""
     ip = sender.client.ip
-    skipped = is_ours(sender, settings) or is_trusted(sender, settings)
-    if ip is None or skipped or "spf" not in settings.checks:
+    if ip is None or "spf" not in settings.checks or is_trusted(sender, settings):
         return None
     spf = await ask_spf(ip, sender.greeting.name, sender.address.text, resolver, settings.timeout)
     kept.spf = spf
@@ -83,21 +90,13 @@ async def check_message(
     edit: HeaderEdit,
 ) -> Verdict | None:
     """Check the rest, and write down what was found."""
-    if is_ours(msg.sender, settings):
-        return None
     own = settings.authserv_id or own_name(msg)
     forged.remove(msg.head.headers, own, edit)
     if is_trusted(msg.sender, settings):
-        return None
+        return Accept("not checked: a user who logged in")
     found = await examine(msg, settings, organizations, kept.spf, resolver)
     edit.insert_header(0, forged.NAME, header_value(own, found))
     return verdict(found, settings) or Accept(summary(found))
-
-
-def is_ours(sender: Sender, settings: Settings) -> bool:
-    """Tell whether mail comes from this host or a network that is not to be checked."""
-    ip = sender.client.ip
-    return ip is None or any(ip in network for network in settings.skip_networks)
 
 
 def is_trusted(sender: Sender, settings: Settings) -> bool:

@@ -61,6 +61,8 @@ async def verify(raw: bytes, resolver: Resolver, within: float) -> Arc:
     headers = [header for header in parsed.headers if header[0].lower() in _NAMES]
     if not headers:
         return Arc("none")
+    if parsed.too_large:
+        return Arc("fail", "the headers are too large")
     if len(headers) > 3 * _MOST_SETS:
         return Arc("fail", f"more than {_MOST_SETS} sets")
     signatures = [_tags(value) for name, value in headers if name.lower() != _NAMES[2]]
