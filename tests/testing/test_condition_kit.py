@@ -81,5 +81,5 @@ def test_mail_needs_nothing_but_what_matters() -> None:
     )
     assert (mail.sender.user, str(mail.client.ip), mail.client.macros["j"]) == ("joe", "2001:db8::1", "mx")
     assert [str(one.address) for one in mail.envelope.recipients] == ["a@example.net", "b@example.net"]
-    assert (mail.head.all("subject"), mail.body, mail.body_size) == ((" hi",), b"hello", 5)
+    assert (mail.head.all("subject"), mail.body, mail.body_size) == (("hi",), b"hello", 5)
     assert (client(None).ip, sender(of=greeting("me")).greeting.name) == (None, "me")
