@@ -25,6 +25,7 @@ test (``postmill.testing.deliver``).
 
 from __future__ import annotations
 
+import dis
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -53,6 +54,8 @@ class Handler:
     wants: Mapping[str, type[Any]]
     waits: bool
     """It is a coroutine function; others run in a thread."""
+    at_once: bool
+    """It is one that awaits nothing, and so is done as soon as it is begun."""
     edits: type[Recording] | None
 
     @property
@@ -152,7 +155,8 @@ class Milter:
         if len(edits) > 1:
             raise self._error(function, "one parameter for edits is enough; Edit has all of them")
         waits = inspect.iscoroutinefunction(function)
-        self.handlers.append(Handler(function, noun, wants, waits, edits[0] if edits else None))
+        at_once = waits and not _awaits(function)
+        self.handlers.append(Handler(function, noun, wants, waits, at_once, edits[0] if edits else None))
         return function
 
     def _wanted(self, function: Callable[..., Any], parameter: str, hint: Any) -> type[Any]:
@@ -172,6 +176,11 @@ class Milter:
 
     def _error(self, function: Callable[..., Any], words: str) -> TypeError:
         return TypeError(f"milter {self.name}: handler {function.__name__}: {words}")
+
+
+def _awaits(function: Callable[..., Any]) -> bool:
+    """Tell whether a coroutine function has an ``await``, ``async for`` or ``async with`` in it."""
+    return any(step.opname == "GET_AWAITABLE" for step in dis.get_instructions(function))
 
 
 Handled = Verdict | None

@@ -63,6 +63,8 @@ class FilterSession:
         self._greeting = Greeting(_NOBODY, "")
         self._state = self._new_state()
         self._mail: _Mail | None = None
+        self._leadspc = False
+        """Header values come, and are written, with the blank behind the colon."""
         self.because = ""
         """What the log is to say of the last verdict."""
         self.said: list[tuple[type[Noun], Verdict | None]] = []
@@ -120,7 +122,9 @@ class FilterSession:
             case wire.BodyEob():
                 return self._content(True)
             case OptNeg():
-                self._send(self._served.answer(packet))
+                answer = self._served.answer(packet)
+                self._leadspc = bool(answer.protocol & Protocol.HDR_LEADSPC)
+                self._send(answer)
             case _:
                 return self._envelope_event(packet)
         return None
@@ -197,20 +201,28 @@ class FilterSession:
         else:
             body = mail.body
             nouns.append(Message(head, body.size, lambda: b"".join(body.chunks())))
-        handlers = [(noun, handler) for noun in nouns for handler in asked(type(noun))]
-        if handlers:
-            return self._run(handlers, final=complete)
-        self._conclude(None, complete)
-        return None
+        return self._begin([(noun, handler) for noun in nouns for handler in asked(type(noun))], complete)
 
     # -- handlers -------------------------------------------------------------------------------------
 
     def _ask(self, noun: Noun) -> Work | None:
-        handlers = self._served.milter.asked_about(type(noun))
-        if handlers:
-            return self._run([(noun, handler) for handler in handlers])
-        self._answer()
-        return None
+        return self._begin(
+            [(noun, handler) for handler in self._served.milter.asked_about(type(noun))], False
+        )
+
+    def _begin(self, handlers: Sequence[tuple[Noun, Handler]], final: bool) -> Work | None:
+        """Ask handlers: at once if none of them waits for anything, else the work is left to the driver."""
+        if not handlers:
+            self._conclude(None, final)
+            return None
+        work = self._run(handlers, final)
+        if not all(handler.at_once for _, handler in handlers):
+            return work
+        try:
+            work.send(None)
+        except StopIteration:
+            return None
+        raise AssertionError("a coroutine without await has waited")
 
     async def _run(self, handlers: Sequence[tuple[Noun, Handler]], final: bool = False) -> None:
         """Ask handlers until one has a verdict, and answer the MTA."""
@@ -264,11 +276,6 @@ class FilterSession:
         if self._leadspc and isinstance(edit, _HEADER_EDITS) and edit.value[:1] not in (b"", b" ", b"\t"):
             return replace(edit, value=b" " + edit.value)
         return edit
-
-    @property
-    def _leadspc(self) -> bool:
-        answer = self._role.answer
-        return answer is not None and bool(answer.protocol & Protocol.HDR_LEADSPC)
 
     def _send(self, packet: ReplyPacket) -> None:
         self._out.append(self._role.send(packet))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from postmill.api import Endpoint
 
 T = TypeVar("T")
-Exchange = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[T]]
+Exchange = Callable[["Wire"], Awaitable[T]]
 
 _SHUNNED_FOR = 30.0
 """Seconds for which an address that failed goes to the end of the row."""
@@ -67,26 +68,86 @@ class Service:
         )
 
     async def _ask_one(self, address: Endpoint, exchange: Exchange[T]) -> T:
+        wire = None
         try:
             async with asyncio.timeout(self._connect_timeout):
-                reader, writer = await _connect(address)
-        except TimeoutError:
-            raise OSError(f"no connection within {self._connect_timeout:g} s") from None
-        try:
+                wire = await Wire.connect(address)
             async with asyncio.timeout(self._timeout):
-                return await exchange(reader, writer)
+                return await exchange(wire)
         except TimeoutError:
-            raise OSError(f"no answer within {self._timeout:g} s") from None
+            what, within = (
+                ("connection", self._connect_timeout) if wire is None else ("answer", self._timeout)
+            )
+            raise OSError(f"no {what} within {within:g} s") from None
         except (EOFError, ValueError) as error:
             raise OSError(f"an answer that is none: {error}") from error
         finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            if wire is not None:
+                wire.close()
 
 
-async def _connect(address: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if address.kind == "unix":
-        return await asyncio.open_unix_connection(address.path)
-    host = address.host or ("::1" if address.kind == "inet6" else "127.0.0.1")
-    return await asyncio.open_connection(host, address.port)
+class Wire:
+    """One connection: a socket that is asked first and waited for only if need be.
+
+    Scanners answer one question a connection, so streams with their buffers and callbacks would cost more than
+    what they carry.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take a connected, non-blocking socket."""
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def connect(cls, address: Endpoint) -> Wire:
+        """Connect; raises OSError."""
+        if address.kind == "unix":
+            return await cls._to(socket.AF_UNIX, address.path)
+        host = address.host or ("::1" if address.kind == "inet6" else "127.0.0.1")
+        found = await asyncio.get_running_loop().getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
+        return await cls._to(found[0][0], found[0][4])
+
+    @classmethod
+    async def _to(cls, family: int, where: Any) -> Wire:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, where)
+        except BaseException:
+            sock.close()
+            raise
+        return cls(sock)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it."""
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            await self._loop.sock_sendall(self._sock, memoryview(data)[sent:])
+
+    def end(self) -> None:
+        """Say that nothing more will be sent."""
+        with suppress(OSError):  # it is gone already, and may have said why
+            self._sock.shutdown(socket.SHUT_WR)
+
+    async def receive(self, until: bytes = b"", most: int = 1 << 24) -> bytes:
+        """Return what comes up to the end of the connection, or to the first ``until``.
+
+        Raises EOFError when it does not come, ValueError for more than ``most`` bytes.
+        """
+        data = b""
+        while not (until and until in data):
+            piece = await self._loop.sock_recv(self._sock, 1 << 18)
+            if not piece:
+                if until:
+                    raise EOFError(f"the connection ended after {len(data)} bytes")
+                return data
+            data += piece
+            if len(data) > most:
+                raise ValueError(f"more than {most} bytes")
+        return data
+
+    def close(self) -> None:
+        """End the connection."""
+        self._sock.close()

@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from postmill.errors import RemoteProtocolError
 from postmill.filtering import FilterSession
 
 log = logging.getLogger("postmill.filter")
@@ -75,7 +74,7 @@ class FilterStream:
         """Let the session go on; False when a handler is at work or all is over."""
         try:
             work = self._session.advance()
-        except RemoteProtocolError as error:
+        except Exception as error:  # the MTA broke the protocol, or a handler failed at once
             self._failed(error)
             return False
         listens = self._hand_on()

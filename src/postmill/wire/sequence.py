@@ -30,6 +30,7 @@ class Stage(IntEnum):
     ENDED = 9
 
 
+_NOMAIL, _NOEOH = int(Protocol.NOMAIL), int(Protocol.NOEOH)
 _MESSAGE = frozenset({C.RCPT, C.DATA, C.HEADER, C.EOH, C.BODY, C.BODYEOB})
 _CONTENT = frozenset({C.HEADER, C.EOH, C.BODY, C.BODYEOB})
 _ALWAYS = EVERY_COMMAND - {C.OPTNEG}
@@ -124,7 +125,7 @@ class Sequence:
         if self.stage in (Stage.DATA, Stage.STOPPED) and not self._strict:
             return _ALWAYS  # after a refused DATA, or sent before our verdict arrived
         if self.stage is Stage.IDLE:
-            if self.protocol & Protocol.NOMAIL:
+            if self.protocol & _NOMAIL:
                 return _ALWAYS
             if not self._strict:
                 return legal | _CONTENT  # Postfix, when a filter before this one quarantined at MAIL
@@ -133,6 +134,6 @@ class Sequence:
     def _strict_problem(self, command: Command) -> str:
         if command is C.QUIT_NC and self._last not in (C.BODYEOB, C.UNKNOWN):
             return "libmilter heeds QUIT_NC only directly after the end of a message or an UNKNOWN"
-        if command in (C.BODY, C.BODYEOB) and self.stage < Stage.EOH and not self.protocol & Protocol.NOEOH:
+        if command in (C.BODY, C.BODYEOB) and self.stage < Stage.EOH and not self.protocol & _NOEOH:
             return f"{command.name} before the EOH that the filter wants leaves libmilter silent"
         return ""

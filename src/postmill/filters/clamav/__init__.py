@@ -68,7 +68,7 @@ async def look(msg: Message, policy: Policy, edit: HeaderEdit) -> Verdict | None
     settings = policy.settings
     if settings.max_file_size and msg.size > settings.max_file_size:
         return Accept(f"not looked at: {msg.size} bytes are more than max_file_size")
-    virus = await policy.clamd.ask(lambda reader, writer: scan(reader, writer, msg.raw), settings.patience)
+    virus = await policy.clamd.ask(lambda wire: scan(wire, msg.raw), settings.patience)
     if virus is None:
         _mark(msg, policy, edit, "Clean")
         return None

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import struct
+
+from postmill.filters._services import Wire
 
 _CHUNK = 1 << 16
 _LONGEST = 4096
 _REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f]+) FOUND)")
 
 
-async def scan(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> str | None:
+async def scan(wire: Wire, message: bytes) -> str | None:
     """Return the name of the virus in a message, None where there is none.
 
     Raises OSError when clamd says that it could not look at all of it, ValueError for an answer that is none,
     EOFError when there was no answer.
     """
-    writer.write(b"zINSTREAM\0")
+    pieces = [message[at : at + _CHUNK] for at in range(0, len(message), _CHUNK)]
+    stream = b"".join((b"zINSTREAM\0", *(struct.pack(">I", len(one)) + one for one in pieces), b"\0\0\0\0"))
     try:
-        for at in range(0, len(message), _CHUNK):
-            piece = message[at : at + _CHUNK]
-            writer.write(struct.pack(">I", len(piece)) + piece)
-            await writer.drain()
-        writer.write(b"\0\0\0\0")
-        await writer.drain()
+        await wire.send(stream)
     except ConnectionError:  # it has said why before it closed
-        if not (reply := await reader.read(_LONGEST)):
-            raise
-        return read_reply(reply)
-    return read_reply(await reader.readuntil(b"\0"))
+        return read_reply(await wire.receive(most=_LONGEST))
+    return read_reply(await wire.receive(b"\0", _LONGEST))
 
 
 def read_reply(reply: bytes) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from postmill.api import Message
@@ -15,6 +16,7 @@ def infected_headers(host: str, status: str) -> tuple[tuple[str, str], ...]:
     return (SCANNED, f"postmill {_version()} at {host or 'localhost'}"), (STATUS, status)
 
 
+@cache
 def _version() -> str:
     try:
         return version("postmill")

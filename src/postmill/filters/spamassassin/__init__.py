@@ -44,7 +44,7 @@ async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdic
         return Accept(f"not looked at: {msg.size} bytes are more than max_size")
     command = "PROCESS" if settings.modify == "all" else "HEADERS"
     question = Question(command, prelude(msg, clock.now()) + msg.raw, user_of(msg, settings))
-    said = await policy.spamd.ask(lambda reader, writer: ask(reader, writer, question), settings.patience)
+    said = await policy.spamd.ask(lambda wire: ask(wire, question), settings.patience)
     because = f"score {said.score:g}, spam from {said.threshold:g} on"
     if policy.rejects(said):
         return Reject(settings.reject_text, because)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, field
+
+from postmill.filters._services import Wire
 
 _VERSION = "SPAMC/1.5"
 _STATUS = re.compile(rb"SPAMD/\d[\d.]* +(\d+) +([^\r\n]*)")
@@ -40,12 +41,11 @@ class Judgement:
     message: bytes = field(repr=False)
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, question: Question) -> Judgement:
+async def ask(wire: Wire, question: Question) -> Judgement:
     """Put one question; raises OSError when spamd cannot answer, ValueError for what is no answer."""
-    writer.write(question.encode())
-    await writer.drain()
-    writer.write_eof()
-    return read_answer(await reader.read(-1))
+    await wire.send(question.encode())
+    wire.end()
+    return read_answer(await wire.receive())
 
 
 def read_answer(data: bytes) -> Judgement:
