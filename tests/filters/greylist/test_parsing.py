@@ -109,8 +109,7 @@ def test_a_value_or_one_error(text: str) -> None:
     try:
         parse(text)
     except ConfigError as error:
-        assert error.line >= 1
-        assert error.column >= 1
+        assert re.match(r"greylist\.conf:[1-9][0-9]*:[1-9][0-9]*: .", str(error))  # noqa: PT017
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,26 @@ from postmill.filters.greylist.values import Clause, Comparison, Dnsrbl, Hours, 
 from postmill.filters.greylist.words import Token
 
 SPF_RESULTS = ("pass", "fail", "softfail", "neutral", "unknown", "error", "none", "self")
-UNSUPPORTED = frozenset("urlcheck ldapcheck p0f spamd nsupdate set rset".split())
+UNSUPPORTED = frozenset(["urlcheck", "ldapcheck", "p0f", "spamd", "nsupdate", "set", "rset"])
 _STAGES = {"helo": "rcpt", "body": "data", "header": "data", "dkim": "data", "msgsize": "data"}
-_UNIQUE = frozenset("addr domain helo from rawfrom mx tarpit".split())
+_UNIQUE = frozenset(["addr", "domain", "helo", "from", "rawfrom", "mx", "tarpit"])
 _LISTED = frozenset(
-    "helo from rawfrom rcpt domain dnsrbl body header sm_macro addr auth tls time geoip".split()
+    [
+        "helo",
+        "from",
+        "rawfrom",
+        "rcpt",
+        "domain",
+        "dnsrbl",
+        "body",
+        "header",
+        "sm_macro",
+        "addr",
+        "auth",
+        "tls",
+        "time",
+        "geoip",
+    ]
 )
 _FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
@@ -169,7 +184,7 @@ def _field(text: str, least: int, most: int) -> frozenset[int]:
             raise ValueError(f"{part!r} is no number, range or *")
         first = int(form[1]) if form[1] else least
         last = int(form[2] or form[1]) if form[1] else most
-        if not least <= first <= last <= most or form[3] and not int(form[3]):
+        if not least <= first <= last <= most or (form[3] and not int(form[3])):
             raise ValueError(f"{part!r} is not within {least} and {most}")
         found.update(range(first, last + 1, int(form[3] or 1)))
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Reading a greylist.conf, or rules in its language, into a ``Config`` (greylist.conf(5) of milter-greylist 4.6).
+"""Reading a greylist.conf, or rules in its language, into a ``Config`` (greylist.conf(5)).
 
 Statements about milter-greylist's own process and its network of peers mean nothing here: they are read and
 named in the warnings. What would change verdicts and is not to be had here is an error.
@@ -7,6 +7,7 @@ named in the warnings. What would change verdicts and is not to be had here is a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,19 @@ from postmill.filters.greylist.words import ConfigError, statements
 
 __all__ = ["ConfigError", "parse"]
 
-_FLAGS = (
-    "quiet testmode noauth nospf noaccessdb delayedreject lazyaw domainexact unbracket extendedregex multiracl"
-).split()
+_FLAGS = [
+    "quiet",
+    "testmode",
+    "noauth",
+    "nospf",
+    "noaccessdb",
+    "delayedreject",
+    "lazyaw",
+    "domainexact",
+    "unbracket",
+    "extendedregex",
+    "multiracl",
+]
 _TIMES = ("greylist", "autowhite", "timeout")
 _LEGACY = ("addr", "domain", "from", "rawfrom", "rcpt")
 _MEANINGLESS = {
@@ -203,14 +214,14 @@ def _report(cursor: Cursor) -> str:
     return cursor.keyword("none, delays, nodelays or all", ("none", "delays", "nodelays", "all"))
 
 
-_FORMS = {
+_FORMS: dict[str, Callable[[Cursor], Any]] = {
     "s": Cursor.string,
     "n": Cursor.number,
     "?": Cursor.number,
     "t": Cursor.seconds,
     "w": Cursor.domain,
 }
-_SETTINGS = {
+_SETTINGS: dict[str, Callable[[Cursor], Any]] = {
     "subnetmatch": lambda cursor: cursor.bits(32),
     "subnetmatch6": lambda cursor: cursor.bits(128),
     "report": _report,

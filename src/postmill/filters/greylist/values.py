@@ -1,4 +1,4 @@
-"""What a greylist.conf says, as frozen values: rules, their clauses and actions, and the settings around them."""
+"""What a greylist.conf says, as frozen values: rules, their clauses and actions, the settings around them."""
 
 from __future__ import annotations
 

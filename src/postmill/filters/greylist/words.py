@@ -50,9 +50,11 @@ _FORMS = [
     ("sign", re.compile(r"\+=|-=|[=*/,{}!]")),
 ]
 _REGEX = ("regex", re.compile(r"/(?:\\/|[^/\n])+/"))
-_BEFORE_REGEX = frozenset("domain from rawfrom rcpt helo auth tls sm_macro header body p0f".split())
-"""Only after these may a slash begin a regular expression, up to the end of the line or the next of the others."""
-_NO_REGEX = frozenset("addr mx localaddr".split())
+_BEFORE_REGEX = frozenset(
+    ["domain", "from", "rawfrom", "rcpt", "helo", "auth", "tls", "sm_macro", "header", "body", "p0f"]
+)
+"""Only after these may a slash begin a regular expression, up to the end of the line."""
+_NO_REGEX = frozenset(["addr", "mx", "localaddr"])
 
 
 def statements(text: str, file: str = "greylist.conf") -> Iterator[list[Token]]:
