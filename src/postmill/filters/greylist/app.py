@@ -164,7 +164,7 @@ async def check_recipient(
         kept.taken.append(path)
         kept.reasons = frozenset({reason})
         return None
-    facts = replace(facts, recipient_count=len(kept.taken) + 1)
+    facts = replace(facts, recipient=path, recipient_count=len(kept.taken) + 1)
     judged, facts = await kept.asking.judge("rcpt", facts)
     kept.judged = judged
     if judged.flushes:

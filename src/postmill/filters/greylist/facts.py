@@ -26,6 +26,8 @@ class Facts:
     """At RCPT the one in question, later those that were let through."""
     now: datetime
     macros: Mapping[str, str] = field(default_factory=dict)
+    recipient: str = ""
+    """The one in question, for texts; at RCPT; milter-greylist has none later."""
     recipient_count: int = 0
     headers: tuple[str, ...] = ()
     body: tuple[str, ...] = ()
@@ -37,11 +39,6 @@ class Facts:
     def sender(self) -> str:
         """The sender for rules and tuples, see ``sender_of``."""
         return sender_of(self.rawfrom)
-
-    @property
-    def recipient(self) -> str:
-        """The one in question; empty where there is none."""
-        return self.recipients[0] if len(self.recipients) == 1 else ""
 
 
 def sender_of(rawfrom: str) -> str:
