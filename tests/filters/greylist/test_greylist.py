@@ -230,3 +230,20 @@ def test_what_was_imported_counts(postmill_deliver: Deliverer) -> None:
 
     (value,) = postmill_deliver(app, **rules(TRUST), ports={Store: store}).all("X-Greylist")
     assert value.startswith("Delayed for 00:10:05 by")
+
+
+@pytest.mark.parametrize(("text", "name"), [("", "[192.0.2.5]"), ("unbracket\n", "192.0.2.5")])
+def test_names_in_brackets(postmill_deliver: Deliverer, text: str, name: str) -> None:
+    seen = postmill_deliver(app, **rules(text + 'racl blacklist default msg "%d"'), name="[192.0.2.5]")
+    assert list(seen.refused.values()) == [f"551 5.7.1 {name}"]
+
+
+def test_a_tarpit_lets_pass_who_waits(postmill_deliver: Deliverer) -> None:
+    for words in ("Message whitelisted by tarpit 1s, not", "IP, sender and recipient auto-whitelisted, not"):
+        (value,) = postmill_deliver(app, **rules("nospf\nracl whitelist tarpit 1s")).all("X-Greylist")
+        assert value.startswith(words)
+
+
+def test_signatures(postmill_deliver: Deliverer) -> None:
+    text = 'nospf\nracl whitelist default\ndacl blacklist dkim none msg "unsigned"'
+    assert postmill_deliver(app, **rules(text)).verdict == Reject("551 5.7.1 unsigned")

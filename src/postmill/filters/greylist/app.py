@@ -102,13 +102,14 @@ def macros_of(sender: Sender, *later: Mapping[str, str]) -> dict[str, str]:
 
 
 def facts_of(
-    sender: Sender, recipients: tuple[str, ...], macros: dict[str, str], now: datetime
+    sender: Sender, recipients: tuple[str, ...], macros: dict[str, str], now: datetime, config: Config
 ) -> Facts | None:
     """Return what rules judge by; None where the client has no address."""
     if sender.client.ip is None:
         return None
     rawfrom = f"<{sender.address.text}>"
-    return Facts(sender.client.ip, sender.client.name, sender.greeting.name, rawfrom, recipients, now, macros)
+    host = sender.client.name.strip("[]") if config.unbracket else sender.client.name
+    return Facts(sender.client.ip, host, sender.greeting.name, rawfrom, recipients, now, macros)
 
 
 async def _excused(facts: Facts | None, config: Config, asking: Asking) -> str:
@@ -158,7 +159,7 @@ async def check_recipient(
     path = f"<{rcpt.address.text.replace(' ', '')}>"
     if kept.asking is None:
         kept.asking = Asking(policy.config, resolver, store, policy.countries, counted=session.counted)
-    facts = facts_of(rcpt.sender, (path,), macros, now)
+    facts = facts_of(rcpt.sender, (path,), macros, now, policy.config)
     reason = await _excused(facts, policy.config, kept.asking)
     if facts is None or reason:
         kept.taken.append(path)
@@ -228,7 +229,7 @@ async def check_message(
     now, config = clock.now(), policy.config
     later = [one.macros for one in msg.envelope.recipients]
     macros = macros_of(msg.sender, *later, msg.envelope.macros)
-    facts = facts_of(msg.sender, tuple(kept.taken), macros, now)
+    facts = facts_of(msg.sender, tuple(kept.taken), macros, now, config)
     if facts is not None and kept.asking is not None:
         refused = await _judge_content(facts, msg, policy, kept, store, edit)
         if refused is not None:
