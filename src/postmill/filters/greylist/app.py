@@ -1,0 +1,305 @@
+"""Greylisting: mail whose client, sender and recipient are not known together yet has to come again.
+
+It does what milter-greylist 4.6 does, from its greylist.conf or from settings of its own, with the same
+replies and headers. What is known stands in the store, so several workers and hosts know the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from postmill.api.edits import HeaderEdit
+from postmill.api.milter import Milter
+from postmill.api.nouns import Message, Recipient, Sender
+from postmill.api.ports import Clock, Resolver, Store
+from postmill.api.verdicts import Reject, Tempfail, Verdict
+from postmill.filters.greylist.asking import Asking
+from postmill.filters.greylist.facts import Facts
+from postmill.filters.greylist.keeping import forget, pass_now, submit
+from postmill.filters.greylist.rules import Judgement, authenticated, certified
+from postmill.filters.greylist.settings import Settings, config_of
+from postmill.filters.greylist.texts import (
+    AGAIN,
+    AGAIN_QUIETLY,
+    HEADER,
+    Context,
+    expand,
+    header,
+    printable,
+    refusal,
+)
+from postmill.filters.greylist.tuples import Step
+from postmill.filters.greylist.values import Actions, Config
+
+_GONE = ("551", "5.7.1", "Go away!")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the settings come to."""
+
+    config: Config
+    countries: Any = None
+
+    @property
+    def again(self) -> tuple[str, str, str]:
+        """Code, enhanced code and text for mail that has to come again."""
+        return "451", "4.7.1", AGAIN_QUIETLY if self.config.quiet else AGAIN
+
+
+class Session:
+    """What is known of a connection."""
+
+    def __init__(self) -> None:
+        self.counted: set[str] = set()
+        self.tarpitted = 0
+
+
+class Kept:
+    """What is known of a message before it is whole."""
+
+    def __init__(self) -> None:
+        self.asking: Asking | None = None
+        self.taken: list[str] = []
+        self.judged: Judgement | None = None
+        """About the last recipient."""
+        self.reasons: frozenset[str] = frozenset()
+        """Why the last recipient that did not have to wait did not."""
+        self.elapsed = 0
+        self.tarpit = 0
+        self.delayed: Verdict | None = None
+        """What is said only after the content."""
+
+
+app = Milter("greylist", Settings, session=Session, message=Kept)
+
+
+@app.prepare
+def prepare(settings: Settings) -> Policy:
+    """Read the rules, and open the database of countries where they need one."""
+    config = config_of(settings)
+    if not config.uses("geoip"):
+        return Policy(config)
+    if not config.geoipdb:
+        raise ValueError('a rule asks for geoip: name a database, as geoipdb "/var/lib/GeoIP/country.mmdb"')
+    try:
+        import maxminddb  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise ValueError("a rule asks for geoip: install the Python library maxminddb") from None
+    return Policy(config, maxminddb.open_database(config.geoipdb))
+
+
+def macros_of(sender: Sender, *later: Mapping[str, str]) -> dict[str, str]:
+    """Return the MTA's macros at a stage; the latest value of each counts."""
+    found: dict[str, str] = {}
+    for macros in (sender.client.macros, sender.greeting.macros, sender.macros, *later):
+        found |= macros
+    return found
+
+
+def facts_of(
+    sender: Sender, recipients: tuple[str, ...], macros: dict[str, str], now: datetime, config: Config
+) -> Facts | None:
+    """Return what rules judge by; None where the client has no address."""
+    if sender.client.ip is None:
+        return None
+    rawfrom = f"<{sender.address.text}>"
+    host = sender.client.name.strip("[]") if config.unbracket else sender.client.name
+    return Facts(sender.client.ip, host, sender.greeting.name, rawfrom, recipients, now, macros)
+
+
+async def _excused(facts: Facts | None, config: Config, asking: Asking) -> str:
+    """Return the reason for which no rule is asked about a mail, if there is one."""
+    if facts is None:
+        return "nonip"
+    if not config.noauth and (authenticated(facts) or certified(facts)):
+        return "auth" if authenticated(facts) else "tls"
+    if not config.nospf:
+        if ("spf", None) not in asking.answers:
+            asking.answers["spf", None] = await asking.ask(("spf", None), facts)
+        if asking.answers["spf", None] == "pass":
+            return "spf"
+    if not config.noaccessdb and facts.macros.get("greylist") in ("WHITE", "RELAY", "OK"):
+        return "accessdb"
+    return ""
+
+
+def context(
+    facts: Facts | None,
+    macros: Mapping[str, str],
+    now: datetime,
+    judged: Judgement | None = None,
+    **said: Any,
+) -> Context:
+    """Return what texts may speak of."""
+    when = now.strftime("%a, %d %b %Y %H:%M:%S %z (%Z)")
+    if judged is None:
+        return Context(facts, macros, when, **said)
+    line = judged.rule.line if judged.rule else 0
+    return Context(facts, macros, when, judged.label, line, groups=judged.groups, **said)
+
+
+@app.on
+async def check_recipient(
+    rcpt: Recipient,
+    policy: Policy,
+    session: Session,
+    kept: Kept,
+    store: Store,
+    resolver: Resolver,
+    clock: Clock,
+) -> Verdict | None:
+    """Judge by the racl, and let the tuple wait if it says so."""
+    now = clock.now()
+    macros = macros_of(rcpt.sender, rcpt.macros)
+    path = f"<{rcpt.address.text.replace(' ', '')}>"
+    if kept.asking is None:
+        kept.asking = Asking(policy.config, resolver, store, policy.countries, counted=session.counted)
+    facts = facts_of(rcpt.sender, (path,), macros, now, policy.config)
+    reason = await _excused(facts, policy.config, kept.asking)
+    if facts is None or reason:
+        kept.taken.append(path)
+        kept.reasons = frozenset({reason})
+        return None
+    facts = replace(facts, recipient=path, recipient_count=len(kept.taken) + 1)
+    judged, facts = await kept.asking.judge("rcpt", facts)
+    kept.judged = judged
+    if judged.flushes:
+        await forget(store, policy.config, facts)
+    if judged.verdict == "blacklist":
+        return refusal(judged.actions, _GONE, context(facts, macros, now, judged))
+    if judged.verdict == "whitelist" and not judged.tarpit:
+        _take(kept, path, judged.reasons)
+        return None
+    return await _greylist(facts, judged, policy, session, kept, store)
+
+
+def _take(kept: Kept, path: str, reasons: frozenset[str]) -> None:
+    kept.taken.append(path)
+    kept.reasons = reasons
+
+
+async def _greylist(
+    facts: Facts, judged: Judgement, policy: Policy, session: Session, kept: Kept, store: Store
+) -> Verdict | None:
+    path = facts.recipient
+    step = await submit(store, policy.config, facts, path, judged.actions)
+    if step.auto:
+        _take(kept, path, frozenset({"auto"}))
+        return None
+    if step.passes:
+        kept.elapsed = max(kept.elapsed, step.elapsed)
+        kept.taken.append(path)
+        return None
+    if judged.tarpit:
+        await _tarpit(judged, policy.config, session)
+        kept.tarpit = judged.tarpit
+        await pass_now(store, policy.config, facts, path, judged.actions)
+        _take(kept, path, judged.reasons)
+        return None
+    about = context(facts, facts.macros, facts.now, judged, remaining=step.remaining, elapsed=step.elapsed)
+    refused = refusal(judged.actions, policy.again, about)
+    if policy.config.delayedreject and facts.sender == "<>":
+        kept.taken.append(path)
+        kept.delayed = refused
+        return None
+    return refused
+
+
+async def _tarpit(judged: Judgement, config: Config, session: Session) -> None:
+    """Let the client wait; one that goes away meanwhile ends the session, and with it this."""
+    scope = judged.actions.tarpit_scope or config.tarpit_scope
+    wait = judged.tarpit - (session.tarpitted if scope == "session" else 0)
+    if wait > 0:
+        session.tarpitted += wait
+        await asyncio.sleep(wait)
+
+
+@app.on
+async def check_message(
+    msg: Message, policy: Policy, session: Session, kept: Kept, store: Store, clock: Clock, edit: HeaderEdit
+) -> Verdict | None:
+    """Judge by the dacl, and write down what was found."""
+    if kept.delayed is not None:
+        return kept.delayed
+    now, config = clock.now(), policy.config
+    later = [one.macros for one in msg.envelope.recipients]
+    macros = macros_of(msg.sender, *later, msg.envelope.macros)
+    facts = facts_of(msg.sender, tuple(kept.taken), macros, now, config)
+    if facts is not None and kept.asking is not None:
+        refused = await _judge_content(facts, msg, policy, kept, store, edit)
+        if refused is not None:
+            return refused
+    _report(facts, macros, now, config, kept, edit)
+    return None
+
+
+async def _judge_content(
+    facts: Facts, msg: Message, policy: Policy, kept: Kept, store: Store, edit: HeaderEdit
+) -> Reject | Tempfail | None:
+    asking = kept.asking
+    if asking is None or not policy.config.of_stage("data"):
+        return None
+    asking.raw = lambda: msg.raw
+    judged, facts = await asking.judge("data", _with_content(facts, msg, policy.config, kept))
+    if judged.flushes:
+        await forget(store, policy.config, facts)
+    about = context(facts, facts.macros, facts.now, judged, elapsed=kept.elapsed)
+    if judged.verdict == "blacklist":
+        return refusal(judged.actions, _GONE, about)
+    by_default = (
+        kept.judged is not None and kept.judged.verdict == "whitelist" and "default" in kept.judged.reasons
+    )
+    if judged.verdict == "greylist" and by_default:
+        steps = [await submit(store, policy.config, facts, path, judged.actions) for path in kept.taken]
+        if not all(step.passes for step in steps):
+            return refusal(judged.actions, policy.again, replace(about, remaining=_longest(steps)))
+        kept.elapsed = max([kept.elapsed, *(step.elapsed for step in steps)])
+    _add(judged.actions, about, edit)
+    return None
+
+
+def _longest(steps: list[Step]) -> int:
+    return max(step.remaining for step in steps)
+
+
+def _with_content(facts: Facts, msg: Message, config: Config, kept: Kept) -> Facts:
+    headers = tuple(f"{one.name}: {one.value}" for one in msg.head.headers)
+    body: tuple[str, ...] = ()
+    if any(clause.kind == "body" for rule in config.of_stage("data") for clause in rule.clauses):
+        limit = config.maxpeek
+        if kept.judged is not None and kept.judged.actions.maxpeek is not None:
+            limit = kept.judged.actions.maxpeek
+        seen = msg.body if limit < 0 else msg.body[:limit]
+        body = tuple(line.rstrip("\r") for line in seen.decode("utf-8", "replace").split("\n"))
+    return replace(facts, headers=headers, body=body, size=msg.size, recipient_count=len(kept.taken))
+
+
+def _report(
+    facts: Facts | None,
+    macros: Mapping[str, str],
+    now: datetime,
+    config: Config,
+    kept: Kept,
+    edit: HeaderEdit,
+) -> None:
+    """Add the headers: X-Greylist, and that of the last recipient's rule."""
+    about = context(facts, macros, now, kept.judged, elapsed=kept.elapsed, tarpit=kept.tarpit)
+    actions = kept.judged.actions if kept.judged else Actions()
+    if config.report in ("all", "delays" if kept.elapsed else "nodelays"):
+        edit.add_header(HEADER, header(actions.report, kept.reasons, about))
+    _add(actions, about, edit)
+
+
+def _add(actions: Actions, about: Context, edit: HeaderEdit) -> None:
+    if actions.addheader is None:
+        return
+    name, _, text = printable(expand(actions.addheader, about)).partition(": ")
+    if actions.addheader_index is None:
+        edit.add_header(name, text)
+    else:
+        edit.insert_header(actions.addheader_index, name, text)

@@ -1,0 +1,107 @@
+"""Finding out what rules need to know beyond the mail itself: SPF, DKIM, DNS lists, MX, countries, rates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from postmill.api.ports import Resolver, Store
+from postmill.filters.greylist.facts import Answer, Facts, Question
+from postmill.filters.greylist.rules import Judgement, Need, judge, over
+from postmill.filters.greylist.texts import Context, expand
+from postmill.filters.greylist.values import Config, Dnsrbl, RateLimit
+
+CheckSpf = Callable[[IPv4Address | IPv6Address, str, str, Resolver], Awaitable[str]]
+
+
+@dataclass(slots=True)
+class Asking:
+    """Who can be asked about one mail, and what they have said."""
+
+    config: Config
+    resolver: Resolver
+    store: Store
+    countries: Any = None
+    """An open GeoIP database, if one is configured."""
+    raw: Callable[[], bytes] = bytes
+    """The whole message, once there is one."""
+    counted: set[str] = field(default_factory=set)
+    """Rates of this session that have been counted."""
+    answers: dict[Question, Answer] = field(default_factory=dict)
+    """What holds for the whole mail."""
+
+    async def judge(self, stage: str, facts: Facts) -> tuple[Judgement, Facts]:
+        """Judge by the rules of a stage, asking what they need; raises OSError where the store fails."""
+        facts = replace(facts, answers={**self.answers, **facts.answers})
+        while isinstance(found := judge(self.config, stage, facts), Need):
+            answer = await self.ask(found.question, facts)
+            if found.question[0] != "ratelimit":
+                self.answers[found.question] = answer
+            facts = replace(facts, answers={**facts.answers, found.question: answer})
+        return found, facts
+
+    async def ask(self, question: Question, facts: Facts) -> Answer:
+        """Answer one question. A DNS that fails lists nobody, as milter-greylist has it."""
+        kind, item = question
+        if kind == "ratelimit" and isinstance(item, RateLimit):
+            return await self._beyond(item, facts)
+        if kind == "geoip":
+            return self._country(facts)
+        if kind == "dkim":
+            return await self._dkim()
+        if kind == "spf":
+            return await self._spf(facts, item == "self")
+        try:
+            if kind == "dnsrbl" and isinstance(item, Dnsrbl):
+                return await self._listed(item, facts)
+            return await self._exchanger(item if isinstance(item, int) else 128, facts)
+        except OSError:
+            return False
+
+    async def _spf(self, facts: Facts, ours: bool) -> Answer:
+        """With ``self``: whether the sender's domain would let this host send, too, so says nothing."""
+        from postmill.filters._spf import check_spf  # noqa: PLC0415 - its library may be missing
+
+        own = self.config.localaddr or facts.macros.get("if_addr", "")
+        if ours and not own:
+            return False
+        ip = ip_address(own) if ours else facts.ip
+        result = await check_spf(ip, facts.helo, facts.rawfrom.strip("<> "), self.resolver)
+        return result == "pass" if ours else result
+
+    async def _dkim(self) -> Answer:
+        from postmill.filters._dkim import verify  # noqa: PLC0415 - its library may be missing
+
+        results = [one.result for one in await verify(self.raw(), self.resolver)]
+        return next((word for word in ("pass", "temperror", "permerror", "fail") if word in results), "none")
+
+    async def _listed(self, item: Dnsrbl, facts: Facts) -> bool:
+        name = facts.ip.reverse_pointer.rsplit(".", 2)[0]
+        found = await self.resolver.addresses(f"{name}.{item.zone}")
+        return any(IPv4Address(address) in item.answers for address in found)
+
+    async def _exchanger(self, bits: int, facts: Facts) -> bool:
+        """Tell whether the client is near a mail exchanger of the sender's domain."""
+        domain = facts.sender.strip("<>").rpartition("@")[2]
+        records = await self.resolver.records(domain, "MX") if domain else ()
+        names = [record.split()[-1] for record in records][:10]
+        kind = "A" if facts.ip.version == 4 else "AAAA"
+        found = await asyncio.gather(*(self.resolver.records(name, kind) for name in names))
+        near = ip_network(f"{facts.ip}/{min(bits, facts.ip.max_prefixlen)}", strict=False)
+        return any(ip_address(address) in near for addresses in found for address in addresses)
+
+    def _country(self, facts: Facts) -> str:
+        found = self.countries.get(str(facts.ip)) if self.countries is not None else None
+        country = found.get("country") if isinstance(found, dict) else None
+        return str(country.get("iso_code", "")) if isinstance(country, dict) else ""
+
+    async def _beyond(self, limit: RateLimit, facts: Facts) -> bool:
+        key = expand(limit.key, Context(facts, facts.macros))
+        window = int(facts.now.timestamp()) // limit.seconds
+        name = f"rate {limit.name} {window} {key}".encode("unicode_escape").decode()[:900]
+        again = limit.counts == "session" and name in self.counted
+        self.counted.add(name)
+        return over(limit, await self.store.add(name, 0 if again else 1, 2.0 * limit.seconds))

@@ -1,0 +1,50 @@
+"""What the rules judge by: all that is known of a mail at one stage, and what may be asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from postmill.api.nouns import IPAddress
+from postmill.filters.greylist.values import Item
+
+Question = tuple[str, Item | None]
+"""Kind of clause, and its item; None where it is not about one, as the result of SPF."""
+Answer = str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A mail at one stage. Addresses stand in angle brackets, as milter-greylist compares them."""
+
+    ip: IPAddress
+    host: str
+    helo: str
+    rawfrom: str
+    recipients: tuple[str, ...]
+    """At RCPT the one in question, later those that were let through."""
+    now: datetime
+    macros: Mapping[str, str] = field(default_factory=dict)
+    recipient: str = ""
+    """The one in question, for texts; at RCPT; milter-greylist has none later."""
+    recipient_count: int = 0
+    headers: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
+    """Lines, as far as rules look at them."""
+    size: int = 0
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+
+    @property
+    def sender(self) -> str:
+        """The sender for rules and tuples, see ``sender_of``."""
+        return sender_of(self.rawfrom)
+
+
+def sender_of(rawfrom: str) -> str:
+    """Return a sender without blanks and without what mailing lists put before the last ``=``.
+
+    They make a new one of these for each try (VERP), which would never be known.
+    """
+    text = rawfrom.replace(" ", "")
+    return "<" + text.rpartition("=")[2] if "=" in text else text

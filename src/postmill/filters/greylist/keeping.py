@@ -1,0 +1,93 @@
+"""Keeping tuples in the store: read, decide, swap, and again if another worker or host was faster."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from postmill.api.ports import Store
+from postmill.filters.greylist.facts import Facts
+from postmill.filters.greylist.tuples import Entry, Step, key_of, lifetime, network_of, network_prefix, step
+from postmill.filters.greylist.values import Actions, Config
+
+_TRIES = 50
+
+
+async def submit(store: Store, config: Config, facts: Facts, recipient: str, actions: Actions) -> Step:
+    """Let a mail's tuple come once; return what becomes of it. Raises OSError where the store fails."""
+    delay = config.delay if actions.delay is None else actions.delay
+    autowhite = config.autowhite if actions.autowhite is None else actions.autowhite
+    now, mail = int(facts.now.timestamp()), Entry(str(facts.ip), facts.sender, recipient, 0)
+    network = network_of(facts.ip, config)
+    if config.lazyaw:
+        found = await _once(store, lazy_key(network), mail, now, delay, autowhite, config, only_auto=True)
+        if found is not None:
+            return found
+    found = await _once(store, key_of(network, facts.sender, recipient), mail, now, delay, autowhite, config)
+    if found is None:
+        raise OSError("the entry of a tuple changes all the time")
+    if config.lazyaw and found.after.auto:
+        await store.put(lazy_key(network), found.after.encode(), found.lives)
+    return found
+
+
+def lazy_key(network: str) -> str:
+    """Return the key for all tuples of a network that came back once (``lazyaw``)."""
+    return f"client {network}"
+
+
+async def _once(
+    store: Store,
+    key: str,
+    mail: Entry,
+    now: int,
+    delay: int,
+    autowhite: int,
+    config: Config,
+    only_auto: bool = False,
+) -> Step | None:
+    for _ in range(_TRIES):
+        before = await store.get(key)
+        known = Entry.decode(before) if before is not None else None
+        found = step(known, mail, now, delay, autowhite, config.timeout)
+        if only_auto and not found.auto:
+            return None
+        if found.after == known or await store.swap(key, before, found.after.encode(), found.lives):
+            return found
+    return None
+
+
+async def pass_now(store: Store, config: Config, facts: Facts, recipient: str, actions: Actions) -> None:
+    """Know a tuple as one that came back: its client waited in the tarpit."""
+    autowhite = config.autowhite if actions.autowhite is None else actions.autowhite
+    until = int(facts.now.timestamp()) + autowhite
+    entry = Entry(str(facts.ip), facts.sender, recipient, until, auto=True)
+    key = key_of(network_of(facts.ip, config), facts.sender, recipient)
+    if autowhite:
+        await store.put(key, entry.encode(), autowhite)
+
+
+async def forget(store: Store, config: Config, facts: Facts) -> None:
+    """Forget all tuples of the client's network (``flushaddr``)."""
+    network = network_of(facts.ip, config)
+    found = [key async for key, _ in store.scan(network_prefix(network))]
+    for key in [*found, lazy_key(network)]:
+        before = await store.get(key)
+        if before is not None:
+            await store.swap(key, before, None, 1)
+
+
+def imported(entries: list[Entry], config: Config, now: int) -> dict[str, tuple[bytes, float]]:
+    """Return these entries, as of a dump, for ``Store.put_many``; those out of date are left out."""
+    found: dict[str, tuple[bytes, float]] = {}
+    for entry in entries:
+        lives = lifetime(entry, now, config.timeout)
+        if lives > 0:
+            network = network_of(ip_address(entry.ip), config)
+            found[key_of(network, entry.sender, entry.recipient)] = entry.encode(), lives
+    return found
+
+
+async def exported(store: Store) -> list[Entry]:
+    """Return all entries of a store, by address, sender and recipient."""
+    found = [Entry.decode(value) async for _, value in store.scan("tuple ")]
+    return sorted(found, key=lambda entry: (entry.ip, entry.sender, entry.recipient))

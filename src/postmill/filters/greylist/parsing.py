@@ -1,0 +1,232 @@
+"""Reading a greylist.conf, or rules in its language, into a ``Config`` (greylist.conf(5)).
+
+Statements about milter-greylist's own process and its network of peers mean nothing here: they are read and
+named in the warnings. What would change verdicts and is not to be had here is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from postmill.filters.greylist.clauses import DEFINITIONS, UNSUPPORTED, Names, legacy_clause, read_clauses
+from postmill.filters.greylist.cursor import Cursor
+from postmill.filters.greylist.values import Actions, Config, Rule
+from postmill.filters.greylist.words import ConfigError, statements
+
+__all__ = ["ConfigError", "parse"]
+
+_FLAGS = [
+    "quiet",
+    "testmode",
+    "noauth",
+    "nospf",
+    "noaccessdb",
+    "delayedreject",
+    "lazyaw",
+    "domainexact",
+    "unbracket",
+    "extendedregex",
+    "multiracl",
+]
+_TIMES = ("greylist", "autowhite", "timeout")
+_LEGACY = ("addr", "domain", "from", "rawfrom", "rcpt")
+_MEANINGLESS = {
+    "pidfile": "s",
+    "dumpfile": "sn?",
+    "dumpfreq": "t",
+    "socket": "sn?",
+    "user": "s",
+    "nodetach": "",
+    "verbose": "",
+    "dump_no_time_translation": "",
+    "logexpired": "",
+    "logfac": "w",
+    "stat": "ss",
+    "drac": "ws",
+    "nodrac": "",
+    "syncmaxqlen": "n",
+    "p0fsock": "s",
+    "spamdsock": "ws",
+    "fixldapcheck": "",
+}
+"""To what follows: a text, a number, a time, a word; a question mark: it may be missing."""
+_VERDICTS = ("whitelist", "blacklist", "greylist", "continue")
+_TAKEN = {"delay": "seconds", "autowhite": "seconds", "code": "string", "ecode": "string", "msg": "string",
+          "report": "string", "addheader": "string", "maxpeek": "number"}  # fmt: skip
+
+
+def parse(text: str, base: Config | None = None, file: str = "greylist.conf") -> Config:
+    """Read a whole text; what it does not say is as ``base`` has it, whose rules follow its own.
+
+    Raises ConfigError, a ValueError that begins ``file:line:column:``.
+    """
+    reader = _Reader(file)
+    for tokens in statements(text, file):
+        cursor = Cursor(tokens, file)
+        reader.statement(cursor)
+        cursor.end()
+    base = base or Config()
+    return replace(
+        base,
+        **reader.settings,
+        rules=(*reader.first, *reader.rules, *base.rules),
+        warnings=(*base.warnings, *reader.warnings),
+    )
+
+
+class _Reader:
+    """What has been read so far."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.names = Names()
+        self.settings: dict[str, Any] = {}
+        self.first: list[Rule] = []
+        self.rules: list[Rule] = []
+        self.warnings: list[str] = []
+        self._ended: set[str] = set()
+        """Stages whose default has been given."""
+
+    def warn(self, line: int, words: str) -> None:
+        """Note what the administrator should know."""
+        self.warnings.append(f"{self.file}:{line}: {words}")
+
+    def statement(self, cursor: Cursor) -> None:
+        """Read one statement, without checking that nothing follows."""
+        word = cursor.token.keyword
+        if word in ("acl", "racl", "dacl"):
+            self._rule(cursor)
+        elif word in DEFINITIONS:
+            cursor.take()
+            DEFINITIONS[word](cursor, self.names)
+        elif word in _LEGACY:
+            self._legacy(cursor)
+        elif word in _MEANINGLESS or word in ("peer", "syncaddr", "syncsrcaddr", "tarpit"):
+            self._meaningless(cursor)
+        else:
+            self._setting(cursor)
+
+    def _setting(self, cursor: Cursor) -> None:
+        place = cursor.token
+        word = cursor.take_keyword(*_FLAGS, *_TIMES, *_SETTINGS)
+        if word in ("extendedregex", "multiracl"):
+            self.names.extended |= word == "extendedregex"
+        elif word in _FLAGS:
+            self.settings[word] = True
+        elif word in _TIMES:
+            self.settings["delay" if word == "greylist" else word] = cursor.seconds()
+        elif word:
+            self.settings[word] = _SETTINGS[word](cursor)
+        elif place.keyword in UNSUPPORTED | {"ldapconf", "tsig", "geoipv6db"}:
+            raise cursor.error(f"{place.text} is not supported here")
+        else:
+            raise cursor.expected("a statement of greylist.conf")
+
+    def _meaningless(self, cursor: Cursor) -> None:
+        word = cursor.take().keyword
+        self.warn(cursor.line, f"{word} means nothing here")
+        if word in ("peer", "syncaddr", "syncsrcaddr"):
+            _read_peer(cursor, word)
+            return
+        for form in {"tarpit": "t"}.get(word, _MEANINGLESS.get(word, "")).replace("n?", "?"):
+            if form == "?" and cursor.ended:
+                return
+            _FORMS[form](cursor)
+
+    def _legacy(self, cursor: Cursor) -> None:
+        """A clause as a statement: whitelist what it says, before all rules."""
+        kind = cursor.take().keyword
+        clauses = legacy_clause(cursor, self.names, kind)
+        verdict = "greylist" if kind == "rcpt" and self.settings.get("testmode") else "whitelist"
+        self.first.insert(0, Rule("rcpt", verdict, tuple(clauses), Actions(), cursor.line))
+
+    def _rule(self, cursor: Cursor) -> None:
+        kind = cursor.take().keyword
+        stage = "data" if kind == "dacl" else "rcpt"
+        name = cursor.string() if kind != "acl" and cursor.token.kind == "string" else ""
+        verdicts = _VERDICTS[:3] if kind == "acl" else _VERDICTS
+        verdict = cursor.keyword(", ".join(verdicts), verdicts)
+        if stage in self._ended:
+            self.warn(cursor.line, "this rule is never reached: the default stands above")
+        default = cursor.take_keyword("default")
+        clauses = () if default else read_clauses(cursor, self.names, stage)
+        if not clauses and not default:
+            raise cursor.expected("a clause, as addr, or default")
+        self._ended |= {stage} if not clauses else set()
+        actions = self._actions(cursor)
+        self.rules.append(Rule(stage, verdict, clauses, actions, cursor.line, name))
+
+    def _actions(self, cursor: Cursor) -> Actions:
+        actions = Actions()
+        while cursor.token.keyword in _ACTIONS:
+            actions = replace(actions, **_action(cursor))
+        code, ecode = actions.code or "", actions.ecode or ""
+        if code and ecode and code[0] != ecode[0]:
+            self.warn(
+                cursor.line, f"ecode {ecode} does not belong to code {code}: the MTA's own words are used"
+            )
+        return actions
+
+
+_ACTIONS = frozenset(_TAKEN) | {"flushaddr", "nolog", "tarpit_scope", "addfooter", "subjtag"}
+
+
+def _action(cursor: Cursor) -> dict[str, Any]:
+    place = cursor.take()
+    word = place.keyword
+    if word in ("addfooter", "subjtag"):
+        raise cursor.error(f"{word} is not supported here", place)
+    if word in ("flushaddr", "nolog"):
+        return {word: True}
+    if word == "tarpit_scope":
+        return {word: cursor.keyword("session or command", ("session", "command"))}
+    text = cursor.token
+    value = getattr(cursor, _TAKEN[word])()
+    form = {
+        "code": r"[45][0-9][0-9]",
+        "ecode": r"[45]\.[0-9]{1,3}\.[0-9]{1,3}",
+        "addheader": r"[!-9;-~]+: .*",
+    }
+    if word in form and not re.fullmatch(form[word], value, re.DOTALL):
+        raise cursor.error(f"{value!r} is no {word}, as {_EXAMPLES[word]}", text)
+    found: dict[str, Any] = {word: value}
+    if word == "addheader" and cursor.take_sign(","):
+        found["addheader_index"] = cursor.number()
+    return found
+
+
+_EXAMPLES = {"code": '"451"', "ecode": '"4.7.1"', "addheader": '"X-Name: value"'}
+
+
+def _read_peer(cursor: Cursor, word: str) -> None:
+    if word == "peer" or not cursor.take_sign("*"):
+        cursor.domain() if ":" not in cursor.token.text else cursor.address()
+    if word == "peer" and cursor.take_keyword("timeout"):
+        cursor.seconds()
+    elif word != "peer" and cursor.take_keyword("port"):
+        cursor.number()
+
+
+def _report(cursor: Cursor) -> str:
+    return cursor.keyword("none, delays, nodelays or all", ("none", "delays", "nodelays", "all"))
+
+
+_FORMS: dict[str, Callable[[Cursor], Any]] = {
+    "s": Cursor.string,
+    "n": Cursor.number,
+    "?": Cursor.number,
+    "t": Cursor.seconds,
+    "w": Cursor.domain,
+}
+_SETTINGS: dict[str, Callable[[Cursor], Any]] = {
+    "subnetmatch": lambda cursor: cursor.bits(32),
+    "subnetmatch6": lambda cursor: cursor.bits(128),
+    "report": _report,
+    "maxpeek": Cursor.number,
+    "geoipdb": Cursor.string,
+    "localaddr": Cursor.address,
+    "tarpit_scope": lambda cursor: cursor.keyword("session or command", ("session", "command")),
+}

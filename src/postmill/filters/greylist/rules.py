@@ -1,0 +1,242 @@
+"""The access lists: which rule decides, as a function of what is known.
+
+A clause that needs an answer nobody has yet stops the judgement with ``Need``; the caller finds it out, adds
+it to the facts and judges again. So nothing is looked up that does not count, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from postmill.filters.greylist.facts import Facts, Question
+from postmill.filters.greylist.values import (
+    Actions,
+    Clause,
+    Comparison,
+    Config,
+    Hours,
+    Item,
+    MacroIs,
+    RateLimit,
+    Rule,
+)
+
+_REASONS = {"rawfrom": "from", "sm_macro": "macro"}
+ASKED = frozenset(["spf", "dkim", "dnsrbl", "mx", "geoip", "ratelimit"])
+"""Clauses that the facts alone do not answer."""
+SPF_WORDS = {"unknown": "permerror", "error": "temperror"}
+"""milter-greylist's words for what RFC 7208 calls so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """An answer is missing."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the access list of a stage says."""
+
+    verdict: str
+    """``whitelist``, ``blacklist`` or ``greylist``."""
+    reasons: frozenset[str]
+    """Kinds of the clauses that held, or ``default``."""
+    actions: Actions
+    rule: Rule | None
+    """The rule that decided, or the last one that matched; None: the default of milter-greylist itself."""
+    flushes: bool = False
+    """Some rule wants the client's tuples forgotten."""
+    tarpit: int = 0
+    """Seconds the client has to wait first."""
+    groups: tuple[str, ...] = ()
+    """What the groups of the last regular expression matched."""
+
+    @property
+    def label(self) -> str:
+        """The rule for headers and log; empty where there is none."""
+        return self.rule.label if self.rule else ""
+
+
+@dataclass(slots=True)
+class _Course:
+    """One go through the rules."""
+
+    facts: Facts
+    config: Config
+    groups: tuple[str, ...] = ()
+    reasons: set[str] = field(default_factory=set)
+    tarpit: int = 0
+
+
+def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
+    """Return what the rules of a stage, ``rcpt`` or ``data``, say."""
+    course = _Course(facts, config)
+    actions, flushes, last = Actions(), False, None
+    for rule in config.of_stage(stage):
+        course.reasons, course.groups, course.tarpit = set(), (), 0
+        holds = _holds(rule.clauses, course)
+        if isinstance(holds, Need):
+            return holds
+        if holds:
+            actions, flushes, last = _merged(actions, rule.actions), flushes or rule.actions.flushaddr, rule
+            if rule.verdict != "continue":
+                reasons = frozenset(course.reasons or {"default"})
+                return Judgement(rule.verdict, reasons, actions, rule, flushes, course.tarpit, course.groups)
+    verdict = "whitelist" if config.testmode or stage == "data" else "greylist"
+    plain = replace(actions, delay=None, autowhite=None)
+    return Judgement(verdict, frozenset({"default"}), plain, last, flushes)
+
+
+def _merged(before: Actions, after: Actions) -> Actions:
+    """Add the actions of one more rule that matched: its times count alone, of the rest what it says."""
+    said = {
+        name: getattr(after, name)
+        for name in ("code", "ecode", "msg", "report", "tarpit_scope", "maxpeek")
+        if getattr(after, name) is not None
+    }
+    if after.addheader is not None:
+        said |= {"addheader": after.addheader, "addheader_index": after.addheader_index}
+    return replace(before, delay=after.delay, autowhite=after.autowhite, nolog=after.nolog, **said)
+
+
+def _holds(clauses: Sequence[Clause], course: _Course) -> bool | Need:
+    for clause in clauses:
+        found = _any(clause, course)
+        if isinstance(found, Need):
+            return found
+        if found == clause.negated:
+            return False
+        course.reasons.add(_REASONS.get(clause.kind, clause.kind))
+    return True
+
+
+def _any(clause: Clause, course: _Course) -> bool | Need:
+    for item in clause.items:
+        found = _one(clause.kind, item, course)
+        if found is not False:
+            return found
+    return False
+
+
+def _one(kind: str, item: Item, course: _Course) -> bool | Need:
+    if kind == "tarpit":
+        course.tarpit = item if isinstance(item, int) else 0
+        return True
+    if kind in ASKED:
+        return _asked(kind, item, course.facts)
+    if isinstance(item, re.Pattern):
+        return _searched(item, _SUBJECTS[kind](course.facts), course)
+    return _PLAIN[kind](item, course.facts, course.config)
+
+
+def _asked(kind: str, item: Item, facts: Facts) -> bool | Need:
+    """Clauses about a result, as ``spf pass``, ask for it once; the others ask whether they hold."""
+    results = kind in ("spf", "dkim", "geoip") and item != "self"
+    question: Question = (kind, None if results else item)
+    if question not in facts.answers:
+        return Need(question)
+    answer = facts.answers[question]
+    wanted = SPF_WORDS.get(str(item), item) if kind != "geoip" else str(item).upper()
+    return answer == wanted if results else bool(answer)
+
+
+def _searched(pattern: re.Pattern[str], subjects: Sequence[str], course: _Course) -> bool:
+    for subject in subjects:
+        found = pattern.search(subject)
+        if found:
+            course.groups = tuple(group or "" for group in found.groups())
+            return True
+    return False
+
+
+def authenticated(facts: Facts) -> tuple[str, ...]:
+    """Return the user who logged in, if any."""
+    return (facts.macros["auth_authen"],) if "auth_authen" in facts.macros else ()
+
+
+def certified(facts: Facts) -> tuple[str, ...]:
+    """Return the subject of the client's certificate, if it was verified."""
+    verified = facts.macros.get("verify") == "OK" and "cert_subject" in facts.macros
+    return (facts.macros["cert_subject"],) if verified else ()
+
+
+_SUBJECTS: dict[str, Callable[[Facts], Sequence[str]]] = {
+    "domain": lambda facts: (facts.host,),
+    "helo": lambda facts: (facts.helo,),
+    "from": lambda facts: (facts.sender,),
+    "rawfrom": lambda facts: (facts.rawfrom,),
+    "rcpt": lambda facts: facts.recipients,
+    "header": lambda facts: facts.headers,
+    "body": lambda facts: facts.body,
+    "auth": authenticated,
+    "tls": certified,
+}
+
+
+def _same_mail(address: str) -> str:
+    return address.strip("<> \t").lower()
+
+
+def _in_domain(item: Item, facts: Facts, config: Config) -> bool:
+    """milter-greylist takes any end of the name, unless ``domainexact``: then only whole labels."""
+    domain, host = str(item).lower(), facts.host.lower()
+    if not host.endswith(domain):
+        return False
+    rest = host[: len(host) - len(domain)]
+    return not (config.domainexact and rest and not rest.endswith("."))
+
+
+def _macro_is(item: Item, facts: Facts, config: Config) -> bool:
+    if not isinstance(item, MacroIs):
+        return False
+    value = facts.macros.get(item.macro)
+    if item.value is None or value is None:
+        return item.value is None and value is None
+    if isinstance(item.value, re.Pattern):
+        return item.value.search(value) is not None
+    return value == item.value
+
+
+def _in_hours(item: Item, facts: Facts, config: Config) -> bool:
+    now = facts.now
+    when = (now.minute, now.hour, now.day, now.month, now.isoweekday() % 7)
+    return isinstance(item, Hours) and item.holds(when)
+
+
+def _compared(value: Callable[[Facts], int]) -> Callable[[Item, Facts, Config], bool]:
+    return lambda item, facts, config: isinstance(item, Comparison) and item.holds(value(facts))
+
+
+def _mail(addresses: Callable[[Facts], Sequence[str]]) -> Callable[[Item, Facts, Config], bool]:
+    return lambda item, facts, config: _same_mail(str(item)) in map(_same_mail, addresses(facts))
+
+
+def _contains(lines: Callable[[Facts], Sequence[str]]) -> Callable[[Item, Facts, Config], bool]:
+    return lambda item, facts, config: any(str(item) in line for line in lines(facts))
+
+
+_PLAIN: dict[str, Callable[[Item, Facts, Config], bool]] = {
+    "addr": lambda item, facts, config: not isinstance(item, str | int | re.Pattern) and facts.ip in item,  # type: ignore[operator]
+    "domain": _in_domain,
+    "helo": lambda item, facts, config: facts.helo.lower() == str(item).lower(),
+    "from": _mail(lambda facts: (facts.sender,)),
+    "rawfrom": _mail(lambda facts: (facts.rawfrom,)),
+    "rcpt": _mail(lambda facts: facts.recipients),
+    "auth": lambda item, facts, config: item in authenticated(facts),
+    "tls": lambda item, facts, config: item in certified(facts),
+    "header": _contains(lambda facts: facts.headers),
+    "body": _contains(lambda facts: facts.body),
+    "sm_macro": _macro_is,
+    "time": _in_hours,
+    "msgsize": _compared(lambda facts: facts.size),
+    "rcptcount": _compared(lambda facts: facts.recipient_count),
+}
+
+
+def over(limit: RateLimit, so_far: int) -> bool:
+    """Tell whether a count goes beyond a limit."""
+    return so_far > limit.most

@@ -1,0 +1,213 @@
+"""The texts that clients and recipients see: ``%`` substitutions, SMTP replies, the X-Greylist header.
+
+Word for word those of milter-greylist 4.6, with Postmill's name in place of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_network
+
+from postmill.api.verdicts import Reject, Tempfail
+from postmill.filters.greylist.facts import Facts
+from postmill.filters.greylist.rules import SPF_WORDS
+from postmill.filters.greylist.values import Actions
+
+HEADER = "X-Greylist"
+AGAIN = "Greylisting in action, please come back in %R"
+AGAIN_QUIETLY = "Greylisting in action, please come back later"
+_LONGEST = 380
+"""Characters of a reply's line."""
+_FORM = re.compile(
+    r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Qs|Qd|C|cA|ca)"
+    r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M\{([^}]*)\}|T\{([^}]*)\})"
+)
+_WHY = {
+    "domain": "Sender DNS name whitelisted",
+    "addr": "Sender IP whitelisted",
+    "from": "Sender e-mail whitelisted",
+    "auth": "Sender succeeded SMTP AUTH",
+    "accessdb": "Message whitelisted by Sendmail access database",
+    "spf": "Sender passed SPF test",
+    "dkim": "Sender passed DKIM test",
+    "nonip": "Message not sent from an IPv4 neither IPv6 address",
+    "tls": "Sender succeeded STARTTLS authentication",
+    "rcpt": "Recipient e-mail whitelisted",
+    "auto": "IP, sender and recipient auto-whitelisted",
+    "dnsrbl": "Sender IP whitelisted by DNSRBL",
+    "mx": "Sender IP whitelisted by MX",
+    "default": "Default is to whitelist mail",
+    "tarpit": "Message whitelisted by tarpit %ts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What substitutions may speak of. Times are in seconds."""
+
+    facts: Facts | None
+    """None: the client has no address."""
+    macros: Mapping[str, str]
+    now: str = ""
+    """As ``%V`` has it."""
+    label: str = ""
+    line: int = 0
+    elapsed: int = 0
+    remaining: int = 0
+    tarpit: int = 0
+    code: str = ""
+    ecode: str = ""
+    msg: str = ""
+    groups: Sequence[str] = ()
+
+
+def package() -> str:
+    """Return Postmill's version."""
+    try:
+        return version("postmill")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def expand(text: str, about: Context) -> str:
+    """Put values in place of ``%i``, ``%R`` and the like; what is no substitution stays."""
+    return _FORM.sub(lambda found: _value(found, about), text)
+
+
+def _value(found: re.Match[str], about: Context) -> str:
+    word = found[1] or found[2] or ""
+    if word:
+        return _WORDS[word[0]](about, word)
+    facts = about.facts
+    if found[3] is not None:
+        return "" if facts is None else _network(facts, int(found[3]))
+    if found[4] is not None:
+        place = int(found[4])
+        return about.groups[place - 1] if 0 < place <= len(about.groups) else found[0]
+    if found[5] is not None:
+        return about.macros.get(found[5].strip("{}"), "")
+    return "" if facts is None else facts.now.strftime(found[6].encode("ascii", "ignore").decode())
+
+
+def _network(facts: Facts, bits: int) -> str:
+    most = facts.ip.max_prefixlen
+    return str(ip_network(f"{facts.ip}/{min(bits, most)}", strict=False).network_address)
+
+
+def _bare(address: str) -> str:
+    return address.strip("<>")
+
+
+def _part(about: Context, word: str) -> str:
+    """``%mr``, ``%sf``: mailbox or site of recipient or sender, machine or domain of the client."""
+    if about.facts is None:
+        return ""
+    first = word[0] == "m"
+    if word[1] == "d":
+        machine, _, domain = about.facts.host.partition(".")
+        return machine if first else domain
+    address = _bare(about.facts.sender if word[1] == "f" else about.facts.recipient)
+    mailbox, at, site = address.rpartition("@")
+    return (mailbox if at else site) if first else (site if at else "")
+
+
+def _time(seconds: int, word: str) -> str:
+    hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
+    plain = {"h": hours, "m": minutes, "s": rest, "t": seconds}
+    return str(plain[word[1]]) if len(word) > 1 else f"{hours:02d}:{minutes:02d}:{rest:02d}"
+
+
+def _of(value: Callable[[Facts], str]) -> Callable[[Context, str], str]:
+    return lambda about, word: "" if about.facts is None else value(about.facts)
+
+
+def _query(about: Context, word: str) -> str:
+    """``%Qs`` and ``%Qd``: results of SPF and DKIM, as far as they were asked for."""
+    kind = "spf" if word == "Qs" else "dkim"
+    answer = about.facts.answers.get((kind, None), "") if about.facts else ""
+    theirs = {ours: word for word, ours in SPF_WORDS.items()}
+    return theirs.get(str(answer), str(answer))
+
+
+def _sent(about: Context, word: str) -> str:
+    return {"c": about.code, "e": about.ecode, "m": about.msg, "h": ""}[word[1]]
+
+
+def signature(about: Context) -> str:
+    """Return ``%V``: program, host and date."""
+    host = about.macros.get("j", "")
+    return f"postmill-{package()} ({host} [{about.macros.get('if_addr', '0.0.0.0')}]); {about.now}"  # noqa: S104 - what the other one writes
+
+
+_WORDS: dict[str, Callable[[Context, str], str]] = {
+    "h": _of(lambda facts: facts.helo),
+    "d": _of(lambda facts: facts.host),
+    "f": _of(lambda facts: _bare(facts.sender)),
+    "r": _of(lambda facts: _bare(facts.recipient)),
+    "i": _of(lambda facts: str(facts.ip)),
+    "j": _of(lambda facts: ".".join(reversed(str(facts.ip).split(".")))),
+    "G": _of(lambda facts: facts.now.strftime("%z")),
+    "C": _of(lambda facts: str(facts.answers.get(("geoip", None), ""))),
+    "v": lambda about, word: package(),
+    "V": lambda about, word: signature(about),
+    "A": lambda about, word: str(about.line or "(none)"),
+    "a": lambda about, word: about.label,
+    "c": lambda about, word: about.label if word == "ca" else str(about.line or "(none)"),
+    "D": lambda about, word: "",
+    "S": lambda about, word: "",
+    "t": lambda about, word: str(about.tarpit),
+    "m": _part,
+    "s": _part,
+    "E": lambda about, word: _time(about.elapsed, word),
+    "R": lambda about, word: _time(about.remaining, word),
+    "X": _sent,
+    "Q": _query,
+    "%": lambda about, word: "%",
+}
+
+
+def why(reasons: frozenset[str]) -> str:
+    """Return the text of X-Greylist for a mail that was not delayed, with its substitutions."""
+    words = [text for reason, text in _WHY.items() if reason in reasons]
+    if reasons - _WHY.keys():
+        words.append("ACL %a matched")
+    return ", ".join(words) + ", not delayed by %V"
+
+
+def header(report: str | None, reasons: frozenset[str], about: Context) -> str:
+    """Return the value of X-Greylist."""
+    text = report if report is not None else "Delayed for %E by %V" if about.elapsed else why(reasons)
+    return printable(expand(text, about))
+
+
+def printable(text: str) -> str:
+    """Return a text as one line without control characters, whatever a client put into it."""
+    return re.sub(r"[\x00-\x1f\x7f]", "?", text)
+
+
+def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Reject | Tempfail:
+    """Return the verdict of a rule with its code, enhanced code and text, ``usual`` for what it does not say.
+
+    What no SMTP reply may be becomes the MTA's own words, as milter-greylist has it. Greylisting is always
+    for now only.
+    """
+    code, ecode = actions.code or usual[0], actions.ecode or usual[1]
+    kind = Tempfail if usual[0][0] == "4" or code[0] == "4" else Reject
+    text = printable(expand(actions.msg if actions.msg is not None else usual[2], about))
+    lines = (
+        [text[at : at + _LONGEST // 2] for at in range(0, len(text), _LONGEST // 2)]
+        if len(text) > _LONGEST
+        else [text]
+    )
+    try:
+        return kind(f"{code} {ecode} " + "\n".join(lines), because=because(about))
+    except ValueError:
+        return kind(because=because(about))
+
+
+def because(about: Context) -> str:
+    """Say for the log which rule it was."""
+    return f"ACL {about.label}" if about.label else "no ACL matched"

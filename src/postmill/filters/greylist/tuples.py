@@ -1,0 +1,108 @@
+"""Greylisting itself: what becomes of a tuple of network, sender and recipient, by its entry and now.
+
+Times are whole seconds since the epoch. Where entries are kept is the app's affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from urllib.parse import quote
+
+from postmill.filters.greylist.values import Config
+
+PREFIX = "tuple "
+_LONGEST = 600
+_SLACK = 60
+"""Seconds a store keeps entries longer than they count, lest its clock and ours disagree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tuple that is known. Sender and recipient stand in angle brackets."""
+
+    ip: str
+    sender: str
+    recipient: str
+    until: int
+    """When mail is let through from; with ``auto``, until when it is let through without delay."""
+    auto: bool = False
+
+    def encode(self) -> bytes:
+        """Return it as bytes for a store."""
+        return json.dumps([self.ip, self.sender, self.recipient, self.until, self.auto]).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Entry:
+        """Read what ``encode`` wrote; raises ValueError for anything else."""
+        ip, sender, recipient, until, auto = json.loads(data)
+        if not (isinstance(until, int) and isinstance(auto, bool) and isinstance(ip, str)):
+            raise ValueError(f"{data[:80]!r} is no entry of the greylist")
+        return cls(ip, str(sender), str(recipient), until, auto)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What becomes of one mail and of its entry."""
+
+    passes: bool
+    auto: bool
+    """It was known, and is not delayed."""
+    remaining: int
+    """Seconds until it may come again."""
+    elapsed: int
+    """Seconds since it came first."""
+    after: Entry
+    lives: float
+    """Seconds for which a store has to keep the entry."""
+
+
+def network_of(ip: IPv4Address | IPv6Address, config: Config) -> str:
+    """Return the network whose clients count as one."""
+    bits = config.subnetmatch if ip.version == 4 else config.subnetmatch6
+    return str(ip_network(f"{str(ip).partition('%')[0]}/{bits}", strict=False))
+
+
+def key_of(network: str, sender: str, recipient: str) -> str:
+    """Return the key of a tuple in a store; letters' case does not count."""
+    path = f"{quote(sender.lower(), safe='<>@+=')} {quote(recipient.lower(), safe='<>@+=')}"
+    if len(path) > _LONGEST:
+        path = hashlib.sha256(path.encode()).hexdigest()
+    return f"{PREFIX}{network} {path}"
+
+
+def step(known: Entry | None, mail: Entry, now: int, delay: int, autowhite: int, timeout: int) -> Step:
+    """Return what becomes of a mail whose tuple is ``mail`` and was ``known`` before.
+
+    ``mail.until`` does not count. All times are in seconds.
+    """
+    if known is not None and known.auto and autowhite and known.until >= now:
+        return Step(True, True, 0, 0, _auto(mail, now, autowhite), autowhite + _SLACK)
+    if known is None or known.auto or now - known.until > timeout:
+        until = now + delay
+        after = Entry(mail.ip, mail.sender, mail.recipient, until)
+        return Step(delay <= 0, False, delay, 0, after, delay + timeout + _SLACK)
+    remaining, elapsed = known.until - now, now - (known.until - delay)
+    if remaining > 0:
+        return Step(False, False, remaining, elapsed, known, remaining + timeout + _SLACK)
+    return Step(True, False, 0, elapsed, _auto(mail, now, autowhite), autowhite + _SLACK)
+
+
+def _auto(mail: Entry, now: int, autowhite: int) -> Entry:
+    return Entry(mail.ip, mail.sender, mail.recipient, now + autowhite, auto=True)
+
+
+def lifetime(entry: Entry, now: int, timeout: int) -> float:
+    """Return for how many seconds an entry from elsewhere counts; 0 or less: no more."""
+    return entry.until - now + (0 if entry.auto else timeout)
+
+
+def network_prefix(network: str) -> str:
+    """Return what the keys of all tuples of a network begin with."""
+    return f"{PREFIX}{network} "
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")

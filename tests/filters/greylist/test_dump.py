@@ -1,0 +1,51 @@
+"""The dump file of milter-greylist, read and written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postmill.filters.greylist.dump import DumpError, read_dump, write_dump
+from postmill.filters.greylist.tuples import Entry
+
+REAL = (
+    "#  Sender IP\tSender e-mail\tRecipient e-mail\tTime accepted\tUnsuccessful shortest tarpit\n"
+    "192.0.2.5\t<ham@ext.example>\t<alice@test.example>\t1795332923 # 2026-11-22 07:35:23\n"
+    "2001:db8::1\t<>\t<alice@test.example>\t1795937174 AUTO # 2026-11-29 07:26:14\n"
+)
+
+
+def test_theirs() -> None:
+    entries = read_dump(REAL)
+    assert entries == [
+        Entry("192.0.2.5", "<ham@ext.example>", "<alice@test.example>", 1795332923),
+        Entry("2001:db8::1", "<>", "<alice@test.example>", 1795937174, auto=True),
+    ]
+    assert write_dump(entries).splitlines()[1:] == REAL.splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    "line", ["192.0.2.5 <a> <b>", "nowhere\t<a>\t<b>\t5", "192.0.2.5\t<a>\t<b>\t999999999999999"]
+)
+def test_errors_name_the_line(line: str) -> None:
+    with pytest.raises(DumpError, match="line 2: "):
+        read_dump("# x\n" + line)
+
+
+PATHS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"]), max_size=9).map(lambda text: f"<{text}>")
+
+
+@given(
+    st.lists(st.builds(Entry, st.ip_addresses().map(str), PATHS, PATHS, st.integers(0, 2**31), st.booleans()))
+)
+def test_what_is_written_is_read_again(entries: list[Entry]) -> None:
+    assert read_dump(write_dump(entries)) == entries
+
+
+@given(st.text())
+def test_entries_or_one_error(text: str) -> None:
+    try:
+        read_dump(text)
+    except DumpError as error:
+        assert str(error).startswith("line ")  # noqa: PT017
