@@ -89,8 +89,8 @@ class Service:
 class Wire:
     """One connection: a socket that is asked first and waited for only if need be.
 
-    Scanners answer one question a connection, so streams with their buffers and callbacks would cost more than
-    what they carry.
+    Scanners answer one question a connection, so streams with their buffers and callbacks would cost more
+    than what they carry.
     """
 
     def __init__(self, sock: socket.socket) -> None:

@@ -11,10 +11,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from postmill.testing.delivery import deliver
-from postmill.testing.settings import settings_of
-from postmill.testing.store import MemoryStore
-from tests.filters.beside import a_box, outcome, started
 
 from postmill.api import Store
 from postmill.daemon.ports import SystemClock
@@ -22,8 +18,12 @@ from postmill.filters.greylist import app
 from postmill.filters.greylist.dump import read_dump
 from postmill.filters.greylist.keeping import imported
 from postmill.filters.greylist.settings import config_of
+from postmill.testing.delivery import deliver
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Client, Recipient, SessionPlan, mail_from_bytes
+from postmill.testing.settings import settings_of
+from postmill.testing.store import MemoryStore
+from tests.filters.beside import a_box, outcome, started
 from tests.stack.milter_greylist import PEERS, Known, MilterGreylist
 
 pytestmark = pytest.mark.interop

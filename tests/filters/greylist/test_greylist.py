@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postmill.testing.pytest_plugin import Deliverer
-from postmill.testing.store import MemoryStore
 
 from postmill.api import Reject, Tempfail
 from postmill.filters.greylist import app
@@ -19,6 +17,8 @@ from postmill.filters.greylist.keeping import exported, imported, submit
 from postmill.filters.greylist.texts import package
 from postmill.filters.greylist.tuples import Entry
 from postmill.filters.greylist.values import Actions, Config
+from postmill.testing.pytest_plugin import Deliverer
+from postmill.testing.store import MemoryStore
 
 TRUST = """\
 subnetmatch /24
