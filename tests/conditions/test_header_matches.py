@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from postmill.api import Apply, Skip
-from postmill.conditions.header_matches import header_matches, readings
+from postmill.api.header_text import readings
+from postmill.conditions.header_matches import header_matches
 from postmill.testing.conditions import decide
 from postmill.testing.nouns import head
 from postmill.testing.settings import settings_of

@@ -36,6 +36,48 @@ def required(kind: Kind, doc: str) -> Any:
     return field(metadata={"kind": kind, "doc": doc, "when_absent": ""})
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The kind of a table in a list, ``[[…]]``: a settings class like any other."""
+
+    of: type[Any]
+
+    @property
+    def allowed(self) -> str:
+        """See ``Kind``."""
+        return f"a table with the keys {', '.join(one.name for one in keys_of(self.of))}"
+
+    def parse(self, raw: Any) -> Any:
+        """See ``Kind``; says which key is wrong."""
+        if not isinstance(raw, dict):
+            raise ValueError
+        kinds = {one.name: one.metadata["kind"] for one in keys_of(self.of)}
+        for name in raw:
+            if name not in kinds:
+                raise ValueError(f"unknown key {name}; known here: {', '.join(sorted(kinds))}")
+        values = {name: self._value(name, kinds[name], value) for name, value in raw.items()}
+        missing = [one.name for one in keys_of(self.of) if is_required(one) and one.name not in raw]
+        if missing:
+            raise ValueError(f"{missing[0]} is missing: it must be {kinds[missing[0]].allowed}")
+        return self.of(**values)
+
+    @staticmethod
+    def _value(name: str, kind: Kind, raw: Any) -> Any:
+        try:
+            return kind.parse(raw)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}" if str(error) else f"{name} must be {kind.allowed}") from None
+
+    def show(self, value: Any) -> str:
+        """See ``Kind``; keys that have their default are left out."""
+        pairs = [
+            f"{one.name} = {one.metadata['kind'].show(getattr(value, one.name))}"
+            for one in keys_of(self.of)
+            if is_required(one) or getattr(value, one.name) != one.default
+        ]
+        return f"{{ {', '.join(pairs)} }}"
+
+
 def section(of: type[Any], doc: str) -> Any:
     """Declare a table."""
     return field(default_factory=of, metadata={"kind": Section(of), "doc": doc, "when_absent": ""})
@@ -43,8 +85,12 @@ def section(of: type[Any], doc: str) -> Any:
 
 def keys_of(of: Any) -> list[Field[Any]]:
     """Return the declared keys of a settings class or object, those that must be given first."""
-    found = filter(is_key, fields(of))
-    return sorted(found, key=lambda one: one.default is not MISSING or one.default_factory is not MISSING)
+    return sorted(filter(is_key, fields(of)), key=lambda one: not is_required(one))
+
+
+def is_required(declared: Field[Any]) -> bool:
+    """Tell whether a key must be given."""
+    return declared.default is MISSING and declared.default_factory is MISSING
 
 
 def is_key(declared: Field[Any]) -> bool:

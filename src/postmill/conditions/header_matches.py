@@ -6,12 +6,10 @@ It sees the headers as the milters before left them; what the body holds is no m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 
 from postmill.api import Applies, Apply, Head, Skip, condition, key, required
+from postmill.api.header_text import readings
 from postmill.api.kinds import Choice, ListOf, Text, quoted
 from postmill.api.mail_kinds import Pattern
 
@@ -52,17 +50,6 @@ def header_matches(head: Head, settings: Settings) -> Applies:
     if found and not (settings.match == "all" and missing):
         return Apply(f"the header {settings.header} has {_shown(found[0])}")
     return Skip(f"no header {settings.header} has {_shown(missing[0])}" + _others(settings, missing))
-
-
-def readings(value: str) -> Iterator[str]:
-    """Give a header's value in one line, then with its encoded words decoded where that can be done."""
-    line = re.sub(r"\r?\n(?=[ \t])|[\r\n\0]", "", value).strip()
-    yield line
-    if "=?" in line:
-        try:
-            yield str(make_header(decode_header(line)))
-        except (HeaderParseError, LookupError, ValueError):
-            return  # an encoding that nobody knows, or a broken word: there is no other reading
 
 
 def _holds(value: str, pattern: str | re.Pattern[str]) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
-from postmill.api.settings import Section, keys_of
+from postmill.api.kinds import ListOf
+from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.settings import (
     ControlSettings,
@@ -79,6 +80,8 @@ def entries_of(of: type[Any], prefix: str = "") -> Iterator[Entry]:
             yield from entries_of(kind.of, f"{name}.")
         else:
             yield Entry(name, kind.allowed, _default(declared), declared.metadata["doc"])
+            if isinstance(kind, ListOf) and isinstance(kind.item, Table):
+                yield from entries_of(kind.item.of, f"{name}[].")
 
 
 def _default(declared: Field[Any]) -> str:

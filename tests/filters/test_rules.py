@@ -1,0 +1,164 @@
+"""``rules``: what each key looks at, what becomes of the mail, and rules that are none."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from postmill.api import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
+from postmill.config import ConfigErrors
+from postmill.config.loading import parse
+from postmill.config.showing import as_toml
+from postmill.daemon.filters import find_filter
+from postmill.filters.rules import app
+from postmill.testing import deliver
+from postmill.testing.delivery import Delivery
+from tests.filters.beside import nested
+
+
+def judge(*rules: dict[str, Any], **mail: Any) -> Delivery:
+    return deliver(app, settings={"rule": [*rules]}, **mail)
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        ({"action": "reject"}, Reject()),
+        ({"action": "reject", "text": "5.7.1 no\nthanks"}, Reject("5.7.1 no\nthanks")),
+        ({"action": "tempfail", "text": "4.7.1 later"}, Tempfail("4.7.1 later")),
+        ({"action": "discard"}, Discard()),
+        ({"action": "accept"}, Accept()),
+        ({"action": "quarantine", "text": "odd"}, Quarantine("odd")),
+        ({"action": "quarantine", "name": "seven"}, Quarantine("rule seven")),
+    ],
+)
+def test_what_becomes_of_the_mail(rule: dict[str, Any], verdict: Verdict) -> None:
+    assert judge({**rule, "header": "Subject"}).verdict == verdict
+
+
+REFUSE = {"action": "reject", "text": "5.7.1 no"}
+
+
+@pytest.mark.parametrize(
+    ("looks_at", "mail"),
+    [
+        ({"senders": ["joe@example.net"]}, {}),
+        ({"senders": ["example.net"]}, {}),
+        ({"senders": ["/^<joe@/"]}, {}),
+        ({"senders": ["/^<>$/"]}, {"sender": ""}),
+        ({"recipients": ["jane@"]}, {}),
+        ({"recipients": ["x.example", "example.org"], "senders": ["example.net"]}, {}),
+        ({"header": "subject"}, {}),
+        ({"header": "Subject", "contains": ["HELL"]}, {}),
+        ({"header": "Subject", "contains": ["/^hello$/"]}, {}),
+        ({"header": "Subject", "contains": ["grün"]}, {"headers": ["Subject: =?utf-8?q?gr=C3=BCn?="]}),
+        ({"larger_than": "1KB"}, {"body": "x" * 1025}),
+        ({"types": ["Text/Plain"]}, {}),
+    ],
+)
+def test_what_holds(looks_at: dict[str, Any], mail: dict[str, Any]) -> None:
+    assert judge({**REFUSE, **looks_at}, **mail).verdict == Reject("5.7.1 no")
+
+
+@pytest.mark.parametrize(
+    "looks_at",
+    [
+        {"senders": ["ann@example.net", ".example.net"]},
+        {"recipients": ["joe@", "/^jane/"]},
+        {"recipients": ["example.org"], "senders": ["example.com"]},
+        {"header": "X-Subject"},
+        {"header": "Subject", "contains": ["/^ello/", "bye"]},
+        {"header": "Subject", "senders": ["example.com"]},
+        {"header": "Subject", "recipients": ["example.com"]},
+        {"larger_than": "1KB"},
+        {"types": ["text/html"]},
+        {"attachments": ["*"]},
+    ],
+)
+def test_what_does_not(looks_at: dict[str, Any]) -> None:
+    assert judge({**REFUSE, **looks_at}).verdict is None
+
+
+def attached(name: str, kind: str = "application/octet-stream") -> bytes:
+    made = EmailMessage()
+    made.set_content("see below\n")
+    main, _, sub = kind.partition("/")
+    made.add_attachment(b"MZ", maintype=main, subtype=sub, filename=name)
+    return made.as_bytes()
+
+
+@pytest.mark.parametrize(
+    ("looks_at", "raw"),
+    [
+        ({"attachments": ["*.exe"]}, attached("Setup.EXE")),
+        ({"attachments": ["*.scr", "*.exe"]}, attached("grün.exe")),
+        ({"attachments": ["invoice.*"]}, attached("invoice.pdf.js")),
+        ({"attachments": ["inner.bin"]}, nested(b"MZ")),
+        ({"types": ["application/x-msdownload"]}, attached("a.txt", "application/x-msdownload")),
+        ({"types": ["message/rfc822"]}, nested(b"MZ")),
+    ],
+)
+def test_attachments_however_deep(looks_at: dict[str, Any], raw: bytes) -> None:
+    assert judge({**REFUSE, **looks_at}, message=raw).verdict == Reject("5.7.1 no")
+    assert judge({**REFUSE, **looks_at}, message=attached("notes.txt", "text/plain")).verdict is None
+
+
+def test_rules_are_judged_in_their_order_and_each_when_it_can_be() -> None:
+    mark = {"action": "add-header", "text": "X-Seen: by rule", "header": "Subject"}
+    let_in = {"action": "accept", "senders": ["joe@example.net"]}
+    refuse = {**REFUSE, "header": "Subject"}
+    assert judge(mark, refuse).verdict == Reject("5.7.1 no")
+    assert judge(mark, mark).all("X-Seen") == ("by rule", "by rule")
+    assert judge(refuse, let_in).verdict == Accept()  # known at MAIL already
+    one = judge({**REFUSE, "recipients": ["jim@"]}, to=["jane@x.example", "jim@x.example"])
+    assert (one.recipients, one.refused) == (("jane@x.example",), {"jim@x.example": "550 5.7.1 no"})
+
+
+CONFIGURATION = """\
+[[filter]]
+use = "rules"
+[[filter.settings.rule]]
+name = "programs"
+action = "reject"
+text = "5.7.1 No programs"
+attachments = ["*.exe"]
+[[filter.settings.rule]]
+action = "quarantine"
+larger_than = "20MB"
+"""
+
+
+def test_as_it_is_written() -> None:
+    loaded = parse("p.toml", CONFIGURATION, find_filter=find_filter)
+    shown = as_toml(loaded)
+    assert (
+        '{ action = "reject", name = "programs", text = "5.7.1 No programs", attachments = ["*.exe"] }'
+        in shown
+    )
+    again = parse("p.toml", shown, find_filter=find_filter).settings.filters[0].settings
+    assert again == loaded.settings.filters[0].settings
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ('name = "x"', "p.toml:3: filter[0].settings.rule[0]: action is missing: it must be "),
+        ('action = "no"', "p.toml:3: filter[0].settings.rule[0]: action must be "),
+        ('action = "reject"\nsender = ["x"]', "p.toml:3: filter[0].settings.rule[0]: unknown key sender; known here"),
+        ('action = "reject"', "p.toml:3: filter[0].settings: rule 1: looks at nothing"),
+        ('action = "reject"\nheader = "X"\ntext = "4.7.1 x"', "p.toml:3: filter[0].settings: rule 1: "),
+        ('action = "reject"\nname = "r"\ncontains = ["x"]\nsenders = ["x@y"]', "p.toml:3: filter[0].settings: rule r: contains needs header"),
+        ('action = "add-header"\nheader = "X"\ntext = "nothing"', "p.toml:3: filter[0].settings: rule 1: text must be the header to add"),
+        ('action = "reject"\nheader = "X"\ncontains = ["/(/"]', 'p.toml:3: filter[0].settings.rule[0]: contains: "/(/" is no regular'),
+    ],
+)  # fmt: skip
+def test_rules_that_are_none(rule: str, words: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        parse(
+            "p.toml",
+            f'[[filter]]\nuse = "rules"\n[[filter.settings.rule]]\n{rule}\n',
+            find_filter=find_filter,
+        )
+    assert str(caught.value.problems[0]).startswith(words)
