@@ -13,7 +13,7 @@ from functools import cached_property
 
 from postmill.api.host import Finding
 from postmill.config import Loaded
-from postmill.config.settings import MilterSettings
+from postmill.config.settings import ChildSettings, MilterSettings
 from postmill.daemon.machine import Machine
 from postmill.detectors import detect
 from postmill.errors import PostmillError
@@ -54,9 +54,15 @@ class Patient:
 
     @property
     def milters(self) -> tuple[MilterSettings, ...]:
-        """The milters in use."""
+        """The milters in use that have a socket."""
         milters = self.loaded.settings.milters if self.loaded is not None else ()
         return tuple(milter for milter in milters if milter.mode != "off")
+
+    @property
+    def children(self) -> tuple[ChildSettings, ...]:
+        """The milters in use and the filters inside Postmill, in the order in which they are asked."""
+        children = self.loaded.settings.children if self.loaded is not None else ()
+        return tuple(child for child in children if child.mode != "off")
 
     @property
     def listeners(self) -> tuple[Endpoint, ...]:

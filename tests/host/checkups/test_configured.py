@@ -261,6 +261,22 @@ def test_what_failures_come_to() -> None:
     assert "submission/inet accepts mail unfiltered, though opendkim must not" in lax.text
 
 
+def test_filters_inside_postmill_stand_in_the_row_too() -> None:
+    text = TWO + '[[filter]]\nuse = "clamav"\non_error = "reject"\norder = 9\n'
+    table = next(iter(failure_policy.check(with_postfix(text))))
+    assert table.table is not None
+    assert [row[:2] for row in table.table.rows] == [
+        ("opendkim", "tempfail"),
+        ("rspamd", "accept"),
+        ("clamav", "reject"),
+    ]
+    assert configuration_text(text).endswith("milters: opendkim, rspamd, clamav")
+
+
+def configuration_text(text: str) -> str:
+    return next(iter(configuration.check(with_postfix(text)))).text
+
+
 def test_what_failures_come_to_with_sendmail() -> None:
     (table,) = failure_policy.check(with_sendmail())
     assert table.table is not None

@@ -25,7 +25,7 @@ _MAILS = (
 
 def check(patient: Patient) -> Iterator[Diagnosis]:
     """Play mails through the chain, as ``postmill policy test`` does, and look for conditions that fail."""
-    if patient.loaded is None or not any(milter.when for milter in patient.milters):
+    if patient.loaded is None or not any(milter.when for milter in patient.children):
         return
     plan = plan_of(patient.loaded.settings)
     failures: dict[tuple[str, str], str] = {}
@@ -35,7 +35,7 @@ def check(patient: Patient) -> Iterator[Diagnosis]:
             for answer in child.answers:
                 if answer.verdict == _MARK:
                     failures.setdefault((child.name, answer.text), case.name)
-    on_error = {milter.name: milter.on_error for milter in patient.milters}
+    on_error = {milter.name: milter.on_error for milter in patient.children}
     for (name, text), mail in failures.items():
         advice = f"until it is mended, on_error of {name}, {on_error[name]}, decides about every such mail"
         yield Diagnosis(_NAME, Level.ERROR, f"{name}, with {mail}: {text}", advice)

@@ -19,5 +19,5 @@ def check(patient: Patient) -> Iterator[Diagnosis]:
         return
     for warning in patient.loaded.warnings:
         yield Diagnosis(_NAME, Level.WARNING, str(warning))
-    milters = ", ".join(milter.name for milter in patient.milters) or "none"
+    milters = ", ".join(milter.name for milter in patient.children) or "none"
     yield Diagnosis(_NAME, Level.OK, f"{patient.config_file} can be used; milters: {milters}")

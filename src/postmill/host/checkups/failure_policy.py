@@ -21,7 +21,7 @@ def check(patient: Patient) -> Iterator[Diagnosis]:
         return
     ours = [entry for entry in patient.entries if entry.ours]
     away = _actions(ours) or "unknown"
-    rows = [(milter.name, _own_word(milter.mode, milter.on_error), away) for milter in patient.milters]
+    rows = [(milter.name, _own_word(milter.mode, milter.on_error), away) for milter in patient.children]
     by_text: dict[str, list[Entry]] = {}
     for entry in patient.entries:
         if not entry.ours and not entry.misread and not counts(entry.milter):
@@ -50,7 +50,7 @@ def _actions(entries: Iterable[Entry]) -> str:
 def _unfiltered(patient: Patient, ours: list[Entry]) -> Iterator[Diagnosis]:
     """Milters that must not be missed are, while Postmill is down and the mail server lets mail pass."""
     strict = [
-        milter.name for milter in patient.milters if milter.mode == "enforce" and milter.on_error not in _LAX
+        milter.name for milter in patient.children if milter.mode == "enforce" and milter.on_error not in _LAX
     ]
     lax = list(dict.fromkeys(entry.where for entry in ours if entry.action == "accept"))
     if strict and lax:
