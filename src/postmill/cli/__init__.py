@@ -21,7 +21,19 @@ from postmill.errors import PostmillError
 
 COMMANDS = (
     *("run", "status", "reload", "drain", "stop", "enable", "disable", "mode", "log-level"),
-    *("config", "detect", "policy", "setup", "doctor", "import", "serve", "send", "milter", "demo"),
+    *(
+        "config",
+        "detect",
+        "policy",
+        "setup",
+        "doctor",
+        "import",
+        "greylist",
+        "serve",
+        "send",
+        "milter",
+        "demo",
+    ),
 )
 """The commands in the order of ``postmill --help``."""
 

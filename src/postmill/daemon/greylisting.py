@@ -1,0 +1,73 @@
+"""What the filter ``greylist`` remembers, as milter-greylist's dump file and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from postmill.config.settings import FilterSettings, Settings
+from postmill.daemon.configuration import load_configuration
+from postmill.errors import ConfigError, RequestError, UnavailableError
+from postmill.filters.greylist.dump import read_dump, write_dump
+from postmill.filters.greylist.keeping import exported, imported
+from postmill.stores import View, open_backend
+
+T = TypeVar("T")
+
+_AT_ONCE = 1000
+
+
+def import_dump(config_file: str | os.PathLike[str], name: str, text: str, file: str) -> tuple[int, int]:
+    """Put the entries of a dump into the store of the filter ``name``; those it has of the same are replaced.
+
+    Returns how many were put, and how many were out of date. Raises ConfigError for a dump that is none,
+    RequestError when there is no such filter, UnavailableError when the store cannot be used.
+    """
+    settings = load_configuration(config_file).settings
+    found = _filter(settings, name)
+    try:
+        entries = read_dump(text)
+    except ValueError as error:
+        raise ConfigError(str(error), file=file) from error
+    wanted = list(imported(entries, found.prepared.config, int(time.time())).items())
+
+    async def work(store: View) -> None:
+        for at in range(0, len(wanted), _AT_ONCE):
+            await store.put_many(dict(wanted[at : at + _AT_ONCE]))
+
+    _with_store(settings, found.name, work)
+    return len(wanted), len(entries) - len(wanted)
+
+
+def export_dump(config_file: str | os.PathLike[str], name: str) -> str:
+    """Return what a filter remembers as a dump; raises as ``import_dump`` does."""
+    settings = load_configuration(config_file).settings
+    return write_dump(_with_store(settings, _filter(settings, name).name, exported))
+
+
+def _filter(settings: Settings, name: str) -> FilterSettings:
+    greylists = [one for one in settings.filters if one.milter.name == "greylist"]
+    for one in greylists:
+        if one.name == name:
+            return one
+    there = (
+        f"there are {', '.join(one.name for one in greylists)}" if greylists else "the configuration has none"
+    )
+    raise RequestError(f"there is no greylist filter {name!r}; {there}")
+
+
+def _with_store(settings: Settings, name: str, work: Callable[[View], Awaitable[T]]) -> T:
+    async def run() -> T:
+        backend = open_backend(settings.store.url)
+        try:
+            return await work(View(backend, name))
+        finally:
+            await backend.close()
+
+    try:
+        return asyncio.run(run())
+    except OSError as error:
+        raise UnavailableError(str(error)) from error

@@ -1,0 +1,82 @@
+"""``postmill greylist``: a dump of milter-greylist, in and out again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.running import environment
+
+CONFIGURATION = """\
+[[filter]]
+use = "greylist"
+settings.rules = "nospf\\nsubnetmatch /24"
+[store]
+url = "sqlite:{directory}/state.db"
+"""
+
+
+def greylist(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "postmill",
+        "greylist",
+        *arguments,
+        "--config",
+        str(directory / "postmill.toml"),
+    ]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=60, env=environment(NO_COLOR="1")
+    )
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "postmill.toml").write_text(CONFIGURATION.format(directory=tmp_path))
+    return tmp_path
+
+
+def test_in_and_out_again(directory: Path) -> None:
+    now = int(time.time())
+    kept = [
+        f"192.0.2.5\t<a@x.example>\t<b@y.example>\t{now + 600}",
+        f"192.0.2.9\t<>\t<b@y.example>\t{now + 3600} AUTO",
+        f"2001:db8::1\t<c@x.example>\t<b@y.example>\t{now - 60}",
+    ]
+    late = f"192.0.2.7\t<old@x.example>\t<b@y.example>\t{now - 60} AUTO"
+    (directory / "dump").write_text("\n".join(("# a comment", *kept, late)) + "\n")
+    done = greylist(directory, "import", str(directory / "dump"))
+    assert (done.returncode, done.stdout) == (0, "3 entries remembered, 1 out of date left out\n"), (
+        done.stderr
+    )
+    out = greylist(directory, "export")
+    assert [line.partition(" #")[0] for line in out.stdout.splitlines()[1:]] == kept
+    (directory / "again").write_text(out.stdout)
+    assert greylist(directory, "import", str(directory / "again")).stdout.startswith("3 entries")
+
+
+@pytest.mark.parametrize(
+    ("dump", "arguments", "status", "words"),
+    [
+        ("192.0.2.5 x y z\n", (), 78, "dump: line 1: expected address"),
+        ("", ("--name", "other"), 64, "there is no greylist filter 'other'; there are greylist"),
+    ],
+)
+def test_what_cannot_be(
+    directory: Path, dump: str, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    (directory / "dump").write_text(dump)
+    done = greylist(directory, "import", str(directory / "dump"), *arguments)
+    assert (done.returncode, words in done.stderr) == (status, True), done.stderr
+
+
+def test_a_store_that_cannot_be_had(directory: Path) -> None:
+    file = directory / "postmill.toml"
+    file.write_text(file.read_text().replace("state.db", "nowhere/state.db"))
+    done = greylist(directory, "export")
+    assert (done.returncode, "nowhere/state.db cannot be opened" in done.stderr) == (69, True)
