@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from postmill.filtering import FilterSession
+from postmill.filtering.session import Work
 
 log = logging.getLogger("postmill.filter")
 
@@ -81,17 +82,25 @@ class FilterStream:
         if work is None:
             return listens
         if listens:
-            self._task = asyncio.get_running_loop().create_task(work)
-            self._task.add_done_callback(self._done)
+            self._task = asyncio.get_running_loop().create_task(self._drive(work))
         else:
             work.close()
         return False
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        if task is not self._task:
-            return  # given up
+    async def _drive(self, work: Work) -> None:
+        """Wait for handlers, and go on in the same turn of the event loop: each turn is a system call."""
+        error: BaseException | None = None
+        try:
+            await work
+        except (Exception, asyncio.CancelledError) as raised:
+            error = raised
+        if self._task is asyncio.current_task():
+            self._done(error)
+        elif isinstance(error, asyncio.CancelledError):
+            raise error  # given up
+
+    def _done(self, error: BaseException | None) -> None:
         self._task = None
-        error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
         if error is not None:
             self._failed(error)
             return
