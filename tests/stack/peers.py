@@ -24,6 +24,8 @@ PROGRAMS = (
     str(PEERS / "milter-greylist/usr/sbin/milter-greylist"),
     str(PEERS / "sendmail/usr/libexec/sendmail/sendmail"),
     "/usr/sbin/postfix",
+    "/usr/bin/psql",
+    "/usr/bin/redis-server",
     "m4",
     "ip",
     "setpriv",

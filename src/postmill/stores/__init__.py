@@ -42,7 +42,8 @@ def open_backend(url: str) -> Backend:
     try:
         module = importlib.import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as error:
-        raise ValueError(f"{scheme}: needs the Python library {error.name}") from error
+        library = (error.name or scheme).partition(".")[0]
+        raise ValueError(f"{scheme}: needs the Python library {library}") from error
     make: Callable[[str], Backend] = module.from_url
     return make(url)
 
