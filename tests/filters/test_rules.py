@@ -116,6 +116,41 @@ def test_rules_are_judged_in_their_order_and_each_when_it_can_be() -> None:
     assert (one.recipients, one.refused) == (("jane@x.example",), {"jim@x.example": "550 5.7.1 no"})
 
 
+def test_what_becomes_of_all_must_hold_for_all() -> None:
+    jane_and_jim = {"to": ["jane@x.example", "jim@x.example"]}
+    for action in ("discard", "accept"):
+        one = {"action": action, "recipients": ["jim@"]}
+        assert judge(one, {**REFUSE, "header": "Subject"}, **jane_and_jim).verdict == Reject("5.7.1 no")
+        assert judge(one, to=["jim@x.example"]).verdict == (Discard() if action == "discard" else Accept())
+    content = {**REFUSE, "recipients": ["jim@"], "header": "Subject"}
+    assert judge(content, **jane_and_jim).verdict is None
+    mark = {"action": "add-header", "text": "X-Jim: yes", "recipients": ["jim@"]}
+    assert judge(mark, **jane_and_jim).all("X-Jim") == ("yes",)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Type: application/x-y; name="a.exe"\nContent-Disposition: attachment; filename="ok.txt"',
+        'Content-Type: application/x-y; name="ok.txt"\nContent-Disposition: attachment; filename="a.exe. "',
+        "Content-Type: application/x-y\nContent-Disposition: attachment; filename*=utf-8''a%2Eexe",
+        'Content-Type: application/x-y; name="=?utf-8?q?a=2Eexe?="',
+    ],
+)
+def test_every_name_of_an_attachment_counts(head: str) -> None:
+    raw = f"MIME-Version: 1.0\n{head}\n\nMZ\n".encode()
+    assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
+
+
+def test_parts_too_deep_to_be_read() -> None:
+    raw = b"MIME-Version: 1.0\n"
+    raw += b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(1500))
+    raw += b"Content-Type: text/plain\n\nend\n"
+    assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
+    assert judge({**REFUSE, "types": ["text/html"]}, message=raw).verdict == Reject("5.7.1 no")
+    assert judge({**REFUSE, "header": "X-None"}, message=raw).verdict is None
+
+
 CONFIGURATION = """\
 [[filter]]
 use = "rules"

@@ -200,8 +200,8 @@ install_all() {
   trap clean_up EXIT
   deny_daemons
   mkdir -p "$PEERS"
-  if [ ! -e /etc/postgresql-common ]; then # no database cluster of the machine's own
-    mkdir /etc/postgresql-common
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then # no database cluster of the machine's own
+    mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
   fi
   wanted=$(missing_packages $PACKAGES)

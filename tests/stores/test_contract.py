@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg
 import pytest
+import redis.asyncio
 
 from postmill.api import Store
 from postmill.stores import Backend, View, open_backend
 from tests.daemon.running import ROOT, environment
 from tests.filters.beside import a_box
 from tests.stack import peers
-from tests.stack.component import Component
+from tests.stack.component import Component, descendants
 from tests.stores.servers import PostgresServer, RedisServer
 
 T = TypeVar("T")
@@ -186,6 +191,7 @@ class TestShared:
 
         asyncio.run(run())
 
+    @pytest.mark.timeout(300)
     def test_twenty_writers_lose_and_double_nothing(self, kind: str, places: Callable[[str], Place]) -> None:
         """Four processes with five writers each make 50,000 keys, every one wanted by two of them."""
         place, entries = places(kind), 50_000
@@ -198,7 +204,7 @@ class TestShared:
             )
             for number in range(4)
         ]
-        made = [int(writer.communicate(timeout=110)[0]) for writer in writers]
+        made = [int(writer.communicate(timeout=280)[0]) for writer in writers]
         assert [writer.returncode for writer in writers] == [0, 0, 0, 0]
         assert sum(made) == entries
 
@@ -258,11 +264,86 @@ def test_a_file_that_cannot_be_had(tmp_path: Path) -> None:
         asyncio.run(run(f"sqlite:{tmp_path}/junk"))
 
 
-def test_the_file_is_nobodys_business(tmp_path: Path) -> None:
+def test_the_file_is_for_its_group(tmp_path: Path) -> None:
+    """Under the umask of the service, too."""
+
     async def run() -> None:
         backend = open_backend(f"sqlite:{tmp_path}/state.db")
         await backend.put("k", b"1", 60)
         await backend.close()
 
-    asyncio.run(run())
+    before = os.umask(0o077)
+    try:
+        asyncio.run(run())
+    finally:
+        os.umask(before)
     assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("kind", marked(SHARED))
+def test_what_is_over_is_removed_as_fast_as_it_comes(kind: str, places: Callable[[str], Place]) -> None:
+    async def run() -> int:
+        backend = open_backend(places(kind).url)
+        for turn in range(6):
+            await backend.put_many({f"over:{turn}-{number}": (b"1", 0.05) for number in range(1000)})
+            await asyncio.sleep(0.1)
+        left = await rows(kind, places(kind).url)
+        await backend.close()
+        return left
+
+    assert asyncio.run(run()) <= 1000
+
+
+async def rows(kind: str, url: str) -> int:
+    """How many of the entries that are over a store still has, its own way of counting aside."""
+    if kind == "sqlite":
+        with closing(sqlite3.connect(url.removeprefix("sqlite:"))) as db:
+            count: int = db.execute("SELECT count(*) FROM entries WHERE key LIKE 'over:%'").fetchone()[0]
+            return count
+    if kind == "redis":
+        client = redis.asyncio.Redis(unix_socket_path=url.removeprefix("redis+unix:"))
+        await asyncio.sleep(1.0)  # it looks for what is over ten times a second
+        found = [key async for key in client.scan_iter("postmill:v:over:*")]
+        await client.connection_pool.disconnect()
+        return len(found)
+    async with await psycopg.AsyncConnection.connect(url) as db:
+        row = await (
+            await db.execute("SELECT count(*) FROM postmill_entries WHERE key LIKE 'over:%'")
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@pytest.mark.parametrize("kind", marked([*SERVERS]))
+def test_a_server_that_hangs(kind: str, places: Callable[[str], Place]) -> None:
+    place = places(kind)
+    assert place.server is not None
+    server = place.server
+
+    async def run() -> None:
+        backend = open_backend(place.url)
+        await backend.put("hang:a", b"1", 600)
+        pids = descendants(server.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            jobs = [backend.get("hang:a") for _ in range(12)]
+            answers = await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), 15)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        assert [answer for answer in answers if not isinstance(answer, OSError)] == []
+        assert await backend.get("hang:a") == b"1"
+        await backend.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("library", ["psycopg", "redis"])
+def test_a_library_that_is_missing(library: str) -> None:
+    url = {"psycopg": "postgresql://x/y", "redis": "redis://x"}[library]
+    code = f"import sys; sys.modules[{library!r}] = None; from postmill.stores import open_backend; open_backend({url!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=environment()
+    )
+    assert f"needs the Python library {library}" in done.stderr

@@ -18,6 +18,10 @@ _SHUNNED_FOR = 30.0
 """Seconds for which an address that failed goes to the end of the row."""
 
 
+class RefusedError(OSError):
+    """The service answered that it cannot do this: another try would not help, and it is well."""
+
+
 class Service:
     """The addresses of one service, for one milter in one process."""
 
@@ -42,6 +46,8 @@ class Service:
         while True:
             try:
                 return await self._ask_each(exchange)
+            except RefusedError:
+                raise
             except OSError:
                 if monotonic() + pause > end:
                     raise
@@ -53,6 +59,8 @@ class Service:
         for address in self._row():
             try:
                 answer = await self._ask_one(address, exchange)
+            except RefusedError:
+                raise
             except OSError as error:
                 self._failed[address] = monotonic()
                 problems.append(f"{address}: {error.strerror or error or type(error).__name__}")
@@ -105,7 +113,10 @@ class Wire:
             return await cls._to(socket.AF_UNIX, address.path)
         host = address.host or ("::1" if address.kind == "inet6" else "127.0.0.1")
         found = await asyncio.get_running_loop().getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
-        return await cls._to(found[0][0], found[0][4])
+        for family, *_, where in found[:-1]:
+            with suppress(OSError):
+                return await cls._to(family, where)
+        return await cls._to(found[-1][0], found[-1][4])
 
     @classmethod
     async def _to(cls, family: int, where: Any) -> Wire:

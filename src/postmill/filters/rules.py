@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email import policy
 from email.message import Message as Part
 from email.parser import BytesParser
+from email.utils import collapse_rfc2231_value
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -72,13 +73,14 @@ class Rule:
     @property
     def stage(self) -> type[Sender] | type[Recipient] | type[Message]:
         """When it can be judged."""
-        late = self.header or self.larger_than or self.attachments or self.types or self.action in _LATE
-        if late:
+        looks_inside = self.header or self.larger_than or self.attachments or self.types
+        if looks_inside or self.action in ("quarantine", "add-header"):
             return Message
-        return Recipient if self.recipients else Sender
-
-
-_LATE = ("quarantine", "add-header")
+        if not self.recipients:
+            return Sender
+        return (
+            Recipient if self.action in ("reject", "tempfail") else Message
+        )  # the others are of all recipients
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ async def recipient(rcpt: Recipient, rules: Rules) -> Verdict | None:
 
 
 @app.on
-async def message(msg: Message, rules: Rules, edit: HeaderEdit) -> Verdict | None:
+def message(msg: Message, rules: Rules, edit: HeaderEdit) -> Verdict | None:
     """Judge what the whole message decides."""
     content = Content(msg)
     for rule in rules.at(Message):
@@ -171,13 +173,14 @@ class Content:
         """Tell whether all that a rule asks for is there."""
         msg = self._msg
         recipients = [recipient.address for recipient in msg.envelope.recipients]
+        enough = any if rule.action == "add-header" else all  # what becomes of all must hold for all
         return (
             _holds_for(msg.sender, rule)
-            and (not rule.recipients or any(_is_among(one, rule.recipients) for one in recipients))
+            and (not rule.recipients or enough(_is_among(one, rule.recipients) for one in recipients))
             and (not rule.larger_than or msg.size > rule.larger_than)
             and (not rule.header or self._has_header(rule))
             and (not rule.attachments or self._has_name(rule.attachments))
-            and (not rule.types or not self._types.isdisjoint(one.lower() for one in rule.types))
+            and (not rule.types or self._has_type(rule.types))
         )
 
     def _has_header(self, rule: Rule) -> bool:
@@ -189,20 +192,36 @@ class Content:
         )
 
     def _has_name(self, globs: tuple[str, ...]) -> bool:
-        return any(fnmatchcase(name, glob.lower()) for name in self._names for glob in globs)
+        return self._too_deep or any(
+            fnmatchcase(name, glob.lower()) for name in self._names for glob in globs
+        )
+
+    def _has_type(self, wanted: tuple[str, ...]) -> bool:
+        return self._too_deep or not self._types.isdisjoint(one.lower() for one in wanted)
+
+    @property
+    def _too_deep(self) -> bool:
+        """Nobody sends parts within parts within parts by the hundred to be read."""
+        return self._parts is None
 
     @cached_property
-    def _parts(self) -> tuple[Part, ...]:
-        return tuple(BytesParser(policy=policy.compat32).parsebytes(self._msg.raw).walk())
+    def _parts(self) -> tuple[Part, ...] | None:
+        try:
+            return tuple(BytesParser(policy=policy.compat32).parsebytes(self._msg.raw).walk())
+        except RecursionError:
+            return None
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        names = (part.get_filename() for part in self._parts)
-        return frozenset(text.strip().lower() for name in names if name for text in readings(str(name)))
+        """Every name that a part has: mail programs go by the one or the other."""
+        named = (("filename", "content-disposition"), ("name", "content-type"))
+        found = (part.get_param(name, None, header) for part in self._parts or () for name, header in named)
+        texts = (collapse_rfc2231_value(value) for value in found if value)
+        return frozenset(text.strip().rstrip(". ").lower() for name in texts for text in readings(name))
 
     @cached_property
     def _types(self) -> frozenset[str]:
-        return frozenset(part.get_content_type().lower() for part in self._parts)
+        return frozenset(part.get_content_type().lower() for part in self._parts or ())
 
 
 def _holds_for(sender: Sender, rule: Rule) -> bool:

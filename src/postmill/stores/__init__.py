@@ -41,7 +41,7 @@ def open_backend(url: str) -> Backend:
         raise ValueError(f"{url!r} names no store; there are {', '.join(f'{one}:' for one in names())}")
     try:
         module = importlib.import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         library = (error.name or scheme).partition(".")[0]
         raise ValueError(f"{scheme}: needs the Python library {library}") from error
     make: Callable[[str], Backend] = module.from_url

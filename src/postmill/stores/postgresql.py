@@ -6,6 +6,7 @@ The tables are made at first use. Time is the server's, and each method is one t
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -17,11 +18,11 @@ Work = Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS postmill_entries (
-  key text PRIMARY KEY, value bytea NOT NULL, until timestamptz NOT NULL
+  key text COLLATE "C" PRIMARY KEY, value bytea NOT NULL, until timestamptz NOT NULL
 );
 CREATE INDEX IF NOT EXISTS postmill_entries_until ON postmill_entries (until);
 CREATE TABLE IF NOT EXISTS postmill_counters (
-  key text PRIMARY KEY, sum bigint NOT NULL, until timestamptz NOT NULL
+  key text COLLATE "C" PRIMARY KEY, sum bigint NOT NULL, until timestamptz NOT NULL
 );
 """
 _LOCK = "SELECT pg_advisory_xact_lock(7065793)"
@@ -59,8 +60,8 @@ _PAGE_QUERY = (
 _WITHIN = 5.0
 """Seconds for a connection, and for each method."""
 _CONNECTIONS = 4
-_SWEEP_AFTER = 5000
-"""Changes between two looks for what is over."""
+_SWEEP_AFTER = 1000
+"""Changes between two looks for what is over; fewer than what one removes, so that it keeps up."""
 
 
 def from_url(url: str) -> PostgresqlStore:
@@ -82,6 +83,7 @@ class PostgresqlStore:
         self._turn: asyncio.Semaphore | None = None
         self._made = False
         self._changes = 0
+        self._abandoned: set[asyncio.Future[Any]] = set()
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
@@ -107,7 +109,7 @@ class PostgresqlStore:
             async with db.cursor() as cursor:
                 await cursor.executemany(_PUT, rows)
 
-        await self._do(work, changes=len(rows))
+        await self._do(work, changes=len(rows), statements=len(rows))
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""
@@ -152,40 +154,62 @@ class PostgresqlStore:
         while self._idle:
             await self._idle.pop().close()
 
-    async def _do(self, work: Work[T], changes: int = 0) -> T:
-        """Do some work in a transaction, once more if the connection had died; raises OSError."""
+    async def _do(self, work: Work[T], changes: int = 0, *, statements: int = 1) -> T:
+        """Do some work in one transaction; raises OSError when that fails or takes too long.
+
+        Nothing is tried twice: whether a transaction whose answer was lost has happened, nobody knows.
+        """
+        task = asyncio.ensure_future(self._in_turn(work, changes, statements))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=_WITHIN)
+        except asyncio.CancelledError:
+            self._abandon(task)
+            raise
+        if not done:
+            self._abandon(task)
+            raise OSError(f"PostgreSQL did not answer within {_WITHIN:g} s")
+        try:
+            return task.result()
+        except psycopg.Error as error:
+            raise OSError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
+
+    def _abandon(self, task: asyncio.Future[Any]) -> None:
+        """Give work up without waiting for it: to be told so may take a hanging server its time."""
+        task.cancel()
+        self._abandoned.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Future[Any]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _in_turn(self, work: Work[T], changes: int, statements: int) -> T:
         if self._turn is None:
             self._turn = asyncio.Semaphore(_CONNECTIONS)
         async with self._turn:
+            db = await self._connection()
             try:
-                async with asyncio.timeout(_WITHIN):
-                    return await self._with_connection(work, changes)
-            except TimeoutError:
-                raise OSError(f"PostgreSQL did not answer within {_WITHIN:g} s") from None
-            except psycopg.Error as error:
-                raise OSError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
+                if statements == 1:  # is a transaction by itself, and one round trip instead of three
+                    result = await work(db)
+                else:
+                    async with db.transaction():
+                        result = await work(db)
+            except BaseException:
+                await _close(db)
+                raise
+            await self._sweep(db, changes)
+            return result
 
-    async def _with_connection(self, work: Work[T], changes: int) -> T:
+    async def _connection(self) -> psycopg.AsyncConnection[Any]:
+        """Return an idle connection that is alive, or a new one."""
         while self._idle:
             db = self._idle.pop()
-            try:
-                return await self._transact(db, work, changes)
-            except psycopg.OperationalError:
-                if not db.closed:
-                    raise
-        return await self._transact(await self._connect(), work, changes)
-
-    async def _transact(self, db: psycopg.AsyncConnection[Any], work: Work[T], changes: int) -> T:
-        try:
-            async with db.transaction():
-                result = await work(db)
-            await self._sweep(db, changes)
-        except BaseException:
-            with suppress(psycopg.Error):
-                await db.close()
-            raise
-        self._idle.append(db)
-        return result
+            readable, _, _ = select.select([db.fileno()], [], [], 0) if not db.closed else ([0], [], [])
+            if not readable:  # an idle server says nothing, unless it says goodbye
+                return db
+            await _close(db)
+        return await self._connect()
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         db = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
@@ -197,8 +221,19 @@ class PostgresqlStore:
         return db
 
     async def _sweep(self, db: psycopg.AsyncConnection[Any], changes: int) -> None:
+        """Keep the connection, and now and then remove what is over; what fails here has no consequence."""
         self._changes += changes
         if self._changes >= _SWEEP_AFTER:
             self._changes = 0
-            for query in _SWEEP:
-                await db.execute(query)
+            try:
+                for query in _SWEEP:
+                    await db.execute(query)
+            except psycopg.Error:
+                await _close(db)
+                return
+        self._idle.append(db)
+
+
+async def _close(db: psycopg.AsyncConnection[Any]) -> None:
+    with suppress(psycopg.Error):
+        await db.close()

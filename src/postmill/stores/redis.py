@@ -55,6 +55,7 @@ class RedisStore:
         """Keep state on this server."""
         self._url = url
         self._client: redis.asyncio.Redis | None = None
+        self._pool: redis.asyncio.ConnectionPool | None = None
         redis.asyncio.Redis.from_url(url)  # a URL that is none is told now
 
     async def get(self, key: str) -> bytes | None:
@@ -99,9 +100,9 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        pool, self._pool, self._client = self._pool, None, None
+        if pool is not None:
+            await pool.disconnect()
 
     @property
     def _server(self) -> Any:
@@ -113,7 +114,8 @@ class RedisStore:
                 max_connections=_CONNECTIONS,
                 timeout=_WITHIN,
             )
-            self._client = redis.asyncio.Redis.from_pool(pool)
+            self._pool = pool
+            self._client = redis.asyncio.Redis(connection_pool=pool)
         return self._client
 
     async def _do(self, work: Awaitable[T]) -> T:

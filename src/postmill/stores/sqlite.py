@@ -36,14 +36,15 @@ _FIRST_PAGE = "SELECT key, value FROM entries WHERE key >= ? AND key < ? AND unt
 _NEXT_PAGE = _FIRST_PAGE.replace(">=", ">")
 _PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
-_SWEEP_EVERY, _SWEEP_MOST = 60.0, 2000
+_SWEEP_EVERY, _SWEEP_AFTER, _SWEEP_MOST = 60.0, 1000, 2000
+"""Seconds, or changes, between two looks for what is over; and how many entries one removes at most."""
 _PAGE = 500
 
 
 def from_url(url: str) -> SqliteStore:
     """Return the store in the file of ``sqlite:/path``; raises ValueError when there is no path in it."""
     parts = urlsplit(url)
-    if not parts.path.startswith("/") or parts.netloc:
+    if not parts.path.startswith("/") or parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"{url!r} has no absolute path: write sqlite:/path/to/file")
     return SqliteStore(parts.path)
 
@@ -57,6 +58,7 @@ class SqliteStore:
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._swept = 0.0
+        self._changes = 0
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
@@ -65,7 +67,7 @@ class SqliteStore:
             row = db.execute("SELECT value FROM entries WHERE key = ? AND until > ?", (key, now)).fetchone()
             return None if row is None else bytes(row[0])
 
-        return await self._do(work)
+        return await self._do(work, reads=True)
 
     async def put(self, key: str, value: bytes, lives: float) -> None:
         """See ``Store``."""
@@ -77,7 +79,7 @@ class SqliteStore:
         def work(db: sqlite3.Connection, now: float) -> None:
             db.executemany(_PUT, [(key, value, now + lives) for key, (value, lives) in entries.items()])
 
-        await self._do(work)
+        await self._do(work, changes=len(entries))
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""
@@ -112,7 +114,7 @@ class SqliteStore:
         """See ``Store``."""
         query, after = _FIRST_PAGE, prefix
         while True:
-            rows = await self._do(partial(_page, query, after, prefix + "\U0010ffff"))
+            rows = await self._do(partial(_page, query, after, prefix + "\U0010ffff"), reads=True)
             for key, value in rows:
                 yield key, value
             if len(rows) < _PAGE:
@@ -127,34 +129,45 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(thread, self._close)
         thread.shutdown(wait=False)
 
-    async def _do(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
-        """Do some work in one transaction; raises OSError when that fails."""
+    async def _do(
+        self, work: Callable[[sqlite3.Connection, float], T], *, reads: bool = False, changes: int = 1
+    ) -> T:
+        """Do some work in one transaction; raises OSError when that fails, or cannot begin in time."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "postmill-sqlite")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+        until = time.monotonic() + _PATIENCE
+        job = partial(self._transact, work, until, reads, changes)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
     # in the thread
 
-    def _transact(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
+    def _transact(
+        self, work: Callable[[sqlite3.Connection, float], T], until: float, reads: bool, changes: int
+    ) -> T:
+        patience = until - time.monotonic()
+        if patience <= 0:
+            raise OSError(f"{self._path}: busy for {_PATIENCE:g} s")
         try:
             db = self._connection or self._open()
+            db.execute(f"PRAGMA busy_timeout = {int(patience * 1000) + 1}")
+            db.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
             now = time.time()
-            db.execute("BEGIN IMMEDIATE")
             try:
                 result = work(db, now)
-                self._sweep(db, now)
+                if not reads:
+                    self._sweep(db, now, changes)
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             self._close()
             raise OSError(f"{self._path}: {error}") from error
         return result
 
     def _open(self) -> sqlite3.Connection:
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640))
+            _make(self._path)
         except OSError as error:
             raise OSError(error.errno, f"{self._path} cannot be opened: {error.strerror}") from error
         db = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -164,11 +177,12 @@ class SqliteStore:
         db.executescript(_SCHEMA)
         return db
 
-    def _sweep(self, db: sqlite3.Connection, now: float) -> None:
+    def _sweep(self, db: sqlite3.Connection, now: float, changes: int) -> None:
         """Remove some of what is over, now and then."""
-        if now - self._swept < _SWEEP_EVERY:
+        self._changes += changes
+        if self._changes < _SWEEP_AFTER and now - self._swept < _SWEEP_EVERY:
             return
-        self._swept = now
+        self._swept, self._changes = now, 0
         for table in ("entries", "counters"):
             db.execute(
                 f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE until <= ? LIMIT ?)",  # noqa: S608
@@ -179,6 +193,17 @@ class SqliteStore:
         db, self._connection = self._connection, None
         if db is not None:
             db.close()
+
+
+def _make(path: str) -> None:
+    """Make the file, readable for its group whatever the umask, unless it is there."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        os.close(os.open(path, os.O_RDWR))
+        return
+    os.fchmod(file, 0o640)
+    os.close(file)
 
 
 def _page(query: str, after: str, end: str, db: sqlite3.Connection, now: float) -> list[tuple[str, bytes]]:

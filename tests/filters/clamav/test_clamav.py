@@ -18,7 +18,7 @@ from postmill.api import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
 from postmill.filters.clamav import app
 from postmill.filters.clamav.clamd import read_reply
 from postmill.filters.clamav.conf import settings_from
-from postmill.filters.clamav.policy import Settings, read_allow_list
+from postmill.filters.clamav.policy import Settings, policy_of, read_allow_list
 from postmill.testing import deliver
 from postmill.wire.endpoint import parse_endpoint
 
@@ -98,9 +98,11 @@ def test_earlier_marks_are_replaced(clamd: FakeClamd) -> None:
     ("settings", "mail"),
     [
         ({"local_networks": ["192.0.2.0/24"]}, {}),
-        ({"skip_authenticated": "^jo"}, {"user": "joe"}),
+        ({"skip_local": True}, {"ip": None}),
+        ({"skip_authenticated": "^JO"}, {"user": "joe"}),
         ({"max_file_size": 100}, {"body": "x" * 101}),
-        ({"allow_list": "From:^joe@"}, {}),
+        ({"allow_list": "From:^Joe@"}, {}),
+        ({"allow_list": "From:\\(ann\\|joe\\)@"}, {}),
         ({"allow_list": "To:@example.org$"}, {}),
         ({"allow_list": "# one\n\njane"}, {}),
     ],
@@ -121,6 +123,8 @@ def test_what_is_not_looked_at(
     [
         ({"local_networks": ["192.0.2.0/24"]}, {"ip": "198.51.100.1"}),
         ({"skip_authenticated": "^jo"}, {"user": "ann"}),
+        ({}, {"ip": None}),
+        ({"allow_list": "From:joe+@"}, {}),
         ({"skip_authenticated": "^jo"}, {}),
         ({"allow_list": "To:jane"}, {"to": ["jane@example.org", "jim@example.org"]}),
     ],
@@ -134,9 +138,7 @@ def test_what_is(clamd: FakeClamd, tmp_path: Path, settings: dict[str, Any], mai
     assert done.verdict == Reject("5.7.1 Virus Win.Test-1 found")
 
 
-@pytest.mark.parametrize(
-    "reply", [b"", b"nonsense\0", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK"]
-)
+@pytest.mark.parametrize("reply", [b"", b"nonsense\0", b"stream: OK"])
 def test_answers_that_are_none_and_nobody_there(clamd: FakeClamd, tmp_path: Path, reply: bytes) -> None:
     clamd.reply = reply
     settings = {"clamd": [clamd.address, f"unix:{tmp_path}/nobody"], "patience": "0s"}
@@ -200,7 +202,28 @@ def test_its_defaults_are_its_own(tmp_path: Path) -> None:
     file = tmp_path / "clamav-milter.conf"
     file.write_text("ClamdSocket unix:/x\n")
     read = settings_from(str(file), Settings(on_infected="reject"))
-    assert (read.on_infected, read.add_header, read.max_file_size) == ("quarantine", "no", 25 << 20)
+    assert (read.on_infected, read.add_header, read.max_file_size) == ("quarantine", "no", 100 << 20)
+
+
+def test_what_the_file_leaves_out_is_not_taken_from_here(tmp_path: Path) -> None:
+    file = tmp_path / "clamav-milter.conf"
+    file.write_text("ClamdSocket\ttcp:scanner.example\nClamdSocket tcp:3311\nLocalNet local\n")
+    read = settings_from(str(file), Settings(allow_list="/x", skip_authenticated="joe"))
+    assert (read.allow_list, read.skip_authenticated, read.skip_local) == ("", "", True)
+    assert read.clamd == (parse_endpoint("inet:3310@scanner.example"), parse_endpoint("inet:3311"))
+
+
+def test_a_file_of_names_means_these_names(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("# our users\njoe\na.b\n\n!no\n")
+    file = tmp_path / "clamav-milter.conf"
+    file.write_text(f"ClamdSocket unix:/x\nSkipAuthenticated file:{tmp_path}/names\n")
+    policy = policy_of(settings_from(str(file), Settings()))
+    skipped = [
+        user
+        for user in ("joe", "JOE", "a.b", "mrjoe", "joe2", "axb", "our", "no", "users")
+        if policy.skips_user(user)
+    ]
+    assert skipped == ["joe", "JOE", "a.b"]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +235,10 @@ def test_its_defaults_are_its_own(tmp_path: Path) -> None:
         ("AddHeader\n", ":1: AddHeader: needs a value"),
         ("LocalNet 192.0.2.1/24\n", ":1: LocalNet: "),
         ("ClamdSocket unix:/x\nMaxFileSize many\n", ":2: MaxFileSize: 'many' is not allowed"),
+        ("OnClean Quarantine\n", ":1: OnClean: a clean message goes on"),
+        ("OnFail Nonsense\n", ":1: OnFail: 'Nonsense' is none of accept"),
+        ("ReadTimeout nan\n", ":1: ReadTimeout: "),
+        ("ReadTimeout -1\n", ":1: ReadTimeout: "),
         ("OnInfected Reject\n", ": ClamdSocket is missing"),
         ("ClamdSocket unix:/x\nRejectMsg no\n", ": RejectMsg makes sense with OnInfected Reject only"),
     ],
@@ -231,9 +258,23 @@ def test_mistakes_in_settings(tmp_path: Path) -> None:
         deliver(app, settings={"reject_text": "4.7.1 %v"})
     with pytest.raises(FileNotFoundError):
         deliver(app, settings={"allow_list": str(tmp_path / "nothing")})
-    (tmp_path / "list").write_text("To:a\n(\n")
-    with pytest.raises(ValueError, match=r"list:2: '\(' is no regular expression"):
+    (tmp_path / "list").write_text("To:a\n[\n")
+    with pytest.raises(ValueError, match=r"list:2: '\[' is no regular expression"):
         read_allow_list(str(tmp_path / "list"))
+    (tmp_path / "list").write_text("From:\n")
+    with pytest.raises(ValueError, match=r"list:1: 'From:' would be true of everybody"):
+        read_allow_list(str(tmp_path / "list"))
+
+
+def test_a_message_that_is_too_large_for_clamd_is_not_sent_again(clamd: FakeClamd, tmp_path: Path) -> None:
+    clamd.reply = b"INSTREAM size limit exceeded. ERROR\0"
+    with pytest.raises(OSError, match=r"clamd says: INSTREAM size limit exceeded"):
+        deliver(app, settings={"clamd": [clamd.address, f"unix:{tmp_path}/nobody"], "patience": "10s"})
+    assert len(clamd.streams) == 1
+
+
+def test_a_long_name_of_a_virus_is_cut() -> None:
+    assert read_reply(b"stream: " + b"x" * 500 + b" FOUND\0") == "x" * 200
 
 
 @given(st.one_of(st.binary(max_size=60), st.builds(b"stream: %b FOUND\0".__mod__, st.binary(max_size=9))))

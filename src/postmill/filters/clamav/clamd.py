@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import struct
 
-from postmill.filters._services import Wire
+from postmill.filters._services import RefusedError, Wire
 
 _CHUNK = 1 << 16
 _LONGEST = 4096
-_REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f]+) FOUND)")
+_LONGEST_NAME = 200
+_REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f\x7f]+) FOUND)")
 
 
 async def scan(wire: Wire, message: bytes) -> str | None:
@@ -32,7 +33,7 @@ def read_reply(reply: bytes) -> str | None:
     text = reply.rstrip(b"\0\n").decode("utf-8", "backslashreplace")
     found = _REPLY.fullmatch(text)
     if found is None and text.endswith("ERROR"):
-        raise OSError(f"clamd says: {text}")
+        raise RefusedError(f"clamd says: {text}")
     if found is None:
         raise ValueError(text[:100])
-    return found[2]
+    return found[2] and found[2][:_LONGEST_NAME]

@@ -1,18 +1,19 @@
 """clamav-milter.conf as settings of ours (clamav-milter.conf(5)).
 
-Keys about its own socket, process and log mean nothing here. OnFail and OnClean are said elsewhere: with
-``on_error``, and by letting the next milter decide; a value that could not be kept is an error.
+Keys about its own socket, process and log mean nothing here. What OnFail says is said with ``on_error`` of
+the filter; another OnClean than Accept could not be kept, and is an error.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from postmill.api.kinds import Size
+from postmill.api.kinds import Duration, Size
 from postmill.api.mail_kinds import Network
 from postmill.errors import EndpointError
 from postmill.filters.clamav.policy import Settings
@@ -25,11 +26,13 @@ _INFECTED = {
     "defer": "tempfail",
     "accept": "accept",
 }
+_FAIL = {word: word for word in ("accept", "defer", "reject", "quarantine", "blackhole")}
+_CLAMD_PORT = "3310"
 _HEADER = {"no": "no", "off": "no", "false": "no", "add": "add", "replace": "replace", "yes": "replace"}
 _ELSEWHERE = frozenset(
     """MilterSocket MilterSocketGroup MilterSocketMode FixStaleSocket User AllowSupplementaryGroups Foreground
     Chroot PidFile TemporaryDirectory LogFile LogFileUnlock LogFileMaxSize LogTime LogSyslog LogFacility
-    LogVerbose LogInfected LogClean LogRotate SupportMultipleRecipients OnFail OnClean""".lower().split()
+    LogVerbose LogInfected LogClean LogRotate SupportMultipleRecipients""".lower().split()
 )
 
 
@@ -39,7 +42,9 @@ def settings_from(file: str, ours: Settings) -> Settings:
     Raises ValueError with file and line for what cannot be understood, OSError when it cannot be read.
     """
     reader = _Reader(file)
-    for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(
+        Path(file).read_text(encoding="utf-8", errors="surrogateescape").splitlines(), 1
+    ):
         reader.line(number, line)
     if not reader.clamd:
         raise ValueError(f"{file}: ClamdSocket is missing")
@@ -58,7 +63,13 @@ class _Reader:
             "on_infected": "quarantine",
             "reject_text": "",
             "add_header": "no",
-            "max_file_size": 25 << 20,
+            "max_file_size": 100 << 20,
+            "report_hostname": "",
+            "skip_local": False,
+            "skip_authenticated": "",
+            "allow_list": "",
+            "virus_action": "",
+            "timeout": 120.0,
         }
         self._take: Mapping[str, Callable[[str], None]] = {
             "clamdsocket": self._clamd,
@@ -72,7 +83,9 @@ class _Reader:
             "allowlist": lambda text: self._set("allow_list", text),
             "whitelist": lambda text: self._set("allow_list", text),
             "maxfilesize": lambda text: self._set("max_file_size", Size().parse(text)),
-            "readtimeout": lambda text: self._set("timeout", float(text) or 86400.0),
+            "readtimeout": lambda text: self._set("timeout", _seconds(text)),
+            "onclean": self._on_clean,
+            "onfail": lambda text: self._word("", _FAIL, text),
         }
 
     def line(self, number: int, line: str) -> None:
@@ -80,8 +93,8 @@ class _Reader:
         text = line.strip()
         if not text or text.startswith("#"):
             return
-        word, _, rest = text.partition(" ")
-        value = rest.strip().strip('"')
+        word, *rest = text.split(None, 1)
+        value = "".join(rest).strip().strip('"')
         try:
             self._option(word, value)
         except (ValueError, EndpointError) as error:
@@ -108,21 +121,38 @@ class _Reader:
     def _word(self, name: str, words: Mapping[str, str], text: str) -> None:
         if text.lower() not in words:
             raise ValueError(f"{text!r} is none of {', '.join(words)}")
-        self.values[name] = words[text.lower()]
+        if name:
+            self.values[name] = words[text.lower()]
+
+    @staticmethod
+    def _on_clean(text: str) -> None:
+        if text.lower() != "accept":
+            raise ValueError("a clean message goes on to the next milter here; only Accept can be kept")
 
     def _clamd(self, text: str) -> None:
         kind, _, rest = text.partition(":")
         if kind.lower() == "tcp":  # host and port, or the port alone
             host, colon, port = rest.rpartition(":")
-            text = f"inet:{port}@{host.strip('[]')}" if colon else f"inet:{rest}"
+            if not colon:
+                host, port = ("", rest) if rest.isdigit() else (rest, _CLAMD_PORT)
+            text = f"inet:{port}@{host.strip('[]')}" if host else f"inet:{port}"
         self.clamd.append(parse_endpoint(text))
 
     def _network(self, text: str) -> None:
-        if text.lower() != "local":  # mail submitted on the host itself comes without an address
+        if text.lower() == "local":
+            self.values["skip_local"] = True
+        else:
             self.networks.append(Network().parse(text))
 
     def _users(self, text: str) -> None:
         if text.startswith("file:"):
-            names = Path(text[5:]).read_text(encoding="utf-8").split()
-            text = "|".join(f"(?:{name})" for name in names) or "(?!)"
+            lines = Path(text[5:]).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            names = [re.escape(line.strip()) for line in lines if line.strip() and line[0] not in "#:!"]
+            text = f"^(?:{'|'.join(names)})$" if names else "(?!)"
         self.values["skip_authenticated"] = text
+
+
+def _seconds(text: str) -> float:
+    """Read a time-out; 0 is none, which is here a day."""
+    seconds = float(text)
+    return Duration().parse(86400.0 if seconds == 0 else seconds)

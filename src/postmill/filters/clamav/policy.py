@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postmill.api import Client, Endpoint, Reject, key
-from postmill.api.kinds import Choice, Duration, ListOf, Size, Socket, Text
+from postmill.api.kinds import Choice, Duration, Flag, ListOf, Size, Socket, Text
 from postmill.api.mail_kinds import IPNetwork, Network
 from postmill.filters._services import Service
 
@@ -55,7 +55,10 @@ class Settings:
         Text(r"[^\s]*"), "", "The host name in `X-Virus-Scanned`. Empty: that of the MTA (ReportHostname)."
     )
     local_networks: tuple[IPNetwork, ...] = key(
-        ListOf(Network()), [], "Networks whose mail is not looked at, besides mail submitted here (LocalNet)."
+        ListOf(Network()), [], "Networks whose mail is not looked at (LocalNet)."
+    )
+    skip_local: bool = key(
+        Flag(), False, "Whether mail submitted on the mail host itself is not looked at (LocalNet local)."
     )
     skip_authenticated: str = key(
         Text(),
@@ -65,7 +68,8 @@ class Settings:
     allow_list: str = key(
         _PATH,
         "",
-        "A file of regular expressions, one on a line, `From:` or `To:` in front: senders, and recipients "
+        "A file of basic regular expressions (grep's), one on a line, `From:` or `To:` in front: senders, "
+        "and recipients "
         "if all "
         "of them match, whose mail is not looked at (AllowList, Whitelist).",
     )
@@ -98,12 +102,14 @@ class Policy:
         self.clamd = Service("clamd", settings.clamd, settings.connect_timeout, settings.timeout)
         self._senders = tuple(senders)
         self._recipients = tuple(recipients)
-        self._users = re.compile(settings.skip_authenticated) if settings.skip_authenticated else None
+        users = settings.skip_authenticated
+        self._users = re.compile(users, re.IGNORECASE) if users else None
 
     def is_local(self, client: Client) -> bool:
         """Tell whether a client is one whose mail need not be looked at."""
-        networks = self.settings.local_networks
-        return client.ip is not None and any(client.ip in network for network in networks)
+        if client.ip is None:
+            return self.settings.skip_local
+        return any(client.ip in network for network in self.settings.local_networks)
 
     def skips_user(self, user: str | None) -> bool:
         """Tell whether mail of this user is not looked at."""
@@ -134,18 +140,39 @@ def read_allow_list(file: str) -> tuple[list[Regex], list[Regex]]:
     """Return the expressions for senders and those for recipients; ValueError names the line."""
     senders: list[Regex] = []
     recipients: list[Regex] = []
-    for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(
+        Path(file).read_text(encoding="utf-8", errors="surrogateescape").splitlines(), 1
+    ):
         if not line.strip() or line[0] in "#:!":
             continue
-        field, colon, rest = line.partition(":")
-        named = colon and field.lower() in ("from", "to")
-        pattern = _compile(rest if named else line, f"{file}:{number}")
+        field, colon, rest = line.strip().partition(":")
+        named = bool(colon) and field.lower() in ("from", "to")
+        text = rest if named else line.strip()
+        if not text:
+            raise ValueError(f"{file}:{number}: {line.strip()!r} would be true of everybody")
+        pattern = _compile(from_basic(text), f"{file}:{number}")
         (senders if named and field.lower() == "from" else recipients).append(pattern)
     return senders, recipients
 
 
 def _compile(text: str, where: str) -> Regex:
     try:
-        return re.compile(text)
+        return re.compile(text, re.IGNORECASE)
     except re.error as error:
         raise ValueError(f"{where}: {text!r} is no regular expression: {error}") from error
+
+
+def from_basic(text: str) -> str:
+    """Return Python's spelling of a basic regular expression of POSIX, where braces and bars are literal."""
+    pieces = re.findall(r"\\.|\[\^?\]?[^\]]*\]|.", text, re.DOTALL)
+    return "".join(_piece(piece) for piece in pieces)
+
+
+def _piece(piece: str) -> str:
+    if piece in _SPECIAL:
+        return f"\\{piece}"
+    return piece[1] if piece[0] == "\\" and piece[1:] in _SPECIAL else piece
+
+
+_SPECIAL = ("(", ")", "{", "}", "|", "+", "?")
+"""Literal in a basic regular expression, and special behind a backslash (GNU)."""

@@ -7,7 +7,7 @@ what becomes of it says ``on_error``.
 
 from __future__ import annotations
 
-from postmill.api import Accept, Client, Clock, Edit, Message, Milter, Reject, Sender, Verdict
+from postmill.api import Accept, Address, Client, Clock, Edit, Message, Milter, Reject, Sender, Verdict
 from postmill.filters.spamassassin.envelope import prelude, user_of
 from postmill.filters.spamassassin.policy import Policy, Settings
 from postmill.filters.spamassassin.rewriting import rewrite
@@ -44,7 +44,8 @@ async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdic
         return Accept(f"not looked at: {msg.size} bytes are more than max_size")
     command = "PROCESS" if settings.modify == "all" else "HEADERS"
     question = Question(command, prelude(msg, clock.now()) + msg.raw, user_of(msg, settings))
-    said = await policy.spamd.ask(lambda wire: ask(wire, question), settings.patience)
+    request = question.encode()
+    said = await policy.spamd.ask(lambda wire: ask(wire, request), settings.patience)
     because = f"score {said.score:g}, spam from {said.threshold:g} on"
     if policy.rejects(said):
         return Reject(settings.reject_text, because)
@@ -57,9 +58,13 @@ async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdic
 
 def _redirect(msg: Message, settings: Settings, edit: Edit) -> None:
     """Send spam to somebody who wants to have it, instead of or besides those it is for."""
-    edit.add_recipient(settings.spam_to)
+    recipients = [recipient.address.text for recipient in msg.envelope.recipients]
+    to = Address.parse(settings.spam_to).text
+    if to.lower() not in map(str.lower, recipients):
+        edit.add_recipient(to)
     if settings.spam_copy:
         return
-    for recipient in msg.envelope.recipients:
-        edit.delete_recipient(recipient.address.text)
-        edit.add_header("X-Spam-Orig-To", recipient.address.text)
+    for address in recipients:
+        if address.lower() != to.lower():
+            edit.delete_recipient(address)
+        edit.add_header("X-Spam-Orig-To", address)

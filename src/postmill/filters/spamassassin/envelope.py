@@ -41,4 +41,6 @@ def user_of(msg: Message, settings: Settings) -> str:
     if len(recipients) != 1:
         return settings.default_user
     address = recipients[0].address
-    return address.text if settings.full_address else address.local.partition("+")[0]
+    if settings.full_address:
+        return address.text
+    return address.local.partition("+")[0] or settings.default_user

@@ -19,8 +19,10 @@ class Score:
 
     def parse(self, raw: object) -> float:
         """See ``Kind``; a refusal from infinity on is none, one from less than infinity on is of all spam."""
-        if raw in ("spam", "never"):
-            return float("-inf") if raw == "spam" else float("inf")
+        if raw == "never":
+            return float("inf")
+        if raw == "spam" or (raw == -1 and not isinstance(raw, bool)):  # -1 is what spamass-milter calls it
+            return float("-inf")
         if isinstance(raw, bool) or not isinstance(raw, int | float) or not abs(raw) < 1e6:
             raise ValueError
         return float(raw)
@@ -44,7 +46,7 @@ class Settings:
     reject_score: float = key(
         Score(),
         "never",
-        'From which score on a message is refused; "spam": all that spamd calls spam (-r, -r -1).',
+        'From which score on a message is refused; "spam", or -1: all that spamd calls spam (-r, -r -1).',
     )
     reject_text: str = key(
         Text(),
