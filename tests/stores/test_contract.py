@@ -240,12 +240,13 @@ def test_a_server_that_goes_away_and_comes_back(kind: str, places: Callable[[str
     ("url", "words"),
     [
         ("", "'' names no store; there are memory:, postgresql:, redis:, sqlite:"),
-        ("mysql://x", "names no store"),
+        ("mysql://x", "'mysql:' names no store"),
         ("memory:x", "has no address"),
         ("sqlite:state.db", "has no absolute path: write sqlite:/path/to/file"),
         ("sqlite://host/state.db", "has no absolute path"),
         ("postgresql://x?nonsense=1", "no URL of PostgreSQL"),
         ("redis://x:port", "."),
+        ("redis://x/0?nonsense=1", "no URL of Redis: .*nonsense"),
     ],
 )
 def test_urls_that_are_none(url: str, words: str) -> None:

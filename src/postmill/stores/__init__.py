@@ -38,12 +38,17 @@ def open_backend(url: str) -> Backend:
     scheme = urlsplit(url).scheme
     name = _ALIASES.get(scheme, scheme)
     if name not in names():
-        raise ValueError(f"{url!r} names no store; there are {', '.join(f'{one}:' for one in names())}")
+        shown = f"{scheme}:" if scheme else ""  # not the whole: there may be a password in it
+        raise ValueError(f"{shown!r} names no store; there are {', '.join(f'{one}:' for one in names())}")
     try:
         module = importlib.import_module(f"{__name__}.{name}")
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         library = (error.name or scheme).partition(".")[0]
         raise ValueError(f"{scheme}: needs the Python library {library}") from error
+    except ImportError as error:  # it is there, and lacks a part of its own, as psycopg without libpq does
+        raise ValueError(
+            f"{scheme}: its Python library does not load: {' '.join(str(error).split())}"
+        ) from error
     make: Callable[[str], Backend] = module.from_url
     return make(url)
 

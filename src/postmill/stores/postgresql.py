@@ -25,6 +25,10 @@ CREATE TABLE IF NOT EXISTS postmill_counters (
   key text COLLATE "C" PRIMARY KEY, sum bigint NOT NULL, until timestamptz NOT NULL
 );
 """
+_IS_MADE = (
+    "SELECT to_regclass('postmill_entries') IS NOT NULL AND to_regclass('postmill_counters') IS NOT NULL"
+)
+"""Who may use tables that somebody else made need not be allowed to make any."""
 _LOCK = "SELECT pg_advisory_xact_lock(7065793)"
 """Two hosts that make the tables at the same time would trip over each other."""
 _UNTIL = "clock_timestamp() + make_interval(secs => %(lives)s)"
@@ -82,7 +86,7 @@ class PostgresqlStore:
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._turn: asyncio.Semaphore | None = None
         self._made = False
-        self._changes = 0
+        self._changes = _SWEEP_AFTER  # a process that lives for few changes does its part, too
         self._abandoned: set[asyncio.Future[Any]] = set()
 
     async def get(self, key: str) -> bytes | None:
@@ -171,7 +175,8 @@ class PostgresqlStore:
         try:
             return task.result()
         except psycopg.Error as error:
-            raise OSError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
+            words = " ".join(str(error).split())
+            raise OSError(f"PostgreSQL: {words or type(error).__name__}") from error
 
     def _abandon(self, task: asyncio.Future[Any]) -> None:
         """Give work up without waiting for it: to be told so may take a hanging server its time."""
@@ -212,18 +217,27 @@ class PostgresqlStore:
         return await self._connect()
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        db = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
-        if not self._made:
-            async with db.transaction():
+        db = await psycopg.AsyncConnection.connect(self._url, autocommit=True, client_encoding="utf8")
+        try:
+            if not self._made:
+                await self._make(db)
+                self._made = True
+        except BaseException:
+            await _close(db)
+            raise
+        return db
+
+    async def _make(self, db: psycopg.AsyncConnection[Any]) -> None:
+        async with db.transaction():
+            row = await (await db.execute(_IS_MADE)).fetchone()
+            if row is None or not row[0]:
                 await db.execute(_LOCK)
                 await db.execute(_SCHEMA)
-            self._made = True
-        return db
 
     async def _sweep(self, db: psycopg.AsyncConnection[Any], changes: int) -> None:
         """Keep the connection, and now and then remove what is over; what fails here has no consequence."""
         self._changes += changes
-        if self._changes >= _SWEEP_AFTER:
+        if changes and self._changes >= _SWEEP_AFTER:
             self._changes = 0
             try:
                 for query in _SWEEP:

@@ -56,7 +56,11 @@ class RedisStore:
         self._url = url
         self._client: redis.asyncio.Redis | None = None
         self._pool: redis.asyncio.ConnectionPool | None = None
-        redis.asyncio.Redis.from_url(url)  # a URL that is none is told now
+        try:  # a URL that is none, or with options that there are not, is told now; nothing is opened
+            pool: Any = redis.asyncio.ConnectionPool.from_url(url)
+            pool.make_connection()
+        except TypeError as error:
+            raise ValueError(f"no URL of Redis: {error}") from error
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
@@ -122,7 +126,11 @@ class RedisStore:
         try:
             return await work
         except RedisError as error:
-            raise OSError(f"{urlsplit(self._url)._replace(netloc='').geturl()}: {error}") from error
+            raise OSError(f"Redis: {error}") from error
+        except (
+            AttributeError
+        ) as error:  # redis-py 4.3 trips over a time-out at a unix socket, after hanging up
+            raise OSError("Redis did not answer") from error
 
 
 def _ms(seconds: float) -> int:

@@ -7,6 +7,7 @@ file (WAL). It is the store for a single mail host.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import time
@@ -172,9 +173,7 @@ class SqliteStore:
             raise OSError(error.errno, f"{self._path} cannot be opened: {error.strerror}") from error
         db = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         self._connection = db
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
+        _set_up(db)
         return db
 
     def _sweep(self, db: sqlite3.Connection, now: float, changes: int) -> None:
@@ -200,10 +199,28 @@ def _make(path: str) -> None:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        os.close(os.open(path, os.O_RDWR))
+        # Not opened: to close it again would take off all locks that this process has on it (POSIX).
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
         return
     os.fchmod(file, 0o640)
     os.close(file)
+
+
+def _set_up(db: sqlite3.Connection) -> None:
+    """Make the tables; again where another process is at it, for SQLite does not wait to change to WAL."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _page(query: str, after: str, end: str, db: sqlite3.Connection, now: float) -> list[tuple[str, bytes]]:
