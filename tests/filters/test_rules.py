@@ -142,6 +142,21 @@ def test_every_name_of_an_attachment_counts(head: str) -> None:
     assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "filename*=idna''a..exe",
+        "filename*=undefined''a.exe",
+        "filename*=a\0b''a.exe",
+        f"filename*{'1' * 5000}=a.exe",
+    ],
+)
+def test_a_name_that_nobody_can_read_is_not_trusted(name: str) -> None:
+    inner = f"Content-Type: application/x-y\nContent-Disposition: attachment; {name}\n\nMZ\n"
+    raw = f"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n{inner}\n--b--\n".encode()
+    assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
+
+
 def test_parts_too_deep_to_be_read() -> None:
     raw = b"MIME-Version: 1.0\n"
     raw += b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(1500))

@@ -192,9 +192,9 @@ class Content:
         )
 
     def _has_name(self, globs: tuple[str, ...]) -> bool:
-        return self._too_deep or any(
-            fnmatchcase(name, glob.lower()) for name in self._names for glob in globs
-        )
+        if self._too_deep or _UNREADABLE in self._names:
+            return True
+        return any(fnmatchcase(name, glob.lower()) for name in self._names for glob in globs)
 
     def _has_type(self, wanted: tuple[str, ...]) -> bool:
         return self._too_deep or not self._types.isdisjoint(one.lower() for one in wanted)
@@ -214,14 +214,28 @@ class Content:
     @cached_property
     def _names(self) -> frozenset[str]:
         """Every name that a part has: mail programs go by the one or the other."""
-        named = (("filename", "content-disposition"), ("name", "content-type"))
-        found = (part.get_param(name, None, header) for part in self._parts or () for name, header in named)
-        texts = (collapse_rfc2231_value(value) for value in found if value)
-        return frozenset(text.strip().rstrip(". ").lower() for name in texts for text in readings(name))
+        return frozenset(name for part in self._parts or () for name in _names_of(part))
 
     @cached_property
     def _types(self) -> frozenset[str]:
         return frozenset(part.get_content_type().lower() for part in self._parts or ())
+
+
+_NAMES = (("filename", "content-disposition"), ("name", "content-type"))
+_UNREADABLE = "\0"
+"""Stands for a name that is written so that nobody can read it; it counts as the one that is looked for."""
+
+
+def _names_of(part: Part) -> Iterator[str]:
+    for name, header in _NAMES:
+        try:
+            value = part.get_param(name, None, header)
+            text = collapse_rfc2231_value(value) if value else ""
+        except ValueError:  # a character set, or a number, that is none
+            yield _UNREADABLE
+            continue
+        if text:
+            yield from (one.strip().rstrip(". ").lower() for one in readings(text))
 
 
 def _holds_for(sender: Sender, rule: Rule) -> bool:

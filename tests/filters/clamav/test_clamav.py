@@ -274,7 +274,17 @@ def test_a_message_that_is_too_large_for_clamd_is_not_sent_again(clamd: FakeClam
 
 
 def test_a_long_name_of_a_virus_is_cut() -> None:
-    assert read_reply(b"stream: " + b"x" * 500 + b" FOUND\0") == "x" * 200
+    assert read_reply(b"stream: " + b"x" * 500 + b" FOUND\0") == "x" * 120
+    assert read_reply(b"stream: " + "é".encode() * 500 + b" FOUND\0") == "é" * 60
+
+
+@pytest.mark.parametrize("on_infected", ["reject", "quarantine", "discard"])
+def test_a_long_name_is_told_all_the_same(clamd: FakeClamd, on_infected: str) -> None:
+    clamd.reply = b"stream: " + "é".encode() * 500 + b" FOUND\0"
+    settings = {"clamd": [clamd.address], "on_infected": on_infected, "reject_text": "5.7.1 %v, %v"}
+    assert deliver(app, settings=settings).status == on_infected
+    with pytest.raises(ValueError, match="bytes, more than"):
+        deliver(app, settings={"reject_text": "5.7.1 %v %v %v %v"})
 
 
 @given(st.one_of(st.binary(max_size=60), st.builds(b"stream: %b FOUND\0".__mod__, st.binary(max_size=9))))

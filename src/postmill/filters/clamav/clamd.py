@@ -9,7 +9,8 @@ from postmill.filters._services import RefusedError, Wire
 
 _CHUNK = 1 << 16
 _LONGEST = 4096
-_LONGEST_NAME = 200
+LONGEST_NAME = 120
+"""Bytes of a virus's name that are told."""
 _REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f\x7f]+) FOUND)")
 
 
@@ -36,4 +37,4 @@ def read_reply(reply: bytes) -> str | None:
         raise RefusedError(f"clamd says: {text}")
     if found is None:
         raise ValueError(text[:100])
-    return found[2] and found[2][:_LONGEST_NAME]
+    return found[2] and found[2].encode()[:LONGEST_NAME].decode("utf-8", "ignore")

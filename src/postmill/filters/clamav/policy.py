@@ -11,6 +11,7 @@ from postmill.api import Client, Endpoint, Reject, key
 from postmill.api.kinds import Choice, Duration, Flag, ListOf, Size, Socket, Text
 from postmill.api.mail_kinds import IPNetwork, Network
 from postmill.filters._services import Service
+from postmill.filters.clamav.clamd import LONGEST_NAME
 
 Regex = re.Pattern[str]
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
@@ -130,7 +131,7 @@ def _matches(patterns: Sequence[Regex], address: str) -> bool:
 
 def policy_of(settings: Settings) -> Policy:
     """Read what settings name; raises ValueError or OSError when it cannot be used."""
-    Reject(settings.reject_text.replace("%v", "Name"))
+    Reject(settings.reject_text.replace("%v", "x" * LONGEST_NAME))
     _compile(settings.skip_authenticated, "skip_authenticated")
     senders, recipients = read_allow_list(settings.allow_list) if settings.allow_list else ([], [])
     return Policy(settings, senders, recipients)

@@ -45,7 +45,7 @@ async def ask(wire: Wire, request: bytes) -> Judgement:
     """Put one question; raises OSError when spamd cannot answer, ValueError for what is no answer."""
     await wire.send(request)
     wire.end()
-    return read_answer(await wire.receive())
+    return read_answer(await wire.receive(most=2 * len(request) + (1 << 20)))
 
 
 def read_answer(data: bytes) -> Judgement:
