@@ -210,8 +210,9 @@ class PostgresqlStore:
         """Return an idle connection that is alive, or a new one."""
         while self._idle:
             db = self._idle.pop()
-            readable, _, _ = select.select([db.fileno()], [], [], 0) if not db.closed else ([0], [], [])
-            if not readable:  # an idle server says nothing, unless it says goodbye
+            if not db.closed and not _has_something(
+                db.fileno()
+            ):  # an idle server says nothing, unless it says goodbye
                 return db
             await _close(db)
         return await self._connect()
@@ -251,3 +252,10 @@ class PostgresqlStore:
 async def _close(db: psycopg.AsyncConnection[Any]) -> None:
     with suppress(psycopg.Error):
         await db.close()
+
+
+def _has_something(descriptor: int) -> bool:
+    """Tell whether there is something to read; unlike select(2), poll(2) takes descriptors beyond 1,023."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(0))
