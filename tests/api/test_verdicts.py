@@ -34,9 +34,9 @@ def test_the_reply(verdict: Reject | Tempfail, lines: tuple[str, ...]) -> None:
     ("kind", "text", "words"),
     [
         (Reject, "451 4.7.1 No", "451 is no code of a Reject"),
-        (Reject, "4.7.1 No", "4.7.1 is of another class"),
+        (Reject, "4.7.1 No", "of another class: b'550 4.7.1 No'"),
         (Tempfail, "550 5.7.1 No", "550 is no code of a Tempfail"),
-        (Tempfail, "451 5.7.1 No", "5.7.1 is of another class"),
+        (Tempfail, "451 5.7.1 No", "of another class: b'451 5.7.1 No'"),
         (Reject, "5.7.1 One\n4.7.1 Two", "of another class: b'550 4.7.1 Two'"),
         (Reject, "2.9 is the score", "of another class: b'550 2.9 is the score'"),
         (Reject, "a\rb", "control characters"),

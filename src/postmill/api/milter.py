@@ -35,7 +35,6 @@ from typing import Any, TypeVar, get_type_hints
 from postmill.api.edits import EDITS, Recording
 from postmill.api.nouns import NOUNS, Head, Message, Noun
 from postmill.api.ports import Clock, Load, Resolver, Store
-from postmill.api.verdicts import Verdict
 from postmill.wire.codes import Action
 
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
@@ -89,7 +88,7 @@ class Milter:
         self.settings = settings
         self.session = session
         self.message = message
-        self.handlers: list[Handler] = []
+        self._handlers: dict[type[Noun], list[Handler]] = {noun: [] for noun in NOUNS}
         self.preparation: Callable[..., Any] | None = None
         self.prepared: type[Any] | None = None
         """What ``prepare`` makes."""
@@ -114,17 +113,22 @@ class Milter:
 
     def asked_about(self, noun: type[Noun]) -> list[Handler]:
         """Return the handlers of a noun, in their order."""
-        return [handler for handler in self.handlers if handler.noun is noun]
+        return self._handlers[noun]
+
+    @property
+    def handlers(self) -> list[Handler]:
+        """All handlers, in the order in which they are asked."""
+        return [handler for noun in NOUNS for handler in self._handlers[noun]]
 
     @property
     def sees_headers(self) -> bool:
         """Whether some handler is shown the headers."""
-        return any(handler.noun in (Head, Message) for handler in self.handlers)
+        return bool(self._handlers[Head] or self._handlers[Message])
 
     @property
     def sees_body(self) -> bool:
         """Whether some handler is shown the body."""
-        return any(handler.noun is Message for handler in self.handlers)
+        return bool(self._handlers[Message])
 
     def make_of(self, settings: Any) -> Any:
         """Return what ``prepare`` makes of settings; raises what it raises, ValueError or OSError."""
@@ -156,7 +160,9 @@ class Milter:
             raise self._error(function, "one parameter for edits is enough; Edit has all of them")
         waits = inspect.iscoroutinefunction(function)
         at_once = waits and not _awaits(function)
-        self.handlers.append(Handler(function, noun, wants, waits, at_once, edits[0] if edits else None))
+        self._handlers[noun].append(
+            Handler(function, noun, wants, waits, at_once, edits[0] if edits else None)
+        )
         return function
 
     def _wanted(self, function: Callable[..., Any], parameter: str, hint: Any) -> type[Any]:
@@ -181,6 +187,3 @@ class Milter:
 def _awaits(function: Callable[..., Any]) -> bool:
     """Tell whether a coroutine function has an ``await``, ``async for`` or ``async with`` in it."""
     return any(step.opname == "GET_AWAITABLE" for step in dis.get_instructions(function))
-
-
-Handled = Verdict | None

@@ -13,11 +13,11 @@ from typing import ClassVar
 from postmill.errors import RemoteConfigError
 from postmill.mail.reply import check_reply_text, wire_text
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\t]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CODE = re.compile(r"[0-9]{3}(?= )")
-_ENHANCED = re.compile(r"([0-9])\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)")
+_ENHANCED = re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)")
 _LONGEST = 400
-"""Characters of one line: with code and CRLF it has to stay below 512 (RFC 5321 §4.5.3.1.5)."""
+"""Bytes of one line: with code and CRLF it has to stay below 512 (RFC 5321 §4.5.3.1.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,9 @@ class _Refusal:
     def __post_init__(self) -> None:
         for line in self.text.split("\n"):
             _check_line(line)
-        own, enhanced = _CODE.match(self.text), _ENHANCED.match(self.text.partition(" ")[2])
+        own = _CODE.match(self.text)
         if own and own[0][0] != self.code[0]:
             raise ValueError(f"{own[0]} is no code of a {type(self).__name__}: it begins with {self.code[0]}")
-        enhanced = enhanced if own else _ENHANCED.match(self.text)
-        if enhanced and enhanced[1] != self.code[0]:
-            raise ValueError(f"{enhanced[0]} is of another class than {self.code}")
         if self.text:
             _check_reply(self.lines)
 
@@ -112,7 +109,7 @@ def _check_reply(lines: tuple[str, ...]) -> None:
 
 
 def _check_line(line: str) -> None:
-    if _CONTROL.search(line) or "\n" in line:
+    if _CONTROL.search(line):
         raise ValueError(f"{line!r} has control characters")
     if len(line.encode()) > _LONGEST:
         raise ValueError(f"a line of {len(line.encode())} bytes, more than {_LONGEST}, begins {line[:40]!r}")

@@ -18,7 +18,7 @@ from typing import Any
 from postmill.api.conditions import Condition, Use
 from postmill.api.kinds import quoted
 from postmill.config.positions import Path
-from postmill.config.tables import Reader, read_table
+from postmill.config.tables import NoSettings, Reader, read_table
 
 Shelf = Mapping[str, Condition]
 """The conditions that a configuration may name."""
@@ -154,7 +154,7 @@ class Conditions:
         return condition
 
     def _settings(self, condition: Condition, path: Path, table: Mapping[str, Any]) -> Any | None:
-        return read_table(self.reader, condition.settings or _NoSettings, path, table)
+        return read_table(self.reader, condition.settings or NoSettings, path, table)
 
     def uses(self, child: Path, wishes: Sequence[Wish]) -> tuple[Use, ...]:
         """Return what a milter's ``when`` means; what is wrong in it is left out and noted."""
@@ -181,11 +181,6 @@ class Conditions:
         known = sorted({*self.shelf, *self.named})
         near = difflib.get_close_matches(str(name).lower().replace("_", "-"), known, 1)
         return f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'none'}"
-
-
-@dataclass(frozen=True, slots=True)
-class _NoSettings:
-    """What a condition without settings reads."""
 
 
 def has_settings(named: Named) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from postmill.api.milter import Milter
@@ -16,22 +15,16 @@ from postmill.config.documents import parse_document
 from postmill.config.positions import Path, key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import FilterSettings
-from postmill.config.tables import Reader, read_table
+from postmill.config.tables import CHILD_NAME, NoSettings, Reader, read_table
 from postmill.errors import ConfigError
 
 FindFilter = Callable[[str], Milter]
 """Return the milter that ``use`` means; raises ConfigError when there is none."""
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 def no_filters(use: str) -> Milter:
     """Know no filter."""
     raise ConfigError("this program cannot run filters")
-
-
-@dataclass(frozen=True, slots=True)
-class _NoSettings:
-    """What a milter without settings reads."""
 
 
 def read_filters(reader: Reader, raw: Any, find: FindFilter) -> tuple[FilterSettings, ...] | None:
@@ -49,7 +42,7 @@ def read_own(file: str, text: str, milter: Milter) -> tuple[Any, Any]:
     """Return a milter's own settings from a TOML text, and what it made of them; raises ConfigErrors."""
     document = parse_document(file, text)
     reader = Reader(file, key_lines(text))
-    settings = read_table(reader, milter.settings or _NoSettings, (), document)
+    settings = read_table(reader, milter.settings or NoSettings, (), document)
     if settings is None:
         raise ConfigErrors(reader.problems)
     settings = settings if milter.settings is not None else None
@@ -90,14 +83,14 @@ def _milter(reader: Reader, path: Path, use: Any, find: FindFilter) -> Milter | 
 def _name(reader: Reader, path: Path, table: Mapping[str, Any], milter: Milter | None) -> str:
     """Return the name it has in the log: its own unless the table gives another."""
     name = table.get("name", milter.name if milter is not None else "unknown")
-    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+    if not isinstance(name, str) or not re.fullmatch(CHILD_NAME, name):
         reader.problem((*path, "name"), "must be made of letters, digits, '-' and '_'")
         return "unknown"
     return name
 
 
 def _settings(reader: Reader, path: Path, table: Any, milter: Milter) -> Any:
-    found = read_table(reader, milter.settings or _NoSettings, (*path, "settings"), table)
+    found = read_table(reader, milter.settings or NoSettings, (*path, "settings"), table)
     return found if milter.settings is not None else None
 
 

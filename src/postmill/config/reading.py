@@ -11,11 +11,10 @@ from postmill.config.conditions import NO_CONDITIONS, Conditions, Shelf
 from postmill.config.filters import FindFilter, no_filters, read_filters
 from postmill.config.positions import Path
 from postmill.config.settings import ChildSettings, MilterSettings, Settings
-from postmill.config.tables import Reader, names_of, read_table
+from postmill.config.tables import CHILD_NAME, Reader, names_of, read_table
 
 C = TypeVar("C", bound=ChildSettings)
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 _NAMED_TABLES = ("milters", "conditions", "filter")
 
 
@@ -63,7 +62,7 @@ def _milters(reader: Reader, raw: Any) -> tuple[MilterSettings, ...] | None:
 
 def _milter(reader: Reader, name: str, table: Any, place: int) -> MilterSettings | None:
     path: Path = ("milters", name)
-    if not re.fullmatch(_NAME, name):
+    if not re.fullmatch(CHILD_NAME, name):
         reader.problem(path, "the name of a milter must be made of letters, digits, '-' and '_'")
         return None
     if not isinstance(table, dict):

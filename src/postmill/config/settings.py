@@ -198,6 +198,20 @@ class FilterSettings(ChildSettings):
         """See ``ChildSettings``."""
         return f"inside: {self.use}"
 
+    @property
+    def pipeline(self) -> bool:
+        """Whether a message comes in one burst: a verdict within it gives up the session, and its state."""
+        return self.milter.session is None
+
+    @property
+    def pool(self) -> bool:
+        """There is no link that would be worth keeping."""
+        return False
+
+
+Child = MilterSettings | FilterSettings
+"""What stands in the row of those that are asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class ManagerSettings:
@@ -355,6 +369,7 @@ class Settings:
     """Conditions that are used by name, or have a table."""
 
     @property
-    def children(self) -> tuple[ChildSettings, ...]:
+    def children(self) -> tuple[Child, ...]:
         """All milters in the order in which they are asked; of one order, those inside Postmill go first."""
-        return tuple(sorted((*self.filters, *self.milters), key=lambda child: child.order))
+        row: tuple[Child, ...] = (*self.filters, *self.milters)
+        return tuple(sorted(row, key=lambda child: child.order))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
 from postmill.api.kinds import Kind, ListOf, SetOf
@@ -16,6 +16,9 @@ from postmill.api.settings import Section, keys_of
 from postmill.config.origins import DEFAULT, Origin
 from postmill.config.positions import Path
 from postmill.errors import ConfigError
+
+CHILD_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+"""What a milter or filter may be called."""
 
 
 class Reader:
@@ -82,6 +85,11 @@ def read_table(
     for declared in keys_of(of):
         _field(reader, declared, (*path, declared.name), table, values)
     return None if len(reader.problems) > before else of(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """What a condition or milter without settings reads: an empty table."""
 
 
 def _refuse_unknown(reader: Reader, path: Path, table: Mapping[str, Any], known: list[str]) -> None:

@@ -11,7 +11,7 @@ from postmill.api.ports import NO_PORTS, Ports, Store
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.state import Plan
-from postmill.config.settings import ChildSettings, FilterSettings, MilterSettings, Settings
+from postmill.config.settings import Child, FilterSettings, Settings
 from postmill.filtering import Served
 from postmill.net.children import ChildService
 from postmill.net.filters import FilterService
@@ -35,15 +35,15 @@ _MACRO_STAGES: Mapping[str, tuple[Command, ...]] = {
 }
 
 
-def child_spec(milter: ChildSettings) -> ChildSpec:
+def child_spec(milter: Child) -> ChildSpec:
     """Return what the chain is to know of a milter."""
     return ChildSpec(
         name=milter.name,
         on_error=milter.on_error,
         evaluate=milter.mode == "evaluate",
         independent=milter.content == "parallel",
-        pipeline=_pipelines(milter),
-        pool=isinstance(milter, MilterSettings) and milter.pool,
+        pipeline=milter.pipeline,
+        pool=milter.pool,
         when=milter.conditions,
         connect_timeout=milter.timeouts.connect,
         command_timeout=milter.timeouts.command,
@@ -54,13 +54,6 @@ def child_spec(milter: ChildSettings) -> ChildSpec:
             for letter in _MACRO_STAGES[stage]
         },
     )
-
-
-def _pipelines(milter: ChildSettings) -> bool:
-    """Tell whether a message may come in bursts; a verdict in one gives up the link, and what it knows."""
-    if isinstance(milter, FilterSettings):
-        return milter.milter.session is None
-    return not isinstance(milter, MilterSettings) or milter.pipeline
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -118,12 +111,11 @@ def build_service(
     return service
 
 
-def _child_service(service: Service, spec: ChildSpec, milter: ChildSettings, ports: Ports) -> ChildService:
+def _child_service(service: Service, spec: ChildSpec, milter: Child, ports: Ports) -> ChildService:
     breaker = Breaker(milter.breaker.failures, milter.breaker.retry, milter.breaker.retry_max)
     if isinstance(milter, FilterSettings):
         served = Served(milter.milter, milter.settings, milter.prepared, ports)
         return FilterService(service.loop, spec, served, breaker, service.links, new_body=service.new_body)
-    assert isinstance(milter, MilterSettings)
     return ChildService(
         service.loop,
         spec,

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from postmill.api.milter import Milter
@@ -46,13 +48,12 @@ def serve(
     group: str = "",
     patience: float = 30.0,
     store: str = "memory:",
-    log_settings: LogSettings | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let sessions end for ``patience`` seconds; ``store`` is a URL.
 
     Raises UnavailableError when it cannot listen.
     """
-    logs.configure(log_settings or LogSettings())
+    logs.configure(LogSettings())
     try:
         backend = open_backend(store)
     except ValueError as error:
@@ -71,12 +72,18 @@ async def _serve(
     ended: asyncio.Future[None] = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: None if ended.done() else ended.set_result(None))
-    sockets = [listener.bind(endpoint, mode, group) for endpoint in endpoints]
-    inodes = [os.stat(one.path).st_ino if one.kind == "unix" else 0 for one in endpoints]
-    server = FilterServer(loop, served, sockets, new_body=BodyFactory(SPOOL_ABOVE, ""))
-    log.info("%s serves %s", served.milter.name, ", ".join(map(str, endpoints)))
-    await ended
-    if count := await server.drain(patience):
-        log.warning("%d sessions were cut off", count)
-    for sock, endpoint, inode in zip(sockets, endpoints, inodes, strict=True):
-        listener.remove(sock, endpoint, inode)
+    with ExitStack() as opened:
+        sockets = [_listening(opened, endpoint, mode, group) for endpoint in endpoints]
+        server = FilterServer(loop, served, sockets, new_body=BodyFactory(SPOOL_ABOVE, ""))
+        log.info("%s serves %s", served.milter.name, ", ".join(map(str, endpoints)))
+        await ended
+        if count := await server.drain(patience):
+            log.warning("%d sessions were cut off", count)
+
+
+def _listening(opened: ExitStack, endpoint: Endpoint, mode: int, group: str) -> socket.socket:
+    """Listen, and have the socket taken away in the end."""
+    sock = listener.bind(endpoint, mode, group)
+    inode = os.stat(endpoint.path).st_ino if endpoint.kind == "unix" else 0
+    opened.callback(listener.remove, sock, endpoint, inode)
+    return sock

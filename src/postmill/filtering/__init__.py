@@ -1,6 +1,6 @@
 """Runs a ``postmill.api.Milter``: what an MTA says goes to its handlers, what they say goes back as packets.
 
-Pure but for the handlers: no socket and no event loop; whoever drives it runs the coroutines it hands out.
+No socket and no timer: whoever drives it runs the coroutines that it hands out, on whatever event loop.
 The chain does not know this room: to it a milter in the manager is a child like any other.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from postmill.api.milter import PORTS, Handler, Milter
+from postmill.api.milter import Handler, Milter
 from postmill.api.nouns import NOUNS, Client, Envelope, Greeting, Head, Noun, Recipient, Sender
 from postmill.api.ports import NO_PORTS, Ports
 from postmill.wire.codes import Protocol
@@ -38,23 +38,9 @@ class Served:
     prepared: Any = None
     ports: Ports = field(default_factory=lambda: NO_PORTS, repr=False)
 
-    @classmethod
-    def prepare(cls, milter: Milter, settings: Any = None) -> Served:
-        """Take settings and let the milter prepare what it makes of them.
-
-        Raises whatever its ``prepare`` raises: ValueError or OSError for settings that cannot be used.
-        """
-        return cls(milter, settings, milter.make_of(settings))
-
     def with_ports(self, ports: Ports) -> Served:
         """Return the same with what it may ask of the world."""
         return replace(self, ports=ports)
-
-    @property
-    def missing_ports(self) -> tuple[type[Any], ...]:
-        """The ports that its handlers want and that it was not given."""
-        wanted = {kind for handler in self.milter.handlers for kind in handler.wants.values()}
-        return tuple(port for port in PORTS if port in wanted and port not in self.ports)
 
     def arguments(self, handler: Handler, of_session: Any, of_message: Any, edits: Any) -> dict[str, Any]:
         """Return what a handler gets beside its noun."""

@@ -191,17 +191,13 @@ class FilterSession:
         """Ask what is known now and was not asked about yet."""
         mail = self._message()
         asked = self._served.milter.asked_about
-        nouns: list[Noun] = []
-        if not mail.envelope_asked and asked(Envelope):
-            nouns.append(self._envelope())
+        wanted = [] if mail.envelope_asked else [(self._envelope(), one) for one in asked(Envelope)]
         mail.envelope_asked = True
-        head = Head(self._envelope(), tuple(mail.headers))
-        if not complete:
-            nouns.append(head)
-        else:
-            body = mail.body
-            nouns.append(Message(head, body.size, lambda: b"".join(body.chunks())))
-        return self._begin([(noun, handler) for noun in nouns for handler in asked(type(noun))], complete)
+        handlers: list[tuple[Noun, Handler]] = [*wanted]
+        if last := asked(Message if complete else Head):
+            noun = self._whole(mail) if complete else self._head(mail)
+            handlers += [(noun, handler) for handler in last]
+        return self._begin(handlers, complete)
 
     # -- handlers -------------------------------------------------------------------------------------
 
@@ -288,6 +284,13 @@ class FilterSession:
     def _envelope(self) -> Envelope:
         mail = self._message()
         return Envelope(mail.sender, tuple(mail.recipients), mail.macros)
+
+    def _head(self, mail: _Mail) -> Head:
+        return Head(self._envelope(), tuple(mail.headers))
+
+    def _whole(self, mail: _Mail) -> Message:
+        body = mail.body
+        return Message(self._head(mail), body.size, lambda: b"".join(body.chunks()))
 
     def _new_mail(self, sender: Sender) -> _Mail:
         kind = self._served.milter.message

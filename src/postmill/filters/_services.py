@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -112,6 +113,9 @@ class Wire:
         if address.kind == "unix":
             return await cls._to(socket.AF_UNIX, address.path)
         host = address.host or ("::1" if address.kind == "inet6" else "127.0.0.1")
+        with suppress(ValueError):  # an address needs no name server, and no thread to ask it
+            family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+            return await cls._to(family, (host, address.port))
         found = await asyncio.get_running_loop().getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
         for family, *_, where in found[:-1]:
             with suppress(OSError):

@@ -78,9 +78,8 @@ class Rule:
             return Message
         if not self.recipients:
             return Sender
-        return (
-            Recipient if self.action in ("reject", "tempfail") else Message
-        )  # the others are of all recipients
+        of_one = self.action in ("reject", "tempfail")  # the others are of all recipients
+        return Recipient if of_one else Message
 
 
 @dataclass(frozen=True, slots=True)

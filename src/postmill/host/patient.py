@@ -13,7 +13,7 @@ from functools import cached_property
 
 from postmill.api.host import Finding
 from postmill.config import Loaded
-from postmill.config.settings import ChildSettings, MilterSettings
+from postmill.config.settings import Child, MilterSettings
 from postmill.daemon.machine import Machine
 from postmill.detectors import detect
 from postmill.errors import PostmillError
@@ -59,7 +59,7 @@ class Patient:
         return tuple(milter for milter in milters if milter.mode != "off")
 
     @property
-    def children(self) -> tuple[ChildSettings, ...]:
+    def children(self) -> tuple[Child, ...]:
         """The milters in use and the filters inside Postmill, in the order in which they are asked."""
         children = self.loaded.settings.children if self.loaded is not None else ()
         return tuple(child for child in children if child.mode != "off")

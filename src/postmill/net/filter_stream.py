@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from postmill.errors import ProtocolError
 from postmill.filtering import FilterSession
 from postmill.filtering.session import Work
 
@@ -124,7 +125,7 @@ class FilterStream:
         words = (
             str(error) if isinstance(error, OSError) and str(error) else f"{type(error).__name__}: {error}"
         )
-        if not isinstance(error, OSError):  # a defect; a service that is down is none
+        if not isinstance(error, OSError | ProtocolError):  # a defect; a service that is down is none
             log.error("%s: %s", self.name, words, exc_info=error)
         on_end = self.on_end
         self.close()

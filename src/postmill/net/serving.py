@@ -21,6 +21,7 @@ log = logging.getLogger("postmill.filter")
 
 _PROGRESS = frame(Reply.PROGRESS)
 _TICK = 1.0
+_LISTEN_AGAIN = 0.5
 
 
 class MtaLink:
@@ -83,9 +84,19 @@ class FilterServer:
         self._listeners = listeners
         self._links: set[MtaLink] = set()
         self._drained: asyncio.Future[None] | None = None
-        for sock in listeners:
-            loop.poller.watch(sock.fileno(), ACCEPT, partial(self._accept, sock))
+        self._accepting = False
+        self._listen(True)
         self._timer = loop.call_later(_TICK, self._tick)
+
+    def _listen(self, on: bool) -> None:
+        if on == self._accepting or (on and self._drained is not None):
+            return
+        self._accepting = on
+        for sock in self._listeners:
+            if on:
+                self.loop.poller.watch(sock.fileno(), ACCEPT, partial(self._accept, sock))
+            else:
+                self.loop.poller.unwatch(sock.fileno())
 
     def _accept(self, listener: socket.socket, _events: int = 0) -> None:
         try:
@@ -94,6 +105,8 @@ class FilterServer:
             return
         except OSError as error:
             log.error("cannot accept a connection: %s", error.strerror)
+            self._listen(False)
+            self.loop.call_later(_LISTEN_AGAIN, self._listen, True)
             return
         sock.setblocking(False)
         self._links.add(MtaLink(self, sock))
@@ -101,7 +114,7 @@ class FilterServer:
     def _tick(self) -> None:
         now = monotonic()
         for sock in self._listeners:
-            if self._drained is None:  # several processes may share them: see ``poller``
+            if self._accepting:  # several processes may share them: see ``poller``
                 self._accept(sock)
         for link in self._links:
             link.sign_of_life(now, self._interval)
@@ -118,8 +131,8 @@ class FilterServer:
 
         Returns how many had to be cut off.
         """
+        self._listen(False)
         for sock in self._listeners:
-            self.loop.poller.unwatch(sock.fileno())
             sock.close()
         self._drained = self.loop.create_future()
         if not self._links:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 _SWEEP_EVERY = 60.0
 
@@ -18,15 +18,16 @@ def from_url(url: str) -> MemoryStore:
 class MemoryStore:
     """See ``postmill.api.Store``."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """Be empty; life times count by ``now``, in seconds."""
+        self._clock = now
         self._values: dict[str, tuple[bytes, float]] = {}
         self._counters: dict[str, tuple[int, float]] = {}
-        self._swept = time.time()
+        self._swept = now()
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
-        value, until = self._values.get(key, (None, 0.0))
-        return value if until > self._now() else None
+        return self._value(key)
 
     async def put(self, key: str, value: bytes, lives: float) -> None:
         """See ``Store``."""
@@ -35,16 +36,16 @@ class MemoryStore:
     async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
         """See ``Store``."""
         for key, (value, lives) in entries.items():
-            await self.put(key, value, lives)
+            self._values[key] = value, self._now() + lives
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""
-        if await self.get(key) != before:
+        if self._value(key) != before:
             return False
         if after is None:
             self._values.pop(key, None)
         else:
-            await self.put(key, after, lives)
+            self._values[key] = after, self._now() + lives
         return True
 
     async def add(self, key: str, amount: int, lives: float) -> int:
@@ -59,15 +60,19 @@ class MemoryStore:
     async def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
         """See ``Store``."""
         for key in [key for key in self._values if key.startswith(prefix)]:
-            value = await self.get(key)
+            value = self._value(key)
             if value is not None:
                 yield key, value
 
     async def close(self) -> None:
         """There is nothing to give up."""
 
+    def _value(self, key: str) -> bytes | None:
+        value, until = self._values.get(key, (None, 0.0))
+        return value if until > self._now() else None
+
     def _now(self) -> float:
-        now = time.time()
+        now = self._clock()
         if now - self._swept > _SWEEP_EVERY:
             self._swept = now
             self._values = {key: entry for key, entry in self._values.items() if entry[1] > now}

@@ -51,15 +51,14 @@ _ADD = (
     "until = CASE WHEN c.until > clock_timestamp() THEN c.until ELSE excluded.until END RETURNING sum"
 )
 _SWEEP = (
-    "DELETE FROM postmill_entries WHERE key IN (SELECT key FROM postmill_entries WHERE until <= "
-    "clock_timestamp() "
-    "LIMIT 2000 FOR UPDATE SKIP LOCKED)",
-    "DELETE FROM postmill_counters WHERE key IN (SELECT key FROM postmill_counters WHERE until <= "
-    "clock_timestamp() LIMIT 2000 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM postmill_entries WHERE key IN (SELECT key FROM postmill_entries "
+    "WHERE until <= clock_timestamp() LIMIT 2000 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM postmill_counters WHERE key IN (SELECT key FROM postmill_counters "
+    "WHERE until <= clock_timestamp() LIMIT 2000 FOR UPDATE SKIP LOCKED)",
 )
 _PAGE_QUERY = (
-    'SELECT key, value FROM postmill_entries WHERE starts_with(key, %s) AND key > %s COLLATE "C" '
-    'AND until > clock_timestamp() ORDER BY key COLLATE "C" LIMIT 500'
+    "SELECT key, value FROM postmill_entries WHERE starts_with(key, %s) AND key > %s "
+    "AND until > clock_timestamp() ORDER BY key LIMIT 500"
 )
 _WITHIN = 5.0
 """Seconds for a connection, and for each method."""
@@ -210,9 +209,8 @@ class PostgresqlStore:
         """Return an idle connection that is alive, or a new one."""
         while self._idle:
             db = self._idle.pop()
-            if not db.closed and not _has_something(
-                db.fileno()
-            ):  # an idle server says nothing, unless it says goodbye
+            # an idle server says nothing, unless it says goodbye
+            if not db.closed and not _has_something(db.fileno()):
                 return db
             await _close(db)
         return await self._connect()

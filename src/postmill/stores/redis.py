@@ -127,9 +127,8 @@ class RedisStore:
             return await work
         except RedisError as error:
             raise OSError(f"Redis: {error}") from error
-        except (
-            AttributeError
-        ) as error:  # redis-py 4.3 trips over a time-out at a unix socket, after hanging up
+        except AttributeError as error:
+            # redis-py 4.3 trips over a time-out at a unix socket, after hanging up
             raise OSError("Redis did not answer") from error
 
 

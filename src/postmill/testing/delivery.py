@@ -21,6 +21,7 @@ from postmill.api.reading import header_of, text_of
 from postmill.api.verdicts import Reject, Tempfail, Verdict
 from postmill.daemon.ports import SystemClock
 from postmill.filtering import FilterSession, Served
+from postmill.stores.memory import MemoryStore
 from postmill.testing.conditions import FixedResolver
 from postmill.testing.conversation import Conversation
 from postmill.testing.message import split_message
@@ -28,7 +29,6 @@ from postmill.testing.outcome import MailReport
 from postmill.testing.plan import Client, Dialect, Mail, Offer, SessionPlan
 from postmill.testing.plan import Recipient as To
 from postmill.testing.settings import settings_of
-from postmill.testing.store import MemoryStore
 from postmill.wire.framing import FrameReader
 from postmill.wire.packets import OptNeg, decode_reply, encode
 
@@ -97,8 +97,8 @@ def deliver(
         like=like,
         macros=_macro_book({**login, **(macros or {})}),
     )
-    served = Served.prepare(milter, _settings(milter, settings))
-    session = FilterSession(served.with_ports(_ports(ports or {})))
+    own = _settings(milter, settings)
+    session = FilterSession(Served(milter, own, milter.make_of(own), _ports(ports or {})))
     session.observe = True
     report = asyncio.run(_play(plan, session))
     return _delivery(report, session)
@@ -143,7 +143,7 @@ def _settings(milter: Milter, settings: Any) -> Any:
 
 def empty_ports(clock: Clock, dns: Mapping[str, Any]) -> dict[type[Any], Any]:
     """Return ports of a world with this clock, these answers of DNS, and nothing in the store."""
-    return {Clock: clock, Resolver: FixedResolver(dns), Store: MemoryStore(clock)}
+    return {Clock: clock, Resolver: FixedResolver(dns), Store: MemoryStore(lambda: clock.now().timestamp())}
 
 
 def _ports(given: Ported) -> Ports:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
@@ -21,41 +19,24 @@ from postmill.filters.clamav.conf import settings_from
 from postmill.filters.clamav.policy import Settings, policy_of, read_allow_list
 from postmill.testing import deliver
 from postmill.wire.endpoint import parse_endpoint
+from tests.filters.scanners import FakeScanner
 
 
-class FakeClamd:
-    """Answers each stream with one reply, and keeps what it was sent; an empty reply closes."""
-
-    def __init__(self, path: Path, reply: bytes = b"stream: OK\0") -> None:
-        self.reply = reply
-        self.streams: list[bytes] = []
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(str(path))
-        self.socket.listen(8)
-        self.address = f"unix:{path}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                assert stream.read(10) == b"zINSTREAM\0"
-                data = b""
-                while size := struct.unpack(">I", stream.read(4))[0]:
-                    data += stream.read(size)
-                self.streams.append(data)
-                connection.sendall(self.reply)
+def stream(connection: BinaryIO) -> bytes:
+    """Take one message off a connection, as clamd does."""
+    assert connection.read(10) == b"zINSTREAM\0"
+    data = b""
+    while size := struct.unpack(">I", connection.read(4))[0]:
+        data += connection.read(size)
+    return data
 
 
 @pytest.fixture
-def clamd(tmp_path: Path) -> Iterator[FakeClamd]:
+def clamd(tmp_path: Path) -> Iterator[FakeScanner]:
     """A clamd that finds nothing."""
-    fake = FakeClamd(tmp_path / "clamd.sock")
+    fake = FakeScanner(tmp_path / "clamd.sock", b"stream: OK\0", stream)
     yield fake
-    fake.socket.close()
+    fake.close()
 
 
 VIRUS = b"stream: Win.Test-1 FOUND\0"
@@ -71,7 +52,7 @@ VIRUS = b"stream: Win.Test-1 FOUND\0"
         ("accept", Accept()),
     ],
 )
-def test_a_virus(clamd: FakeClamd, on_infected: str, verdict: Verdict) -> None:
+def test_a_virus(clamd: FakeScanner, on_infected: str, verdict: Verdict) -> None:
     clamd.reply = VIRUS
     settings = {"clamd": [clamd.address], "on_infected": on_infected, "add_header": "add"}
     done = deliver(app, settings=settings)
@@ -80,13 +61,13 @@ def test_a_virus(clamd: FakeClamd, on_infected: str, verdict: Verdict) -> None:
     assert done.all("X-Virus-Status") == (("Infected (Win.Test-1)",) if on_infected in marked else ())
 
 
-def test_what_clamd_sees_is_the_message(clamd: FakeClamd) -> None:
+def test_what_clamd_sees_is_the_message(clamd: FakeScanner) -> None:
     raw = b"Subject: x\r\nX-Long:  two\r\n\tlines\r\n\r\n" + b"body\r\n" * 40000
     assert deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict is None
-    assert clamd.streams == [raw]
+    assert clamd.asked == [raw]
 
 
-def test_earlier_marks_are_replaced(clamd: FakeClamd) -> None:
+def test_earlier_marks_are_replaced(clamd: FakeScanner) -> None:
     headers = ("X-Virus-Status: No", "Subject: x", "x-virus-status: Perhaps", "X-Virus-Scanned: by me")
     done = deliver(app, headers=headers, settings={"clamd": [clamd.address], "add_header": "replace"})
     assert [header.name for header in done.headers] == ["Subject", "X-Virus-Scanned", "X-Virus-Status"]
@@ -108,14 +89,14 @@ def test_earlier_marks_are_replaced(clamd: FakeClamd) -> None:
     ],
 )
 def test_what_is_not_looked_at(
-    clamd: FakeClamd, tmp_path: Path, settings: dict[str, Any], mail: dict[str, Any]
+    clamd: FakeScanner, tmp_path: Path, settings: dict[str, Any], mail: dict[str, Any]
 ) -> None:
     clamd.reply = VIRUS
     if "allow_list" in settings:
         (tmp_path / "allow").write_text(settings["allow_list"])
         settings = {"allow_list": str(tmp_path / "allow")}
     assert isinstance(deliver(app, settings={"clamd": [clamd.address], **settings}, **mail).verdict, Accept)
-    assert clamd.streams == []
+    assert clamd.asked == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +110,7 @@ def test_what_is_not_looked_at(
         ({"allow_list": "To:jane"}, {"to": ["jane@example.org", "jim@example.org"]}),
     ],
 )
-def test_what_is(clamd: FakeClamd, tmp_path: Path, settings: dict[str, Any], mail: dict[str, Any]) -> None:
+def test_what_is(clamd: FakeScanner, tmp_path: Path, settings: dict[str, Any], mail: dict[str, Any]) -> None:
     clamd.reply = VIRUS
     if "allow_list" in settings:
         (tmp_path / "allow").write_text(settings["allow_list"])
@@ -139,7 +120,7 @@ def test_what_is(clamd: FakeClamd, tmp_path: Path, settings: dict[str, Any], mai
 
 
 @pytest.mark.parametrize("reply", [b"", b"nonsense\0", b"stream: OK"])
-def test_answers_that_are_none_and_nobody_there(clamd: FakeClamd, tmp_path: Path, reply: bytes) -> None:
+def test_answers_that_are_none_and_nobody_there(clamd: FakeScanner, tmp_path: Path, reply: bytes) -> None:
     clamd.reply = reply
     settings = {"clamd": [clamd.address, f"unix:{tmp_path}/nobody"], "patience": "0s"}
     with pytest.raises(
@@ -148,7 +129,7 @@ def test_answers_that_are_none_and_nobody_there(clamd: FakeClamd, tmp_path: Path
         deliver(app, settings=settings)
 
 
-def test_the_program_is_told(clamd: FakeClamd, tmp_path: Path) -> None:
+def test_the_program_is_told(clamd: FakeScanner, tmp_path: Path) -> None:
     clamd.reply = VIRUS
     program = tmp_path / "action"
     program.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> {tmp_path}/told\nexit 3\n')
@@ -266,11 +247,11 @@ def test_mistakes_in_settings(tmp_path: Path) -> None:
         read_allow_list(str(tmp_path / "list"))
 
 
-def test_a_message_that_is_too_large_for_clamd_is_not_sent_again(clamd: FakeClamd, tmp_path: Path) -> None:
+def test_a_message_that_is_too_large_for_clamd_is_not_sent_again(clamd: FakeScanner, tmp_path: Path) -> None:
     clamd.reply = b"INSTREAM size limit exceeded. ERROR\0"
     with pytest.raises(OSError, match=r"clamd says: INSTREAM size limit exceeded"):
         deliver(app, settings={"clamd": [clamd.address, f"unix:{tmp_path}/nobody"], "patience": "10s"})
-    assert len(clamd.streams) == 1
+    assert len(clamd.asked) == 1
 
 
 def test_a_long_name_of_a_virus_is_cut() -> None:
@@ -279,7 +260,7 @@ def test_a_long_name_of_a_virus_is_cut() -> None:
 
 
 @pytest.mark.parametrize("on_infected", ["reject", "quarantine", "discard"])
-def test_a_long_name_is_told_all_the_same(clamd: FakeClamd, on_infected: str) -> None:
+def test_a_long_name_is_told_all_the_same(clamd: FakeScanner, on_infected: str) -> None:
     clamd.reply = b"stream: " + "é".encode() * 500 + b" FOUND\0"
     settings = {"clamd": [clamd.address], "on_infected": on_infected, "reject_text": "5.7.1 %v, %v"}
     assert deliver(app, settings=settings).status == on_infected

@@ -18,11 +18,11 @@ from postmill.filters.greylist import app
 from postmill.filters.greylist.dump import read_dump
 from postmill.filters.greylist.keeping import imported
 from postmill.filters.greylist.settings import config_of
+from postmill.stores.memory import MemoryStore
 from postmill.testing.delivery import deliver
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Client, Recipient, SessionPlan, mail_from_bytes
 from postmill.testing.settings import settings_of
-from postmill.testing.store import MemoryStore
 from tests.filters.beside import a_box, outcome, started
 from tests.stack.milter_greylist import PEERS, Known, MilterGreylist
 
@@ -100,7 +100,7 @@ def test_the_same(theirs: Configured, sender: str, to: str, helo: str, raw: byte
     clock = SystemClock()
     file = theirs.directory / "greylist.conf"
     settings = settings_of(app, file=str(file))
-    store = MemoryStore(clock)
+    store = MemoryStore(lambda: clock.now().timestamp())
     dump = "".join(known.line() for known in KNOWN)
     entries = imported(read_dump(dump), config_of(settings), int(clock.now().timestamp()))
 

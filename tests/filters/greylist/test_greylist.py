@@ -17,8 +17,8 @@ from postmill.filters.greylist.keeping import exported, imported, submit
 from postmill.filters.greylist.texts import package
 from postmill.filters.greylist.tuples import Entry
 from postmill.filters.greylist.values import Actions, Config
+from postmill.stores.memory import MemoryStore
 from postmill.testing.pytest_plugin import Deliverer
-from postmill.testing.store import MemoryStore
 
 TRUST = """\
 subnetmatch /24
@@ -189,30 +189,36 @@ def test_mailing_lists_have_one_sender() -> None:
     assert sender_of("<a b@x.example>") == "<ab@x.example>"
 
 
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
 class Stepping(MemoryStore):
-    """Lets others go first between any two calls."""
+    """Lets others go first between any two calls, and counts who made an entry."""
+
+    made = 0
 
     async def get(self, key: str) -> bytes | None:
         found = await super().get(key)
         await asyncio.sleep(0)
         return found
 
-
-class Standing:
-    def now(self) -> datetime:
-        return datetime(2026, 1, 5, 12, tzinfo=UTC)
+    async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
+        done = await super().swap(key, before, after, lives)
+        self.made += done and before is None
+        return done
 
 
 def test_twenty_writers_make_one_entry() -> None:
-    facts = Facts(ip_address("192.0.2.5"), "", "", "<a@example.net>", ("<b@example.net>",), Standing().now())
+    facts = Facts(ip_address("192.0.2.5"), "", "", "<a@example.net>", ("<b@example.net>",), NOON)
 
     async def all_at_once() -> None:
-        store = Stepping(Standing())
+        store = Stepping(NOON.timestamp)
         steps = await asyncio.gather(
             *(submit(store, Config(), facts, "<b@example.net>", Actions()) for _ in range(20))
         )
         assert not any(step.passes for step in steps)
-        assert len(await exported(store)) == 1
+        assert {step.remaining for step in steps} == {Config().delay}
+        assert (store.made, len(await exported(store))) == (1, 1)
 
     asyncio.run(all_at_once())
 
@@ -220,7 +226,7 @@ def test_twenty_writers_make_one_entry() -> None:
 def test_what_was_imported_counts(postmill_deliver: Deliverer) -> None:
     now = int(postmill_deliver.now().timestamp())
     entry = Entry("192.0.2.9", "<joe@example.net>", "<jane@example.org>", now - 5)
-    store = MemoryStore(postmill_deliver)
+    store = MemoryStore(lambda: postmill_deliver.now().timestamp())
     asyncio.run(
         store.put_many(
             imported([entry, Entry("192.0.2.1", "<a@b>", "<c@d>", 1)], Config(subnetmatch=24), now)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +16,7 @@ from postmill.filters.spamassassin import app
 from postmill.filters.spamassassin.rewriting import split
 from postmill.filters.spamassassin.spamd import Question, read_answer
 from postmill.testing import deliver
+from tests.filters.scanners import FakeScanner
 
 HEAD = b"X-Spam-Checker-Version: SpamAssassin 4\nX-Spam-Status: No, score=1.0\n\ttests=A,B\nSubject: hello\n\nHello.\n"
 
@@ -26,36 +25,12 @@ def answer(spam: str, message: bytes = HEAD) -> bytes:
     return f"SPAMD/1.1 0 EX_OK\r\nContent-length: {len(message)}\r\nSpam: {spam}\r\n\r\n".encode() + message
 
 
-class FakeSpamd:
-    """Reads each request to its end and gives one answer."""
-
-    def __init__(self, path: Path) -> None:
-        self.answer = answer("False ; 1.0 / 5.0")
-        self.requests: list[bytes] = []
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(str(path))
-        self.socket.listen(8)
-        self.address = f"unix:{path}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                self.requests.append(stream.read())
-                with suppress(OSError):
-                    connection.sendall(self.answer)
-
-
 @pytest.fixture
-def spamd(tmp_path: Path) -> Iterator[FakeSpamd]:
+def spamd(tmp_path: Path) -> Iterator[FakeScanner]:
     """A spamd that finds nothing."""
-    fake = FakeSpamd(tmp_path / "spamd.sock")
+    fake = FakeScanner(tmp_path / "spamd.sock", answer("False ; 1.0 / 5.0"), lambda stream: stream.read())
     yield fake
-    fake.socket.close()
+    fake.close()
 
 
 @pytest.mark.parametrize(
@@ -72,15 +47,15 @@ def spamd(tmp_path: Path) -> Iterator[FakeSpamd]:
         ("False ; 0.3 / 5.0", 0.2, Reject("5.7.1 Blocked by SpamAssassin")),
     ],
 )
-def test_scores(spamd: FakeSpamd, said: str, score: object, verdict: Verdict | None) -> None:
-    spamd.answer = answer(said)
+def test_scores(spamd: FakeScanner, said: str, score: object, verdict: Verdict | None) -> None:
+    spamd.reply = answer(said)
     assert deliver(app, settings={"spamd": [spamd.address], "reject_score": score}).verdict == verdict
 
 
-def test_what_spamd_is_asked(spamd: FakeSpamd) -> None:
+def test_what_spamd_is_asked(spamd: FakeScanner) -> None:
     macros = {"T": {"i": "QID1"}}
     deliver(app, settings={"spamd": [spamd.address]}, message=b"Subject: x\r\n\r\nbody\r\n", macros=macros)
-    head, _, message = spamd.requests[0].partition(b"\r\n\r\n")
+    head, _, message = spamd.asked[0].partition(b"\r\n\r\n")
     assert head == f"HEADERS SPAMC/1.5\r\nContent-length: {len(message)}".encode()
     lines = message.decode().split("\r\n")
     assert lines[:4] == [
@@ -103,13 +78,13 @@ def test_what_spamd_is_asked(spamd: FakeSpamd) -> None:
     ],
 )
 def test_whose_preferences_count(
-    spamd: FakeSpamd, settings: dict[str, Any], to: list[str], user: bytes
+    spamd: FakeScanner, settings: dict[str, Any], to: list[str], user: bytes
 ) -> None:
     deliver(app, settings={"spamd": [spamd.address], **settings}, to=to)
-    assert spamd.requests[0].startswith(b"HEADERS SPAMC/1.5\r\n" + user + b"Content-length:")
+    assert spamd.asked[0].startswith(b"HEADERS SPAMC/1.5\r\n" + user + b"Content-length:")
 
 
-def test_its_headers_take_the_place_of_others(spamd: FakeSpamd) -> None:
+def test_its_headers_take_the_place_of_others(spamd: FakeScanner) -> None:
     headers = ("X-Spam-Flag: YES", "Subject: x", "x-spam-status: No", "X-Spam-Status: Yes")
     done = deliver(app, settings={"spamd": [spamd.address]}, headers=headers)
     assert [header.raw for header in done.headers] == [
@@ -117,16 +92,16 @@ def test_its_headers_take_the_place_of_others(spamd: FakeSpamd) -> None:
         b"X-Spam-Checker-Version: SpamAssassin 4",
         b"X-Spam-Status: No, score=1.0\r\n\ttests=A,B",
     ]
-    spamd.answer = answer("True ; 9.0 / 5.0")
+    spamd.reply = answer("True ; 9.0 / 5.0")
     untouched = deliver(app, settings={"spamd": [spamd.address], "modify": "nothing"}, headers=headers)
     assert len(untouched.headers) == 4
 
 
-def test_all_that_it_changed(spamd: FakeSpamd) -> None:
+def test_all_that_it_changed(spamd: FakeScanner) -> None:
     made = b"Subject: [SPAM] hello\nX-Spam-Flag: YES\nContent-Type: multipart/mixed;\n boundary=x\n\nreport\n"
-    spamd.answer = answer("True ; 9.0 / 5.0", made)
+    spamd.reply = answer("True ; 9.0 / 5.0", made)
     done = deliver(app, settings={"spamd": [spamd.address], "modify": "all"})
-    assert spamd.requests[0].startswith(b"PROCESS ")
+    assert spamd.asked[0].startswith(b"PROCESS ")
     assert (done.all("Subject"), done.all("Content-Type")) == (
         ("[SPAM] hello",),
         ("multipart/mixed;\n boundary=x",),
@@ -134,11 +109,11 @@ def test_all_that_it_changed(spamd: FakeSpamd) -> None:
     assert (done.all("X-Spam-Flag"), done.body) == (("YES",), b"report\r\n")
 
 
-def test_spam_goes_elsewhere(spamd: FakeSpamd) -> None:
+def test_spam_goes_elsewhere(spamd: FakeScanner) -> None:
     settings = {"spamd": [spamd.address], "spam_to": "spam@example.org"}
     to = ["a@x.example", "b@x.example"]
     assert deliver(app, settings=settings, to=to).recipients == ("a@x.example", "b@x.example")
-    spamd.answer = answer("True ; 9.0 / 5.0")
+    spamd.reply = answer("True ; 9.0 / 5.0")
     done = deliver(app, settings=settings, to=to)
     assert (done.recipients, done.all("X-Spam-Orig-To")) == (("spam@example.org",), tuple(to))
     for spelling in ("spam@example.org", "Spam@example.org"):
@@ -156,9 +131,9 @@ def test_spam_goes_elsewhere(spamd: FakeSpamd) -> None:
         ({"max_size": 100}, {"body": "x" * 101}),
     ],
 )
-def test_what_is_not_looked_at(spamd: FakeSpamd, settings: dict[str, Any], mail: dict[str, Any]) -> None:
+def test_what_is_not_looked_at(spamd: FakeScanner, settings: dict[str, Any], mail: dict[str, Any]) -> None:
     done = deliver(app, settings={"spamd": [spamd.address], **settings}, **mail)
-    assert (isinstance(done.verdict, Accept), spamd.requests) == (True, [])
+    assert (isinstance(done.verdict, Accept), spamd.asked) == (True, [])
     assert deliver(app, settings={"spamd": [spamd.address], **settings}, ip="198.51.100.1").verdict is None
 
 
@@ -172,8 +147,8 @@ def test_what_is_not_looked_at(spamd: FakeSpamd, settings: dict[str, Any], mail:
         (answer("Perhaps"), "gave no verdict"),
     ],
 )
-def test_faults(spamd: FakeSpamd, said: bytes, words: str) -> None:
-    spamd.answer = said
+def test_faults(spamd: FakeScanner, said: bytes, words: str) -> None:
+    spamd.reply = said
     with pytest.raises(OSError, match=f"(spamd cannot be asked: unix:.*)?{words}"):
         deliver(app, settings={"spamd": [spamd.address], "patience": "0s"})
 

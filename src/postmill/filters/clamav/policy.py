@@ -31,8 +31,7 @@ class Settings:
         _PATH,
         "",
         "A configuration of clamav-milter: what it says takes the place of the keys here, what it leaves "
-        "out has "
-        "the default that it has there. Only `patience` and the connect time-out are ours alone.",
+        "out has the default that it has there. Only `patience` and the connect time-out are ours alone.",
     )
     on_infected: str = key(
         Choice(("reject", "quarantine", "discard", "tempfail", "accept")),
@@ -43,8 +42,7 @@ class Settings:
         Text(),
         "5.7.1 Virus %v found",
         "What the client is told of a rejected message; `%v` is the name of the virus (RejectMsg). Empty: "
-        "the "
-        "MTA's own words.",
+        "the MTA's own words.",
     )
     add_header: str = key(
         Choice(("no", "add", "replace")),
@@ -70,9 +68,7 @@ class Settings:
         _PATH,
         "",
         "A file of basic regular expressions (grep's), one on a line, `From:` or `To:` in front: senders, "
-        "and recipients "
-        "if all "
-        "of them match, whose mail is not looked at (AllowList, Whitelist).",
+        "and recipients if all of them match, whose mail is not looked at (AllowList, Whitelist).",
     )
     max_file_size: int = key(
         Size(), "25MB", "Messages that are larger are let through without a look. 0: no limit (MaxFileSize)."
@@ -81,8 +77,7 @@ class Settings:
         _PATH,
         "",
         "A program that is run for each message with a virus: its name, queue id, sender, recipient, "
-        "subject, "
-        "message id and date are its arguments (VirusAction).",
+        "subject, message id and date are its arguments (VirusAction).",
     )
     patience: float = key(
         Duration(0.0),

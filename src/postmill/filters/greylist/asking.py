@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from postmill.api.ports import Resolver, Store
@@ -13,8 +13,6 @@ from postmill.filters.greylist.facts import Answer, Facts, Question
 from postmill.filters.greylist.rules import Judgement, Need, judge, over
 from postmill.filters.greylist.texts import Context, expand
 from postmill.filters.greylist.values import Config, Dnsrbl, RateLimit
-
-CheckSpf = Callable[[IPv4Address | IPv6Address, str, str, Resolver], Awaitable[str]]
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ class Score:
     allowed: str = 'a number, or "spam" or "never"'
 
     def parse(self, raw: object) -> float:
-        """See ``Kind``; a refusal from infinity on is none, one from less than infinity on is of all spam."""
+        """See ``Kind``; never is infinity, and all spam is less than everything."""
         if raw == "never":
             return float("inf")
         if raw == "spam" or (raw == -1 and not isinstance(raw, bool)):  # -1 is what spamass-milter calls it
@@ -39,9 +39,8 @@ class Settings:
     spamd: tuple[Endpoint, ...] = key(
         ListOf(Socket(), 1),
         ["inet:783@127.0.0.1"],
-        "Where spamd listens; of several, one that does not answer is asked last for half a minute (-d, -p, "
-        "-U of "
-        "spamc).",
+        "Where spamd listens; of several, one that does not answer is asked last for half a minute (-d, "
+        "-p, -U of spamc).",
     )
     reject_score: float = key(
         Score(),
@@ -57,8 +56,7 @@ class Settings:
         Choice(("headers", "all", "nothing")),
         "headers",
         "What of SpamAssassin's message is taken over: its `X-Spam-` headers (-m), those and Subject, "
-        "Content-Type "
-        "and body if it changed them, or nothing (-M).",
+        "Content-Type and body if it changed them, or nothing (-M).",
     )
     ignore: tuple[IPNetwork, ...] = key(ListOf(Network()), [], "Networks whose mail is not looked at (-i).")
     skip_authenticated: bool = key(
@@ -68,8 +66,7 @@ class Settings:
         Text(r"[^\s]*"),
         "",
         "With whose preferences spamd judges a message to several recipients, while one to a single "
-        "recipient is "
-        "judged with those of its local part (-u). Empty: spamd's own user for all.",
+        "recipient is judged with those of its local part (-u). Empty: spamd's own user for all.",
     )
     full_address: bool = key(
         Flag(),

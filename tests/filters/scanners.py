@@ -1,0 +1,40 @@
+"""Scanners that say what they are told to: on a unix socket, one question a connection."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+class FakeScanner:
+    """Keeps each question and gives ``reply`` to it, then hangs up."""
+
+    def __init__(self, path: Path, reply: bytes, read: Callable[[BinaryIO], bytes]) -> None:
+        """Listen; ``read`` takes one question off a connection."""
+        self.reply = reply
+        self.asked: list[bytes] = []
+        self.address = f"unix:{path}"
+        self._read = read
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen(8)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Be gone."""
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as stream:
+                self.asked.append(self._read(stream))
+                with suppress(OSError):
+                    connection.sendall(self.reply)
