@@ -44,7 +44,7 @@ def from_url(url: str) -> RedisStore:
     """Return the store of a server; raises ValueError for what is no URL of one."""
     parts = urlsplit(url)
     if parts.scheme == "redis+unix":
-        return RedisStore(f"unix://{parts.path}{'?' + parts.query if parts.query else ''}")
+        return RedisStore(f"unix://{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}")
     return RedisStore(url.replace("valkey:", "redis:", 1))
 
 
