@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from postmill.daemon.logs import describe
 from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
+from postmill.record.change import LONGEST, MOST
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Client, Mail, SessionPlan
 from postmill.testing.plan import Recipient as To
@@ -17,7 +19,11 @@ from postmill.testing.words import edit, reply
 from tests.net.hosting import ServedChain, chain
 
 CLIENT = Client(b"mail.example.com", b"4", 4711, b"192.0.2.7")
-MAIL = Mail(recipients=(To(b"<a@x.org>"), To(b"<b@x.org>")), queue_id=b"4QUEUEID1")
+MAIL = Mail(
+    recipients=(To(b"<a@x.org>"), To(b"<b@x.org>")),
+    headers=((b"Message-ID", b"<1@x.org>"), (b"Subject", b"hello")),
+    queue_id=b"4QUEUEID1",
+)
 
 
 def at(stage: str, *words: str) -> Script:
@@ -48,6 +54,9 @@ def test_a_message_that_passes() -> None:
     first, second = record["children"]
     assert {key: record[key] for key in record if key not in ("ms", "children", "session")} == {
         "queue_id": "4QUEUEID1",
+        "message_id": "<1@x.org>",
+        "size": len(b"".join(b"%s: %s\r\n" % header for header in MAIL.headers) + b"\r\n" + MAIL.body),
+        "time": 0.0,
         "client_name": "mail.example.com",
         "client_address": "192.0.2.7",
         "helo": "client.example",
@@ -64,6 +73,15 @@ def test_a_message_that_passes() -> None:
     }
     assert first["edits"] == {}
     assert second["edits"] == {"add-header": 1, "add-recipient": 1, "replace-body": 1}
+    assert [tuple(change.values()) for change in second["changes"]] == [
+        ("add-header", "X-A", "", "1"),
+        ("add-recipient", "<new@x>", "", ""),
+        ("replace-body", "", "", "3 bytes"),
+    ]
+    again = MessageRecord.from_dict(record).as_dict()
+    for child in (*again["children"], *record["children"]):
+        del child["ms"]  # a sum of what was rounded
+    assert again == record
     assert (first["verdict"], second["verdict"]) == ("continue", "accept")
     stages = {"connect", "helo", "mail", "rcpt", "data", "end-of-message"}
     assert set(verdicts(first)) == set(verdicts(second)) == stages
@@ -176,6 +194,39 @@ def test_an_evaluated_child() -> None:
     assert (record["verdict"], record["by"], record["reply"]) == ("accept", "", "")
     assert (child["evaluated"], child["verdict"], child["edits"]) == (True, "reject", {})
     assert child["answers"][-1]["text"] == "550 5.7.1 no"
+
+
+def test_what_an_evaluated_child_would_have_changed() -> None:
+    settings = [{"mode": "evaluate"}, {}]
+    with chain(at("E", "change-header:1:Subject:new", "accept"), Script(), settings=settings) as served:
+        (record,) = records(served, replace(MAIL, headers=((b"Subject", b"old"),)))
+    assert record["children"][0]["changes"] == [
+        {"kind": "change-header", "what": "Subject", "before": "old", "after": "new"}
+    ]
+
+
+def test_what_headers_were_before_they_were_changed() -> None:
+    first = at("E", "add-header:X-A:1", "change-header:2:X-A:3", "change-header:1:Subject:", "accept")
+    second = at("E", "change-header:1:X-A:4", "change-header:1:Subject:back", "accept")
+    with chain(first, second) as served:
+        (record,) = records(served, replace(MAIL, headers=((b"Subject", b"old"), (b"X-A", b"0"))))
+    changes = [
+        [(c["what"], c["before"], c["after"]) for c in child["changes"]] for child in record["children"]
+    ]
+    assert changes == [
+        [("X-A", "", "1"), ("X-A", "1", "3"), ("Subject", "old", "")],
+        [("X-A", "0", "4"), ("Subject", "", "back")],
+    ]
+
+
+def test_long_texts_and_long_lists_are_cut() -> None:
+    words = [f"add-header:X-{number}:{'x' * 600}" for number in range(MOST + 5)]
+    with chain(at("E", *words, "accept")) as served:
+        (record,) = records(served)
+    (child,) = record["children"]
+    assert child["edits"] == {"add-header": MOST + 5}
+    assert len(child["changes"]) == MOST
+    assert child["changes"][0]["after"] == "x" * (LONGEST - 1) + "…"
 
 
 def test_bytes_that_are_no_text() -> None:

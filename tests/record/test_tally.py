@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from postmill.record import Answer, ChildRecord, Decision, MessageRecord, Tally, percentile
+from postmill.record import Answer, Change, ChildRecord, Decision, MessageRecord, Tally, percentile
+from postmill.record.tally import MOST_TAGS
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Mail, SessionPlan
 from postmill.testing.script import Close, Rule, Script
@@ -52,6 +53,36 @@ def test_a_child_that_was_left_out_was_not_asked() -> None:
     tally.add(record("accept", skipped), 5.0)
     child = tally.children["spam"]
     assert (child.asked, child.verdicts, child.heard) == (0, {"skipped": 1}, 0.0)
+    assert child.skipped == {"trust": 1}
+
+
+def test_what_a_child_decided_and_what_it_would_have_decided() -> None:
+    tally = Tally()
+    refusing = [Answer("rcpt", "reject", 1.0, "550 no")]
+    refused = record("reject", ChildRecord("one", refusing), ChildRecord("new", refusing, evaluated=True))
+    refused.by = "one"
+    tally.add(refused, 1.0)
+    tally.add(record("accept", ChildRecord("new", refusing, evaluated=True)), 2.0)
+    assert tally.children["one"].decided == {"reject": 1}
+    assert tally.children["one"].evaluated == {}
+    assert tally.children["new"].decided == {}
+    assert tally.children["new"].evaluated == {"reject/reject": 1, "reject/accept": 1}
+
+
+def test_headers_of_mail_that_passed_are_counted_once_a_message() -> None:
+    flag = Change("add-header", "X-Spam-Flag", "", "YES")
+    twice = [ChildRecord(name, changes=[flag, flag]) for name in ("spam", "other")]
+    trial = ChildRecord("new", changes=[Change("insert-header", "X-New", "", "1")], evaluated=True)
+    gone = ChildRecord(
+        "rest", changes=[Change("change-header", "X-Old", "1", ""), Change("add-recipient", "<a@x>")]
+    )
+    tally = Tally()
+    for verdict in ("accept", "quarantine", "reject", "discard"):
+        tally.add(record(verdict, *twice, trial, gone), 1.0)
+    assert tally.tagged == {"X-Spam-Flag": 2}
+    many = [Change("add-header", f"X-{number}") for number in range(MOST_TAGS + 10)]
+    tally.add(record("accept", ChildRecord("mad", changes=many)), 1.0)
+    assert len(tally.tagged) == MOST_TAGS
 
 
 def test_what_a_connection_repeats_for_each_message_is_counted_once() -> None:
@@ -87,12 +118,17 @@ def test_tallies_of_several_workers_add_up() -> None:
     first, second, both = Tally(), Tally(), Tally()
     answers = [Answer("mail", "continue", 0.25), Answer("mail", "lost:closed", 3.0)]
     for tally in (first, first, second):
-        tally.add(record("accept", ChildRecord("spam", answers), ChildRecord("virus", answers[:1])), 9.0)
+        message = record("accept", ChildRecord("spam", answers), ChildRecord("virus", answers[:1]))
+        message.by = "virus"
+        message.children["virus"].changes = [Change("add-header", "X-A")]
+        tally.add(message, 9.0)
+        tally.sessions += 1
     second.add(record("reject", sender=None), 9.5)
     for tally in (first, second):
         both.merge(json.loads(json.dumps(tally.as_dict())))
     assert both.messages == {"accept": 3}
     assert both.connections == {"reject": 1}
+    assert (both.sessions, both.tagged, both.children["virus"].decided) == (3, {"X-A": 3}, {"accept": 3})
     assert both.children["spam"].asked == 3
     assert both.children["spam"].errors == {"closed": 3}
     assert both.children["virus"].verdicts == {"continue": 3}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from postmill.chain.child import OUT_OF_MESSAGE, TAKING_PART, Child
 from postmill.chain.conditions import decide_content
-from postmill.chain.edits import changes_content, show_to_later
+from postmill.chain.edits import changes_content, replaced_texts, show_to_later
 from postmill.chain.judgement import judge, sticky_at
 from postmill.chain.links import behind_content, call_off, catch_up
 from postmill.chain.message import Message
@@ -23,6 +23,7 @@ from postmill.wire.codes import Command, Reply
 NO_ROOM = b"452 4.3.1 Insufficient system storage"
 """Said when the shell's spool is full: without its body a message cannot be judged."""
 _STAGE = int(Command.BODYEOB)
+_EDITING = (Reply.CONTINUE, Reply.ACCEPT)
 _QUARANTINED = Verdict(Reply.QUARANTINE)
 """Ends the chain without a word of refusal: what Postfix does with a held message (protocol §3.5)."""
 
@@ -138,13 +139,24 @@ def _take_in(state: State, message: Message, child: Child, outcome: Outcome) -> 
     if isinstance(outcome, Answered):
         child.in_message = outcome.letter == Reply.CONTINUE and outcome.stage != _STAGE  # held before its end
         child.reusable = outcome.stage == _STAGE and not outcome.closing
-    if verdict is not None or child.spec.evaluate or child.terms is None:
+    if verdict is not None or child.terms is None:
         return verdict
-    if outcome.edits and (isinstance(outcome, Answered) or _keeps_lost_edits(state, child, outcome)):
-        message.edits.append((child.name, child.terms, outcome.edits))
-        state.observer.edited(child.name, outcome.edits)
+    if outcome.edits and _take_effect(state, child, outcome):
+        replaced = replaced_texts(message, child.terms, outcome.edits)
+        state.observer.edited(child.name, outcome.edits, replaced)
+        if not child.spec.evaluate:
+            message.edits.append((child.name, child.terms, outcome.edits))
+    if child.spec.evaluate:
+        return None
     held = isinstance(outcome, Answered) and outcome.hold is not None
     return _QUARANTINED if held and state.copies_postfix("quarantine") else None
+
+
+def _take_effect(state: State, child: Child, outcome: Outcome) -> bool:
+    """Tell whether a child's edits do, or would if it were not only evaluated."""
+    if isinstance(outcome, Lost):
+        return _keeps_lost_edits(state, child, outcome)
+    return not child.spec.evaluate or outcome.letter in _EDITING
 
 
 def _keeps_lost_edits(state: State, child: Child, lost: Lost) -> bool:

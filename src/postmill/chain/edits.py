@@ -7,7 +7,8 @@ several children are written anew with the help of its own model of the headers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 
 from postmill.chain.child import Terms
 from postmill.chain.message import Message, Model
@@ -43,6 +44,21 @@ def names_of_headers(edits: Iterable[Edit]) -> tuple[str, ...]:
         for edit in edits
         if edit[0] in _HEADER_EDITS
     )
+
+
+def replaced_texts(message: Message, terms: Terms, edits: Sequence[Edit]) -> tuple[bytes, ...]:
+    """Return for each header that one child changes what it was before, empty where there was none."""
+    if all(letter != Reply.CHGHEADER for letter, _ in edits):
+        return ()
+    model = message.original_model() if message.model is None else deepcopy(message.model)
+    replaced: list[bytes] = []
+    for edit in edits:
+        if edit[0] in _HEADER_EDITS:
+            packet = _header_edit(edit)
+            if isinstance(packet, ChangeHeader):
+                replaced.append(shown(model.text_of(packet.index, packet.name), message.leadspc))
+            _apply(model, packet, terms.leadspc)
+    return tuple(replaced)
 
 
 def show_to_later(

@@ -6,6 +6,7 @@ each message; nothing else counts anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from postmill.chain.steps import Edit, Outcome, Verdict
@@ -35,8 +36,14 @@ class Observer(Protocol):
     def condition(self, child: str, name: str, applies: bool, because: str) -> None:
         """A condition of a child was decided; ``applies``: it does not leave the child out."""
 
-    def edited(self, child: str, edits: tuple[Edit, ...]) -> None:
-        """A child's edits take effect."""
+    def content(self, headers: Sequence[bytes], size: int) -> None:
+        """The message is complete: payloads of its headers as they came, and bytes of its body."""
+
+    def edited(self, child: str, edits: tuple[Edit, ...], replaced: tuple[bytes, ...]) -> None:
+        """A child's edits take effect, or would if it were not only evaluated.
+
+        ``replaced`` has the text before for each header that is changed, empty where there was none.
+        """
 
     def decided(self, stage: int, verdict: Verdict) -> None:
         """The MTA was told a verdict other than continue, or the last one of a message."""

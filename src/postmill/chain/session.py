@@ -305,6 +305,7 @@ class Session:
         macros = message.stage_macros.get(Command.BODYEOB)
         if macros is not None:
             state.observer.macros(macros)
+        state.observer.content(message.headers, 0 if message.body is None else message.body.size)
         if message.verdict is not None:
             verdict = message.verdict
         elif message.unkept:

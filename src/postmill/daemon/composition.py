@@ -74,10 +74,12 @@ def build_service(
     sink: Callable[[MessageRecord], None],
     ports: Ports = NO_PORTS,
     counted: Callable[[int], None] = lambda sessions: None,
+    ended: Callable[[], None] = lambda: None,
 ) -> Service:
     """Return a service that is ready to be given its listening sockets.
 
-    ``ports`` are what its conditions may ask of the world; ``counted`` is told the number of sessions.
+    ``ports`` are what its conditions may ask of the world; ``counted`` is told the number of sessions,
+    and ``ended`` of the end of each.
     """
     manager = settings.manager
     plan = plan_of(settings)
@@ -87,7 +89,7 @@ def build_service(
     order = tuple(spec.name for spec in plan.children)
 
     def new_observer() -> Recorder:
-        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now, order)
+        return Recorder(f"{prefix}-{next(numbers)}", sink, service.now, order, ended)
 
     service = Service(
         loop,

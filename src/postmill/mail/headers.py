@@ -122,6 +122,11 @@ class HeaderList:
                 return field
         return None
 
+    def text_of(self, index: int, name: bytes) -> bytes:
+        """Return the stored text of what ``change`` would change, empty where it would add one."""
+        field = self.find(index, name)
+        return b"" if field is None else field.text
+
     def visible(self) -> list[tuple[bytes, bytes]]:
         """Return name and stored text of every header that a filter sees."""
         return [(field.name, field.text) for field in self._visible()]

@@ -112,6 +112,11 @@ class SendmailHeaders:
             entry.text = None
         return place
 
+    def text_of(self, index: int, name: bytes) -> bytes:
+        """Return the stored text of what ``change`` would change, empty where it would add one."""
+        entry = self._find(index, name)
+        return b"" if entry is None or entry.text is None else entry.text
+
     def _find(self, index: int, name: bytes) -> _Entry | None:
         left, spare = max(index, 1), None
         for entry in self._named(name):

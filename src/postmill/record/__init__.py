@@ -5,12 +5,14 @@ counts what records say, and nothing else counts anything. What becomes of a fin
 whoever hands in the sink.
 """
 
+from postmill.record.change import Change
 from postmill.record.recorder import Recorder
 from postmill.record.tally import ChildTally, Tally, percentile
 from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
 __all__ = [
     "Answer",
+    "Change",
     "ChildRecord",
     "ChildTally",
     "Decision",

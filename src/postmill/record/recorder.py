@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
+from postmill.record.change import EDIT_NAMES, changes_of, text
 from postmill.record.value import STAGE_NAMES, Answer, ChildRecord, Decision, MessageRecord, Recipient
 from postmill.wire.codes import Command, Reply
 from postmill.wire.symbols import bare, parse_pairs
 
-_EDIT_NAMES = {
-    int(Reply.ADDHEADER): "add-header",
-    int(Reply.INSHEADER): "insert-header",
-    int(Reply.CHGHEADER): "change-header",
-    int(Reply.REPLBODY): "replace-body",
-    int(Reply.ADDRCPT): "add-recipient",
-    int(Reply.ADDRCPT_PAR): "add-recipient",
-    int(Reply.DELRCPT): "delete-recipient",
-    int(Reply.CHGFROM): "change-sender",
-}
 _MESSAGE_REFUSED = (int(Command.MAIL), int(Command.BODYEOB))
 _ENDING = frozenset((*_MESSAGE_REFUSED, int(Command.RCPT), int(Command.DATA), int(Command.UNKNOWN)))
 _STAGES = {ord(letter): name for letter, name in STAGE_NAMES.items()}
 _CONTINUE = int(Reply.CONTINUE)
+_LONGEST_ID = 998
+"""A header line has no more characters (RFC 5322 section 2.1.1)."""
 Note = tuple[str, int, Outcome, bool]
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
 
 
 class Recorder:
@@ -44,6 +33,8 @@ class Recorder:
         "_decision",
         "_decisions",
         "_edits",
+        "_ended",
+        "_headers",
         "_held",
         "_helo",
         "_mail",
@@ -55,6 +46,7 @@ class Recorder:
         "_recipients",
         "_session",
         "_sink",
+        "_size",
         "_started",
         "_told",
     )
@@ -65,9 +57,14 @@ class Recorder:
         sink: Callable[[MessageRecord], None],
         now: Callable[[], float],
         order: Sequence[str] = (),
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """Record the session called ``session``; ``now`` gives seconds, ``order`` the children's row."""
+        """Record the session called ``session``; ``now`` gives seconds, ``order`` the children's row.
+
+        ``ended`` is told when the session is over.
+        """
         self._order = order
+        self._ended = ended
         self._session = session
         self._sink = sink
         self._now = now
@@ -85,7 +82,9 @@ class Recorder:
         self._notes: list[Note] = []
         self._decisions: list[tuple[str, Decision]] = []
         self._recipients: list[tuple[bytes, Verdict]] = []
-        self._edits: list[tuple[str, tuple[Edit, ...]]] = []
+        self._edits: list[tuple[str, tuple[Edit, ...], tuple[bytes, ...]]] = []
+        self._headers: Sequence[bytes] = ()
+        self._size = 0
         self._held = b""
         self._queue_macros: bytes | None = None
         self._started = 0.0
@@ -125,9 +124,14 @@ class Recorder:
         decisions = self._connection_decisions if self._mail is None else self._decisions
         decisions.append((child, Decision(name, applies, because)))
 
-    def edited(self, child: str, edits: tuple[Edit, ...]) -> None:
-        """A child's edits take effect."""
-        self._edits.append((child, edits))
+    def content(self, headers: Sequence[bytes], size: int) -> None:
+        """The message is complete."""
+        self._headers = headers
+        self._size = size + sum(map(len, headers)) + 2 * len(headers) + 2  # ": " and CRLF for two NUL
+
+    def edited(self, child: str, edits: tuple[Edit, ...], replaced: tuple[bytes, ...]) -> None:
+        """A child's edits take effect, or would."""
+        self._edits.append((child, edits, replaced))
 
     def held(self, child: str, reason: bytes) -> None:
         """The message is to be quarantined."""
@@ -158,21 +162,24 @@ class Recorder:
 
     def closed(self) -> None:
         """The session is over."""
+        self._ended()
 
     def _record(self, stage: int, verdict: Verdict) -> MessageRecord:
         record = MessageRecord(
             session=self._session,
             queue_id=self._queue_id(),
-            client_name=_text(self._name),
-            client_address=_text(self._address),
-            helo=_text(self._helo),
-            sender=None if self._mail is None else _text(self._mail),
-            recipients=[Recipient(_text(to), word_for(v.letter, v.text)) for to, v in self._recipients],
+            message_id=self._message_id(),
+            size=self._size,
+            client_name=text(self._name),
+            client_address=text(self._address),
+            helo=text(self._helo),
+            sender=None if self._mail is None else text(self._mail),
+            recipients=[Recipient(text(to), word_for(v.letter, v.text)) for to, v in self._recipients],
             stage=_STAGES.get(stage, ""),
             verdict=word_for(verdict.letter, verdict.text),
             by=verdict.by,
-            reply=_text(verdict.text),
-            held=_text(self._held),
+            reply=text(verdict.text),
+            held=text(self._held),
         )
         if record.verdict == "continue":
             record.verdict = "quarantine" if self._held else "accept"
@@ -197,18 +204,26 @@ class Recorder:
         for name, *_ in self._connection[: self._told]:
             record.children[name].repeated += 1
         self._told = len(self._connection)
-        for name, edits in self._edits:
-            counts = record.children[name].edits
+        for name, edits, replaced in self._edits:
+            child = record.children[name]
+            counts = child.edits
             for letter, _ in edits:
-                kind = _EDIT_NAMES[letter]
+                kind = EDIT_NAMES[letter]
                 counts[kind] = counts.get(kind, 0) + 1
+            child.changes = changes_of(edits, replaced)
 
     def _queue_id(self) -> str:
         if self._queue_macros is None:
             return ""
         return next(
-            (_text(value) for name, value in parse_pairs(self._queue_macros) if bare(name) == b"i"), ""
+            (text(value) for name, value in parse_pairs(self._queue_macros) if bare(name) == b"i"), ""
         )
+
+    def _message_id(self) -> str:
+        for payload in self._headers:
+            if payload[:11].lower() == b"message-id\0":
+                return text(payload[11:-1].strip())[:_LONGEST_ID]
+        return ""
 
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
@@ -219,5 +234,4 @@ def _answer(stage: int, outcome: Outcome) -> Answer:
     if isinstance(outcome, Lost):
         return Answer(name, f"lost:{outcome.kind}", ms, outcome.text)
     verdict = "quarantine" if outcome.hold is not None else word_for(outcome.letter, outcome.text)
-    text = _text(outcome.text or outcome.hold or b"")
-    return Answer(name, verdict, ms, text, outcome.because)
+    return Answer(name, verdict, ms, text(outcome.text or outcome.hold or b""), outcome.because)

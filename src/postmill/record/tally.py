@@ -9,7 +9,7 @@ takes no memory for each message, and can be added up over processes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import log2
 from typing import Any, TypeVar
 
@@ -22,19 +22,29 @@ Histogram = dict[int, int]
 _CLASSES = 4
 """Classes for each doubling of the time."""
 _LOST = "lost:"
+_DELIVERED = ("accept", "quarantine")
+_TAGGING = ("add-header", "insert-header")
+MOST_TAGS = 200
+"""Names of headers that are counted, lest a child that makes names up fill the memory."""
 K = TypeVar("K")
 
 
 class ChildTally:
     """What one child did."""
 
-    __slots__ = ("asked", "errors", "heard", "times", "verdicts")
+    __slots__ = ("asked", "decided", "errors", "evaluated", "heard", "skipped", "times", "verdicts")
 
     def __init__(self) -> None:
         self.asked = 0
         """Messages that it was asked about, or connections that ended before any."""
         self.verdicts: Counts = {}
         """Its last word on each of them."""
+        self.decided: Counts = {}
+        """Verdict to how often it was this child's that the MTA was told."""
+        self.skipped: Counts = {}
+        """Name of a condition to how often it left the child out."""
+        self.evaluated: Counts = {}
+        """While it was only evaluated: its word, and after a slash the verdict that the MTA was told."""
         self.errors: Counts = {}
         """Kind of fault to how often it was lost by it."""
         self.times: dict[str, Histogram] = {}
@@ -42,7 +52,7 @@ class ChildTally:
         self.heard = 0.0
         """When a message ended in which it was not lost; 0 when there was none."""
 
-    def add(self, record: ChildRecord, now: float) -> None:
+    def add(self, record: ChildRecord, now: float, message: MessageRecord) -> None:
         """Count what a child had to do with a message that ended at ``now``."""
         verdict = record.verdict
         answers = record.answers[record.repeated :] if record.repeated else record.answers
@@ -52,7 +62,7 @@ class ChildTally:
         for stage, said, ms, *_ in answers:
             if said.startswith(_LOST):
                 kind = said[len(_LOST) :]
-                self.errors[kind] = self.errors.get(kind, 0) + 1
+                _count(self.errors, kind)
                 continue
             histogram = times.get(stage)
             if histogram is None:
@@ -63,27 +73,41 @@ class ChildTally:
             verdict = "lost"
         elif answers:
             self.heard = now
-        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+        _count(self.verdicts, verdict)
+        if message.by == record.name:
+            _count(self.decided, message.verdict)
+        if verdict == "skipped" and record.skipped is not None:
+            _count(self.skipped, record.skipped.name)
+        if record.evaluated:
+            _count(self.evaluated, f"{verdict}/{message.verdict}")
 
 
 class Tally:
     """What all records so far say."""
 
-    __slots__ = ("children", "connections", "messages")
+    __slots__ = ("children", "connections", "messages", "sessions", "tagged")
 
     def __init__(self) -> None:
+        self.sessions = 0
+        """SMTP sessions that are over."""
         self.messages: Counts = {}
         """Verdict to how many messages had it."""
         self.connections: Counts = {}
         """Verdict to how many connections had it before there was a message."""
+        self.tagged: Counts = {}
+        """Name of a header to how many messages that passed got it; the first ``MOST_TAGS`` names."""
         self.children: dict[str, ChildTally] = {}
 
     def add(self, record: MessageRecord, now: float) -> None:
         """Count one record, finished at ``now``."""
         counts = self.connections if record.sender is None else self.messages
-        counts[record.verdict] = counts.get(record.verdict, 0) + 1
+        _count(counts, record.verdict)
         for name, child in record.children.items():
-            self.child(name).add(child, now)
+            self.child(name).add(child, now, record)
+        if record.verdict in _DELIVERED:
+            for header in {header for child in record.children.values() for header in _headers_of(child)}:
+                if header in self.tagged or len(self.tagged) < MOST_TAGS:
+                    _count(self.tagged, header)
 
     def child(self, name: str) -> ChildTally:
         """Return the tally of a child, an empty one if nothing was counted."""
@@ -98,21 +122,40 @@ class Tally:
             name: {field: getattr(child, field) for field in ChildTally.__slots__}
             for name, child in self.children.items()
         }
-        return {"messages": self.messages, "connections": self.connections, "children": children}
+        return {
+            "sessions": self.sessions,
+            "messages": self.messages,
+            "connections": self.connections,
+            "tagged": self.tagged,
+            "children": children,
+        }
 
     def merge(self, other: Mapping[str, Any]) -> None:
         """Add what ``as_dict`` gave of another tally, whether or not it has been JSON in between."""
+        self.sessions += other["sessions"]
         _sum(self.messages, other["messages"])
         _sum(self.connections, other["connections"])
+        _sum(self.tagged, other["tagged"])
         for name, theirs in other["children"].items():
             child = self.child(name)
             child.asked += theirs["asked"]
             child.heard = max(child.heard, theirs["heard"])
-            _sum(child.verdicts, theirs["verdicts"])
-            _sum(child.errors, theirs["errors"])
+            for counts in ("verdicts", "decided", "skipped", "evaluated", "errors"):
+                _sum(getattr(child, counts), theirs[counts])
             for stage, histogram in theirs["times"].items():
-                counts = {int(place): count for place, count in histogram.items()}
-                _sum(child.times.setdefault(stage, {}), counts)
+                times = {int(place): count for place, count in histogram.items()}
+                _sum(child.times.setdefault(stage, {}), times)
+
+
+def _headers_of(child: ChildRecord) -> Iterable[str]:
+    """Return the names of headers that a child added."""
+    if not child.changes or child.evaluated:
+        return ()
+    return (change.what for change in child.changes if change.kind in _TAGGING)
+
+
+def _count(counts: Counts, key: str) -> None:
+    counts[key] = counts.get(key, 0) + 1
 
 
 def _sum(into: dict[K, int], counts: Mapping[K, int]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+from postmill.record.change import Change
 
 STAGE_NAMES = {
     "O": "negotiate",
@@ -58,7 +60,9 @@ class ChildRecord:
     name: str
     answers: list[Answer] = field(default_factory=list)
     edits: dict[str, int] = field(default_factory=dict)
-    """Kind of edit to how many took effect."""
+    """Kind of edit to how many took effect, or would have."""
+    changes: list[Change] = field(default_factory=list)
+    """What they changed."""
     evaluated: bool = False
     """Its verdicts and edits were recorded, not applied."""
     repeated: int = 0
@@ -106,6 +110,12 @@ class MessageRecord:
 
     session: str = ""
     queue_id: str = ""
+    message_id: str = ""
+    """Its Message-ID header, as it came; empty where the message was decided before it."""
+    size: int = 0
+    """Bytes of the message as it came; 0 where it was decided before."""
+    time: float = 0.0
+    """When it was over, in seconds of the wall clock; 0 until somebody says so."""
     client_name: str = ""
     client_address: str = ""
     helo: str = ""
@@ -132,6 +142,7 @@ class MessageRecord:
             {
                 **asdict(child),
                 "answers": [answer.as_dict() for answer in child.answers],
+                "changes": [change._asdict() for change in child.changes],
                 "conditions": [decision._asdict() for decision in child.conditions.values()],
                 "verdict": child.verdict,
                 "ms": round(child.ms, 3),
@@ -139,4 +150,24 @@ class MessageRecord:
             for child in self.children.values()
         ]
         data["ms"] = round(self.ms, 3)
+        data["time"] = round(self.time, 3)
         return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MessageRecord:
+        """Return the record of which ``as_dict`` gave these values; what it does not know is left out."""
+        record = cls(**_known(cls, data, "children", "recipients"))
+        record.recipients = [Recipient(**_known(Recipient, each)) for each in data["recipients"]]
+        for each in data["children"]:
+            child = ChildRecord(**_known(ChildRecord, each, "answers", "changes", "conditions"))
+            child.answers = [Answer(**answer) for answer in each["answers"]]
+            child.changes = [Change(**change) for change in each.get("changes", ())]
+            decisions = (Decision(**decision) for decision in each.get("conditions", ()))
+            child.conditions = {decision.name: decision for decision in decisions}
+            record.children[child.name] = child
+        return record
+
+
+def _known(kind: type, data: Mapping[str, Any], *besides: str) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}.difference(besides)
+    return {key: value for key, value in data.items() if key in names}
