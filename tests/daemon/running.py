@@ -49,6 +49,8 @@ class Daemon:
         }
         self.log_settings: dict[str, str] = {}
         self.control: dict[str, Any] = {"socket": f"unix:{self.directory}/control.sock"}
+        self.tables: dict[str, Mapping[str, Any]] = {}
+        """Other tables of the configuration."""
         self.arguments: Sequence[str] = ()
         self.prefix: Sequence[str] = ()
         self.program: Sequence[str] = RUN
@@ -80,6 +82,7 @@ class Daemon:
         """Write the configuration."""
         tables = [table("manager", self.manager), table("log", self.log_settings)]
         tables.append(table("control", self.control))
+        tables += [table(name, settings) for name, settings in self.tables.items()]
         tables += [table(f"milters.{name}", settings) for name, settings in self.milters.items()]
         self.config.write_text("\n".join(tables))
 

@@ -11,6 +11,7 @@ from typing import Any
 from postmill.api.kinds import ListOf
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
+from postmill.config.observing import HistorySettings
 from postmill.config.settings import (
     ControlSettings,
     FilterSettings,
@@ -33,6 +34,11 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         "store",
         StoreSettings,
         "Where filters keep what they have to remember, shared by all workers: see `docs/stores.md`.",
+    ),
+    (
+        "history",
+        HistorySettings,
+        "What is kept of each message, for those who ask later: see `docs/history.md`.",
     ),
     (
         "milters.NAME",

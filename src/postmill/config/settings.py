@@ -28,6 +28,7 @@ from postmill.api.kinds import (
 from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
 from postmill.config.conditions import Named, When, Wish
+from postmill.config.observing import HistorySettings
 from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
 
@@ -363,6 +364,7 @@ class Settings:
     log: LogSettings = section(LogSettings, "Logging.")
     control: ControlSettings = section(ControlSettings, "The control socket.")
     store: StoreSettings = section(StoreSettings, "The memory of filters.")
+    history: HistorySettings = section(HistorySettings, "What happened to each message.")
     milters: tuple[MilterSettings, ...] = ()
     filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()

@@ -43,6 +43,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     yield "log", loaded.settings.log
     yield "control", loaded.settings.control
     yield "store", loaded.settings.store
+    yield "history", loaded.settings.history
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings

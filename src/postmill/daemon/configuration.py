@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from postmill.api.conditions import Condition
 from postmill.api.host import Finding
@@ -15,12 +16,13 @@ from postmill.daemon.machine import Machine
 from postmill.daemon.policies import directory_of, load_policies
 from postmill.detectors import detect
 from postmill.errors import ConfigError
+from postmill.history import check_url
 from postmill.stores import open_backend
 
 
 def load_configuration(path: str | os.PathLike[str]) -> Loaded:
     """Read and check a configuration file and the policies beside it; raises ConfigErrors."""
-    return _with_store(load(path, conditions_for(path), milters_here, find_filter))
+    return _with_databases(load(path, conditions_for(path), milters_here, find_filter))
 
 
 def milters_here() -> Sequence[Finding]:
@@ -31,18 +33,25 @@ def milters_here() -> Sequence[Finding]:
 def parse_configuration(path: str | os.PathLike[str], text: str) -> Loaded:
     """Check a text that is to become this configuration file; raises ConfigErrors."""
     made = parse(os.fspath(path), text.replace("\r\n", "\n"), conditions_for(path), milters_here, find_filter)
-    return _with_store(made)
+    return _with_databases(made)
 
 
-def _with_store(loaded: Loaded) -> Loaded:
-    """Return it if there is such a store, and the library for it."""
-    try:
-        open_backend(loaded.settings.store.url)
-    except ValueError as error:
-        origin = loaded.origins["store.url"]
-        problem = ConfigError(str(error), file=origin.file, line=origin.line, key="store.url")
-        raise ConfigErrors([problem]) from error
+def _with_databases(loaded: Loaded) -> Loaded:
+    """Return it if there are such a store and such a history, and the libraries for them."""
+    settings = loaded.settings
+    _check(loaded, "store.url", partial(open_backend, settings.store.url))
+    if settings.history.url:
+        _check(loaded, "history.url", partial(check_url, settings.history.url))
     return loaded
+
+
+def _check(loaded: Loaded, key: str, attempt: Callable[[], object]) -> None:
+    try:
+        attempt()
+    except ValueError as error:
+        origin = loaded.origins[key]
+        problem = ConfigError(str(error), file=origin.file, line=origin.line, key=key)
+        raise ConfigErrors([problem]) from error
 
 
 def conditions_for(path: str | os.PathLike[str]) -> Mapping[str, Condition]:

@@ -53,6 +53,7 @@ def status(now: Situation, reports: Reports) -> dict[str, Any]:
         "sessions": sum(report["sessions"] for report in reports.values()),
         "messages": tally.messages,
         "connections": tally.connections,
+        "tally": tally.as_dict(),
         "milters": [
             {
                 "name": milter.name,

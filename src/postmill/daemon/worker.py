@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,16 +20,19 @@ from postmill.api.ports import Load
 from postmill.config.settings import Settings
 from postmill.daemon import logs
 from postmill.daemon.composition import build_service
+from postmill.daemon.ledger import Ledger, historian_of
 from postmill.daemon.lines import LineReader, Message, decode, encode
 from postmill.daemon.ports import system_ports
 from postmill.daemon.report import report
 from postmill.net.poller import Loop
-from postmill.record import MessageRecord, Tally
+from postmill.record import MessageRecord
 
 log = logging.getLogger("postmill.worker")
 
 READY = b"R"
 _FAREWELL_WITHIN = 2.0
+_HISTORY_WITHIN = 3.0
+"""Seconds in which the last records have to be written: less than a worker may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,16 @@ class _Duty:
     """A worker's service with what it has counted, and when it is to end."""
 
     def __init__(self, settings: Settings, loop: Loop, surroundings: Surroundings) -> None:
-        self.tally = Tally()
+        self.ledger = Ledger(loop, historian_of(settings))
         ports = system_ports(surroundings.load)
-        self.service = build_service(settings, loop, self._sink, ports, surroundings.counted)
+        self.service = build_service(
+            settings, loop, self._sink, ports, surroundings.counted, self.ledger.session_ended
+        )
         self.end: asyncio.Future[float | None] = loop.create_future()
         """How long sessions may take from then on; None: as long as they like."""
 
     def _sink(self, record: MessageRecord) -> None:
-        self.tally.add(record, time.time())
+        self.ledger.add(record)
         logs.log_message(record)
 
     def finish(self, patience: float | None) -> None:
@@ -90,7 +94,7 @@ class _Duty:
     def act(self, message: Message) -> Message | None:
         """Do what the parent wants, and answer what it asks."""
         if message["do"] == "report":
-            return {"number": message["number"], "report": report(self.service, self.tally)}
+            return {"number": message["number"], "report": report(self.service, self.ledger.tally)}
         if message["do"] == "log-level":
             logs.set_level(message["level"])
         elif message["do"] == "hurry":
@@ -130,7 +134,8 @@ async def _serve(
     if count := await draining:
         log.warning("%d sessions were cut off", count)
     attending.cancel()
-    _say_farewell(channel, {"farewell": duty.tally.as_dict(), "cut_off": count})
+    duty.ledger.close(_HISTORY_WITHIN)
+    _say_farewell(channel, {"farewell": duty.ledger.tally.as_dict(), "cut_off": count})
 
 
 async def _attend(channel: socket.socket, act: Callable[[Message], Message | None]) -> None:

@@ -6,19 +6,24 @@ whoever hands in the sink.
 """
 
 from postmill.record.change import Change
+from postmill.record.journey import Cell, Journey, Row, journey_of
 from postmill.record.recorder import Recorder
 from postmill.record.tally import ChildTally, Tally, percentile
 from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
 __all__ = [
     "Answer",
+    "Cell",
     "Change",
     "ChildRecord",
     "ChildTally",
     "Decision",
+    "Journey",
     "MessageRecord",
     "Recipient",
     "Recorder",
+    "Row",
     "Tally",
+    "journey_of",
     "percentile",
 ]

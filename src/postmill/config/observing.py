@@ -1,0 +1,38 @@
+"""Settings of what looks at mail: what is kept of it, and who shows it. See ``config.settings``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postmill.api.kinds import Choice, Duration, Size, Text
+from postmill.api.settings import key
+
+_YEARS = 3660 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """What is kept of each message, for those who ask later."""
+
+    url: str = key(
+        Text(r"([a-z]+:\S+)?", 'a URL such as "sqlite:/path" or "postgresql://…", or ""'),
+        "",
+        "Where what happened to every message is written down, for `postmill explain`, `tail`, `report` and "
+        "the dashboard: a file for one machine (`sqlite:/var/lib/postmill/history.db`) or a PostgreSQL "
+        "server (`postgresql://user@host/database`) for several. Empty: nowhere.",
+    )
+    keep: float = key(Duration(0, _YEARS), "30d", "How long messages are kept. 0: for ever.")
+    max_size: int = key(
+        Size(), "2GB", "What all messages together may take; the oldest are removed first. 0: no limit."
+    )
+    keep_counts: float = key(
+        Duration(0, _YEARS),
+        "730d",
+        "How long it is kept how many messages there were and what was said of them. 0: for ever.",
+    )
+    addresses: str = key(
+        Choice(("keep", "hash", "omit")),
+        "keep",
+        "Mail addresses of senders and recipients: `keep` them, `hash` them (the domain stays, and who knows "
+        "an address can still look for it), or `omit` them.",
+    )
