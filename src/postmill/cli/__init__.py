@@ -21,6 +21,7 @@ from postmill.errors import PostmillError
 
 COMMANDS = (
     *("run", "status", "reload", "drain", "stop", "enable", "disable", "mode", "log-level"),
+    *("explain", "tail", "report", "top"),
     *(
         "config",
         "detect",
@@ -85,14 +86,14 @@ def launch(command: click.Command, program: str) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except PostmillError as error:
-        report(program, "error", str(error))
+        remark(program, "error", str(error))
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(_INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def report(program: str, severity: str, text: str) -> None:
+def remark(program: str, severity: str, text: str) -> None:
     """Print each line of a text to the standard error output as ``program: severity: line``."""
     colour = {"error": "red", "warning": "yellow", "note": "cyan"}[severity]
     plain = "NO_COLOR" in os.environ

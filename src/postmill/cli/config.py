@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from postmill.cli import report
+from postmill.cli import remark
 from postmill.cli.options import config_file
 from postmill.config import Loaded
 from postmill.config.describing import Entry, entries, find
@@ -86,4 +86,4 @@ def _description(entry: Entry) -> str:
 
 def _warn(loaded: Loaded) -> None:
     for warning in loaded.warnings:
-        report("postmill", "warning", str(warning))
+        remark("postmill", "warning", str(warning))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from postmill.cli import doctor_output as output
-from postmill.cli import report
+from postmill.cli import remark
 from postmill.cli.options import config_file
 from postmill.errors import UnavailableError
 from postmill.host.checkups import shelf
@@ -95,7 +95,7 @@ def command(
                 mended.append(_mended(one, as_json))
             found = _examined(config_file, config_directory, only)
     except UnavailableError as error:
-        report("postmill", "error", str(error))
+        remark("postmill", "error", str(error))
         ctx.exit(UNKNOWN)
     if as_json:
         output.print_json(found, mended)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from postmill.cli import report
+from postmill.cli import remark
 from postmill.conditions import shelf
 from postmill.errors import ConfigError, UnavailableError
 from postmill.migration.importing import import_texts
@@ -40,8 +40,8 @@ def milter_manager(context: click.Context, files: tuple[str, ...], output: str |
     same), 78 when a file is no whole configuration (nothing is written).
     """
     imported = import_texts({_name(file): _text(file) for file in files}, shelf())
-    for remark in imported.remarks:
-        report("postmill", remark.severity, str(remark))
+    for one in imported.remarks:
+        remark("postmill", one.severity, str(one))
     _write(imported.toml, output)
     context.exit(0 if imported.is_complete else INCOMPLETE)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from postmill.cli import report
+from postmill.cli import remark
 from postmill.cli.controlling import Control, controlling
 from postmill.cli.rehearsing import rehearsed
 from postmill.config import Loaded
@@ -51,7 +51,7 @@ def _checked_here(control: Control, reset: bool, pid_file: str, wait: float) -> 
     """Read the configuration before the daemon does, then tell the daemon."""
     loaded = rehearsed(load_configuration(control.config_file))
     for warning in loaded.warnings:
-        report("postmill", "warning", str(warning))
+        remark("postmill", "warning", str(warning))
     text = None if pid_file else _over_socket(control, reset, wait, bool(_pid_file(loaded)))
     if text is None:
         if reset:

@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from postmill.cli import report
+from postmill.cli import remark
 from postmill.cli.options import config_file
 from postmill.cli.rehearsing import rehearsed
 from postmill.config import Loaded
@@ -35,7 +35,7 @@ def command(config_file: str, user: str, group: str, pid_file: str) -> None:
     try:
         rehearsed(loaded)
     except ConfigError as error:  # mail must not wait for a case to be mended; a reload does
-        report("postmill", "warning", str(error))
+        remark("postmill", "warning", str(error))
     Parent(lambda: rehearsed(reading()), loaded).run()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from postmill.cli import report as print_report
+from postmill.cli import remark
 from postmill.host.plan import Change, Plan
 
 
@@ -70,7 +70,7 @@ def show(report: Report, as_json: bool) -> None:
     for note in report.notes:
         click.echo(f"note: {note}")
     for warning in report.warnings:
-        print_report("postmill", "warning", warning)
+        remark("postmill", "warning", warning)
 
 
 def finish(report: Report, as_json: bool) -> None:

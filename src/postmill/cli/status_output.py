@@ -11,7 +11,7 @@ from rich.text import Text
 
 Values = Mapping[str, Any]
 
-_STATES = {
+STATES = {
     "up": "green",
     "down": "red",
     "left-alone": "bold red",
@@ -44,7 +44,7 @@ def show(status: Values, console: Console) -> None:
 
 def _head(status: Values) -> Iterator[tuple[str, Text]]:
     now = status["time"]
-    state = Text(status["state"], _STATES[status["state"]])
+    state = Text(status["state"], STATES[status["state"]])
     process = f"{status['postmill']}, process {status['pid']} of {status['user']}"
     yield "Postmill", Text.assemble(process, f", up {_span(now - status['started'])}, ", state)
     file = status["configuration"]
@@ -106,8 +106,8 @@ def _state(milter: Values, now: float) -> Text:
     if state == "left-alone" and milter["until"] is not None:
         left = milter["until"] - now
         when = f"for {left:.1f} s" if left > 0 else "until the next session"
-        return Text(f"left alone {when}", _STATES[state])
-    return Text(state, _STATES[state])
+        return Text(f"left alone {when}", STATES[state])
+    return Text(state, STATES[state])
 
 
 def _links(milter: Values) -> str:

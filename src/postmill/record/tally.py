@@ -130,6 +130,12 @@ class Tally:
             "children": children,
         }
 
+    def since(self, before: Mapping[str, Any]) -> Tally:
+        """Return what was counted after ``as_dict`` gave ``before``; what fell since, as nothing."""
+        later = Tally()
+        later.merge(_less(self.as_dict(), before))
+        return later
+
     def merge(self, other: Mapping[str, Any]) -> None:
         """Add what ``as_dict`` gave of another tally, whether or not it has been JSON in between."""
         self.sessions += other["sessions"]
@@ -158,14 +164,35 @@ def _count(counts: Counts, key: str) -> None:
     counts[key] = counts.get(key, 0) + 1
 
 
+def _less(now: Mapping[Any, Any], before: Mapping[Any, Any]) -> dict[str, Any]:
+    """Subtract number by number; keys that were numbers are texts after JSON."""
+    earlier = {str(key): value for key, value in before.items()}
+    return {
+        str(key): _less(value, earlier.get(str(key), {}))
+        if isinstance(value, Mapping)
+        else max(0, value - earlier.get(str(key), 0))
+        for key, value in now.items()
+    }
+
+
 def _sum(into: dict[K, int], counts: Mapping[K, int]) -> None:
     for key, count in counts.items():
         into[key] = into.get(key, 0) + count
 
 
+def together(times: Mapping[str, Histogram]) -> Histogram:
+    """Return the times of all stages as one histogram."""
+    whole: Histogram = {}
+    for histogram in times.values():
+        _sum(whole, histogram)
+    return whole
+
+
 def percentile(histogram: Histogram, share: float) -> float:
     """Return the milliseconds within which ``share`` (0 to 1) of the answers came; 0 when there are none."""
     wanted = share * sum(histogram.values())
+    if not wanted:
+        return 0.0
     seen = 0
     for place in sorted(histogram):
         seen += histogram[place]
