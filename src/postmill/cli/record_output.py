@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from postmill.record import Cell, Change, MessageRecord, Row, journey_of
+from postmill.record import Cell, Change, MessageRecord, Row, journey_of, one_line
 
 if TYPE_CHECKING:
     from postmill.history import Entry
@@ -39,13 +39,6 @@ _ENDS = {
 _MOST_RECIPIENTS = 20
 
 
-def plain(text: str) -> str:
-    """Return text without control characters: what clients and milters say must not move the cursor."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def colour(verdict: str) -> str:
     """Return the style of a verdict."""
     return "bold red" if verdict.startswith("lost") else COLOURS.get(verdict, "")
@@ -65,10 +58,10 @@ def as_json(entry: Entry) -> str:
 def line(entry: Entry, *, date: bool = False) -> Text:
     """Return one message on one line."""
     record = entry.record
-    recipients = [plain(recipient.address) for recipient in record.recipients]
+    recipients = [one_line(recipient.address) for recipient in record.recipients]
     others = f" +{len(recipients) - 1}" if len(recipients) > 1 else ""
     whose = f" by {record.by}" if record.by else ""
-    said = plain(record.reply or record.held)
+    said = one_line(record.reply or record.held)
     text = Text.assemble(
         (moment(record.time, date=date), "dim"),
         "  ",
@@ -78,9 +71,9 @@ def line(entry: Entry, *, date: bool = False) -> Text:
         " ",
     )
     if record.sender is None:
-        text.append(f"connection of {plain(record.client_name)}[{record.client_address}]")
+        text.append(f"connection of {one_line(record.client_name)}[{record.client_address}]")
     else:
-        text.append(f"{plain(record.sender)} → {recipients[0] if recipients else 'nobody'}{others}")
+        text.append(f"{one_line(record.sender)} → {recipients[0] if recipients else 'nobody'}{others}")
     text.append(f"{whose}{': ' if said else ''}{said}", "dim")
     return text
 
@@ -114,18 +107,18 @@ def _head(entry: Entry) -> Iterator[tuple[str, Text]]:
     size = f", {record.size:,} bytes" if record.size else ""
     yield "message", Text(f"{record.queue_id or 'no queue id'}, {moment(record.time)} on {entry.host}{size}")
     if record.message_id:
-        yield "Message-ID", Text(plain(record.message_id))
-    helo = f", HELO {plain(record.helo)}" if record.helo else ""
+        yield "Message-ID", Text(one_line(record.message_id))
+    helo = f", HELO {one_line(record.helo)}" if record.helo else ""
     yield (
         "client",
-        Text(f"{plain(record.client_name)}[{record.client_address}]{helo}, session {record.session}"),
+        Text(f"{one_line(record.client_name)}[{record.client_address}]{helo}, session {record.session}"),
     )
     if record.sender is None:
         return
-    yield "from", Text(plain(record.sender))
+    yield "from", Text(one_line(record.sender))
     for recipient in record.recipients[:_MOST_RECIPIENTS]:
         refused = "" if recipient.verdict == "continue" else f" {recipient.verdict}"
-        yield "to", Text.assemble(plain(recipient.address), (refused, colour(recipient.verdict)))
+        yield "to", Text.assemble(one_line(recipient.address), (refused, colour(recipient.verdict)))
     if len(record.recipients) > _MOST_RECIPIENTS:
         yield "to", Text(f"… and {len(record.recipients) - _MOST_RECIPIENTS} more")
 
@@ -148,12 +141,12 @@ def _said(row: Row) -> Text:
         skipped = child.skipped
         if skipped is None:
             return Text("not asked", "dim")
-        return Text(f"not asked: {skipped.name}: {plain(skipped.because)}", "dim")
+        return Text(f"not asked: {skipped.name}: {one_line(skipped.because)}", "dim")
     parts = [child.verdict]
     if last is not None and last.text:
-        parts.append(plain(last.text))
+        parts.append(one_line(last.text))
     if child.because:
-        parts.append(f"({plain(child.because)})")
+        parts.append(f"({one_line(child.because)})")
     return Text(" ".join(parts), colour(child.verdict) if child.verdict != "continue" else "")
 
 
@@ -164,7 +157,7 @@ def _changes(record: MessageRecord) -> Iterator[tuple[str, Change]]:
 
 
 def _diff(name: str, change: Change) -> list[Text]:
-    what = plain(change.what)
+    what = one_line(change.what)
     lines = {
         "add-recipient": [("+", f"recipient {what}")],
         "delete-recipient": [("-", f"recipient {what}")],
@@ -173,7 +166,7 @@ def _diff(name: str, change: Change) -> list[Text]:
     }.get(change.kind, [])
     if not lines:
         lines = [
-            (sign, f"{what}: {plain(text)}")
+            (sign, f"{what}: {one_line(text)}")
             for sign, text in (("-", change.before), ("+", change.after))
             if text
         ] or [("-", f"{what}:")]
@@ -184,7 +177,7 @@ def _diff(name: str, change: Change) -> list[Text]:
 def _end(record: MessageRecord) -> Text:
     where = f" at {record.stage}" if record.stage and record.verdict != "accept" else ""
     whose = f" by {record.by}" if record.by else ""
-    said = f": {plain(record.reply or record.held)}" if record.reply or record.held else "."
+    said = f": {one_line(record.reply or record.held)}" if record.reply or record.held else "."
     took = f" {_ms(record.ms)} ms after MAIL." if record.ms else ""
     return Text.assemble(
         (f"{_ENDS.get(record.verdict, record.verdict)}{where}{whose}", f"bold {colour(record.verdict)}"),

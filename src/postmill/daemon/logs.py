@@ -16,7 +16,7 @@ from typing import Any
 
 from postmill.config.settings import LogSettings
 from postmill.errors import UnavailableError
-from postmill.record import MessageRecord
+from postmill.record import MessageRecord, one_line
 
 log = logging.getLogger("postmill.message")
 
@@ -147,13 +147,6 @@ def _syslog() -> logging.handlers.SysLogHandler:
 def _listens(kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_UNIX, kind) as probe:
         return probe.connect_ex(SYSLOG) == 0
-
-
-def one_line(text: str) -> str:
-    """Return text without control characters: what clients and children say must not forge lines."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def log_message(record: MessageRecord) -> None:

@@ -19,7 +19,7 @@ from postmill.daemon.requests import Request
 from postmill.daemon.status import Situation, status
 from postmill.daemon.survey import Reports
 from postmill.errors import ConfigError, NotPermittedError, PostmillError, UnavailableError
-from postmill.record import Tally
+from postmill.record import Tally, one_line
 
 if TYPE_CHECKING:
     from postmill.daemon.parent import Parent
@@ -48,7 +48,7 @@ class Operations:
         if not parent.control.operators.include(peer):
             log.warning("%s (process %d) may not %s", peer.user, peer.pid, request.command)
             raise NotPermittedError(f"user {peer.user} may only look; control.operators says who may do more")
-        asked = logs.one_line(str(request))
+        asked = one_line(str(request))
         log.info("%s (process %d) asks for: %s", peer.user, peer.pid, asked)
         try:
             return self._change(request, peer, reply)

@@ -9,6 +9,7 @@ from postmill.record.change import Change
 from postmill.record.journey import Cell, Journey, Row, journey_of
 from postmill.record.recorder import Recorder
 from postmill.record.tally import ChildTally, Tally, percentile
+from postmill.record.text import one_line
 from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Row",
     "Tally",
     "journey_of",
+    "one_line",
     "percentile",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from postmill.chain.steps import Edit
+from postmill.record.text import text
 from postmill.wire.codes import Reply
 from postmill.wire.packets import (
     AddHeader,
@@ -69,11 +70,6 @@ def _change(kind: str, letter: int, payload: bytes, replaced: Iterator[bytes]) -
         return Change(kind, text(packet.name), "", _short(packet.value))
     assert isinstance(packet, AddRcpt | AddRcptPar | ChangeFrom | DelRcpt)
     return Change(kind, text(packet.address))
-
-
-def text(data: bytes) -> str:
-    """Return bytes of a message as text, with what is no UTF-8 in escapes."""
-    return data.decode("utf-8", "backslashreplace")
 
 
 def _short(data: bytes) -> str:

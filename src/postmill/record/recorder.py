@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from postmill.chain.steps import Answered, Edit, Lost, Outcome, Verdict, word_for
-from postmill.record.change import EDIT_NAMES, changes_of, text
+from postmill.record.change import EDIT_NAMES, changes_of
+from postmill.record.text import text
 from postmill.record.value import STAGE_NAMES, Answer, ChildRecord, Decision, MessageRecord, Recipient
 from postmill.wire.codes import Command, Reply
 from postmill.wire.symbols import bare, parse_pairs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -36,9 +36,9 @@ class Answer(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        values = {**self._asdict(), "ms": round(self.ms, 3)}
-        if not self.because:
-            del values["because"]
+        values = {"stage": self.stage, "verdict": self.verdict, "ms": round(self.ms, 3), "text": self.text}
+        if self.because:
+            values["because"] = self.because
         return values
 
 
@@ -69,6 +69,20 @@ class ChildRecord:
     """How many of the answers, the first ones, stand in an earlier record of the same connection, too."""
     conditions: dict[str, Decision] = field(default_factory=dict)
     """What was decided about asking it, by the condition's name."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; derived figures included."""
+        return {
+            "name": self.name,
+            "answers": [answer.as_dict() for answer in self.answers],
+            "edits": self.edits,
+            "changes": [change._asdict() for change in self.changes],
+            "evaluated": self.evaluated,
+            "repeated": self.repeated,
+            "conditions": [decision._asdict() for decision in self.conditions.values()],
+            "verdict": self.verdict,
+            "ms": round(self.ms, 3),
+        }
 
     @property
     def skipped(self) -> Decision | None:
@@ -137,18 +151,11 @@ class MessageRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; derived figures included."""
-        data = asdict(self)
-        data["children"] = [
-            {
-                **asdict(child),
-                "answers": [answer.as_dict() for answer in child.answers],
-                "changes": [change._asdict() for change in child.changes],
-                "conditions": [decision._asdict() for decision in child.conditions.values()],
-                "verdict": child.verdict,
-                "ms": round(child.ms, 3),
-            }
-            for child in self.children.values()
+        data: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        data["recipients"] = [
+            {"address": recipient.address, "verdict": recipient.verdict} for recipient in self.recipients
         ]
+        data["children"] = [child.as_dict() for child in self.children.values()]
         data["ms"] = round(self.ms, 3)
         data["time"] = round(self.time, 3)
         return data
