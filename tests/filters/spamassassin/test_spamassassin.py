@@ -97,6 +97,13 @@ def test_its_headers_take_the_place_of_others(spamd: FakeScanner) -> None:
     assert len(untouched.headers) == 4
 
 
+def test_a_header_without_value_is_not_added(spamd: FakeScanner) -> None:
+    spamd.reply = answer("False ; 0.0 / 5.0", HEAD.replace(b"Subject", b"X-Spam-Level: \nSubject"))
+    done = deliver(app, settings={"spamd": [spamd.address]}, headers=("X-Spam-Level: **", "Subject: x"))
+    assert done.all("X-Spam-Level") == ()
+    assert len(done.headers) == 3
+
+
 def test_all_that_it_changed(spamd: FakeScanner) -> None:
     made = b"Subject: [SPAM] hello\nX-Spam-Flag: YES\nContent-Type: multipart/mixed;\n boundary=x\n\nreport\n"
     spamd.reply = answer("True ; 9.0 / 5.0", made)

@@ -31,7 +31,7 @@ def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
     fields, body = split(made)
     _forget(msg, edit)
     for name, value in fields:
-        if name.lower().startswith(_OWN):
+        if name.lower().startswith(_OWN) and value.strip():  # X-Spam-Level of a score below 1 is empty
             edit.add_header(name, _clean(value))
     if not everything:
         return
