@@ -64,11 +64,11 @@ def outcome(report: MailReport) -> Outcome:
 
 
 @contextmanager
-def a_box(prefix: str) -> Iterator[Box]:
-    """Give a box in a directory of its own that daemons of any user may search."""
+def a_box(prefix: str, zone: str | None = None) -> Iterator[Box]:
+    """Give a box in a directory of its own that daemons of any user may search; with a network if with DNS."""
     directory = public_directory(prefix)
     try:
-        with Box(directory / "box", network=False) as box:
+        with Box(directory / "box", zone or "", network=zone is not None) as box:
             yield box
     finally:
         shutil.rmtree(directory)
