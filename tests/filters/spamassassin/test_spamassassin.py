@@ -16,7 +16,10 @@ from postmill.filters.spamassassin import app
 from postmill.filters.spamassassin.rewriting import split
 from postmill.filters.spamassassin.spamd import Question, read_answer
 from postmill.testing import deliver
+from tests.filters.beside import play
 from tests.filters.scanners import FakeScanner
+from tests.net.hosting import Host
+from tests.stack.messages import gtube, message
 
 HEAD = b"X-Spam-Checker-Version: SpamAssassin 4\nX-Spam-Status: No, score=1.0\n\ttests=A,B\nSubject: hello\n\nHello.\n"
 
@@ -158,6 +161,17 @@ def test_faults(spamd: FakeScanner, said: bytes, words: str) -> None:
     spamd.reply = said
     with pytest.raises(OSError, match=f"(spamd cannot be asked: unix:.*)?{words}"):
         deliver(app, settings={"spamd": [spamd.address], "patience": "0s"})
+
+
+@pytest.mark.parametrize(("on_error", "status"), [("tempfail", "temporary-failure"), ("accept", "accept")])
+def test_a_spamd_that_is_gone_is_no_clean_bill(on_error: str, status: str, tmp_path: Path) -> None:
+    """spamass-milter lets everything pass; here the administrator says what becomes of it."""
+    settings = {"spamd": [f"unix:{tmp_path}/nobody"], "patience": "0s"}
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": "spamassassin", "on_error": on_error, "settings": settings}])
+    with host:
+        assert play(endpoint, message("Buy", gtube() + "\n").as_bytes()).status == status
+        assert "spamd cannot be asked" in host.log
 
 
 def test_mistakes_in_settings() -> None:
