@@ -91,9 +91,10 @@ def dmarc(report: MailReport) -> str:
 
 def greylist(report: MailReport) -> str:
     """Show what greylisting says of mail that it lets through, and for how many."""
-    said = _values(report, b"x-greylist")[-1]
+    said = ["", *_values(report, b"x-greylist")][-1]
     late = re.search(r"Delayed for (\S+)", said)
-    why = f"{_minutes(late[1])} late" if late else next(word for text, word in WHY.items() if text in said)
+    reasons = (word for text, word in WHY.items() if text in said)
+    why = f"{_minutes(late[1])} late" if late else next(reasons, "for another reason")
     some = f"{len(report.recipients)} of {len(report.mail.recipients)} pass" if report.refused else "passes"
     return f"{some}, {why}"
 

@@ -31,7 +31,11 @@ def verdict(report: MailReport) -> Iterator[str]:
         if report.new_body != report.mail.body:
             yield "another body"
         if (report.new_sender, report.new_recipients) != (report.mail.sender, tuple(report.recipients)):
-            yield f"now from {report.new_sender!r} to {report.new_recipients!r}"
+            yield f"now from {_bare(report.new_sender)} to {' '.join(map(_bare, report.new_recipients))}"
+
+
+def _bare(address: bytes) -> str:
+    return address.decode().strip("<>")
 
 
 def went_on(report: MailReport) -> bool:

@@ -57,17 +57,21 @@ def test_scores(spamd: FakeScanner, said: str, score: object, verdict: Verdict |
 
 def test_what_spamd_is_asked(spamd: FakeScanner) -> None:
     macros = {"T": {"i": "QID1"}}
-    deliver(app, settings={"spamd": [spamd.address]}, message=b"Subject: x\r\n\r\nbody\r\n", macros=macros)
+    raw = b"X-Spam-Status: No\r\nSubject: x\r\nx-spam-own: y\r\n\r\nbody\r\n"
+    to = ["jane@example.org", "joan@example.org"]
+    deliver(app, settings={"spamd": [spamd.address]}, message=raw, to=to, macros=macros)
     head, _, message = spamd.asked[0].partition(b"\r\n\r\n")
     assert head == f"HEADERS SPAMC/1.5\r\nContent-length: {len(message)}".encode()
     lines = message.decode().split("\r\n")
-    assert lines[:4] == [
+    assert lines[:6] == [
         "X-Envelope-From: <joe@example.net>",
         "X-Envelope-To: <jane@example.org>",
+        "X-Envelope-To: <joan@example.org>",
         "Received: from mail.example.net (mail.example.net [192.0.2.5])",
-        "\tby mail.example.org (Postmill) with ESMTP id QID1;",
+        "\tby mail.example.org (Postmill) with ESMTP id QID1",
+        "\t(envelope-from <joe@example.net>);",
     ]
-    assert lines[5:] == ["\t(envelope-from <joe@example.net>)", "Subject: x", "", "body", ""]
+    assert lines[7:] == ["Subject: x", "", "body", ""]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,10 @@ def test_spam_goes_elsewhere(spamd: FakeScanner) -> None:
     assert deliver(app, settings=settings, to=to).recipients == ("a@x.example", "b@x.example")
     spamd.reply = answer("True ; 9.0 / 5.0")
     done = deliver(app, settings=settings, to=to)
-    assert (done.recipients, done.all("X-Spam-Orig-To")) == (("spam@example.org",), tuple(to))
+    assert (done.recipients, done.all("X-Spam-Orig-To")) == (
+        ("spam@example.org",),
+        tuple(f"<{one}>" for one in to),
+    )
     for spelling in ("spam@example.org", "Spam@example.org"):
         own = deliver(app, settings=settings, to=["a@x.example", spelling])
         assert own.recipients == (spelling,)

@@ -1,0 +1,95 @@
+"""``spamassassin`` beside the real spamass-milter, both before one real spamd, with what side_by_side leaves out.
+
+That is the other options, each with the settings that are said to be the same (docs/filters.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postmill.testing.outcome import MailReport
+from tests.filters.beside import a_box
+from tests.filters.serving import serving
+from tests.filters.side_by_side.corpus import Letter, enveloped, marked, spam
+from tests.filters.side_by_side.differences import DIFFERENCES
+from tests.filters.side_by_side.reading import plainly
+from tests.filters.side_by_side.stand import ask
+from tests.stack import peers
+from tests.stack.box import Box
+from tests.stack.spamass_milter import SpamassMilter
+from tests.stack.spamd import Spamd
+
+pytestmark = pytest.mark.interop
+MARKS = {name for one in DIFFERENCES if one.column == "spamassassin" for name in one.letters}
+"""Which letters come out differently on purpose: those with headers that spamass-milter leaves."""
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """spamd in its box."""
+
+    directory: Path
+    box: Box
+    spamd: Spamd
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Iterator[Scanner]:
+    """One spamd for all."""
+    peers.require()
+    with a_box("spam-beside-") as box, Spamd(box.directory.parent, box) as spamd:
+        yield Scanner(box.directory.parent, box, spamd)
+
+
+def chosen() -> Iterator[Letter]:
+    """Spam, forged headers, and what an envelope may be."""
+    yield from spam()
+    yield from (one for one in marked() if "X-Spam" in one.name)
+    yield from (one for one in enveloped() if one.user or "20 recipients" in one.name)
+
+
+def likened(report: MailReport) -> list[str]:
+    """Return what became of a message, its body included, where spamd puts the mail it reports on.
+
+    Without how the Received of a milter says what program it is, and the boundary that spamd makes up.
+    """
+    unfolded = re.sub(r"\r?\n[ \t]+", " ", report.new_body.decode("latin-1"))
+    received = re.sub(
+        r"^(Received: from .*) by mx\.test\.example .*", r"\1 by …", unfolded, flags=re.MULTILINE
+    )
+    lines = [*plainly(report), *received.splitlines()]
+    return sorted(re.sub(r"=_[0-9A-F]{8}\.[0-9A-F]{8}", "=_…", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "different"),
+    [
+        ([], {"modify": "all"}, MARKS),
+        (["-M", "-r", "15"], {"modify": "nothing", "reject_score": 15}, set()),
+        (["-m", "-r", "-1"], {"reject_score": "spam"}, MARKS),
+        (["-m", "-r", "5", "-C", "5.7.2", "-R", "Not here"], {"reject_score": 5, "reject_text": "5.7.2 Not here"}, MARKS),
+        (["-m", "-i", "192.0.2.0/24"], {"ignore": ["192.0.2.0/24"]}, set()),
+        (["-m", "-a"], {"skip_authenticated": True}, MARKS),
+        (["-m", "-b", "spam@test.example"], {"spam_to": "spam@test.example"}, MARKS),
+        (["-m", "-B", "spam@test.example"], {"spam_to": "spam@test.example", "spam_copy": True}, MARKS),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_option(
+    options: list[str], settings: Mapping[str, Any], different: set[str], scanner: Scanner
+) -> None:
+    found = set()
+    theirs = SpamassMilter(scanner.directory, scanner.box, scanner.spamd, options)
+    where = {"spamd": [f"unix:{scanner.spamd.socket}"]}
+    with theirs, serving(scanner.directory, "spamassassin", {**where, **settings}) as ours:
+        for letter in chosen():
+            there, here = (likened(ask(endpoint, letter)) for endpoint in (theirs.endpoint, ours))
+            if there != here:
+                found.add(letter.name)
+    assert found == different
