@@ -1,6 +1,6 @@
 """``clamav`` beside the real clamav-milter, both before one real clamd, with what side_by_side leaves out.
 
-That is what becomes of a virus when it is not refused, and a clamd that is not there.
+That is what becomes of a virus when it is not refused, the other options, and a clamd that is not there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 from tests.filters.beside import a_box, play, started
 from tests.filters.serving import serving
-from tests.filters.side_by_side.corpus import letters
+from tests.filters.side_by_side.corpus import Letter, letters
 from tests.filters.side_by_side.reading import without_scanner
 from tests.filters.side_by_side.stand import ask
 from tests.interop.postfix import wait_until
@@ -25,7 +25,27 @@ from tests.stack.messages import attached, eicar, message
 pytestmark = pytest.mark.interop
 HELD = {"quarantine virus Eicar-Test-Signature.UNOFFICIAL": "quarantine quarantined by clamav-milter"}
 """The reason that we give, and theirs, which does not name the virus."""
+EMPTY = "no headers, no body"
+"""What gets no header from them."""
+ALLOWED = "From:^<allowed@ext\\.example>$\nTo:user[0-9]*@test.example\n# nobody else\n"
 VIRUS = attached("Attached", eicar().encode(), "eicar.com")
+
+
+class Configured(ClamavMilter):
+    """clamav-milter with other lines in its file, each in the place of those of that name."""
+
+    more = ""
+
+    @property
+    def file(self) -> Path:
+        return self.directory / "clamav-milter.conf"
+
+    def prepare(self) -> None:
+        super().prepare()
+        more = self.more.splitlines()
+        names = {line.split()[0] for line in more}
+        kept = [line for line in self.file.read_text().splitlines() if line.split()[0] not in names]
+        self.file.write_text("\n".join([*kept, *more, ""]))
 
 
 @dataclass(frozen=True)
@@ -34,7 +54,7 @@ class Pair:
 
     directory: Path
     clamd: Clamd
-    theirs: ClamavMilter
+    theirs: Configured
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +63,7 @@ def pair() -> Iterator[Pair]:
     peers.require()
     with a_box("clamav-beside-") as box:
         clamd = Clamd(box.directory.parent, box)
-        theirs = ClamavMilter(box.directory.parent, box, clamd)
+        theirs = Configured(box.directory.parent, box, clamd)
         with started(clamd, theirs):
             yield Pair(box.directory.parent, clamd, theirs)
 
@@ -58,10 +78,10 @@ def pair() -> Iterator[Pair]:
     ],
 )
 def test_a_virus_that_is_not_refused(on_infected: str, status: str, pair: Pair) -> None:
+    pair.theirs.more = ""
     pair.theirs.change(on_infected)
-    file = str(pair.theirs.directory / "clamav-milter.conf")
     different = set()
-    with serving(pair.directory, "clamav", {"file": file}) as ours:
+    with serving(pair.directory, "clamav", {"file": str(pair.theirs.file)}) as ours:
         for letter in letters():
             theirs = ask(pair.theirs.endpoint, letter)
             if [HELD.get(line, line) for line in without_scanner(ask(ours, letter))] != without_scanner(
@@ -69,7 +89,45 @@ def test_a_virus_that_is_not_refused(on_infected: str, status: str, pair: Pair) 
             ):
                 different.add(letter.name)
             assert theirs.status == (status if "EICAR" in letter.name else "accept"), letter.name
-    assert different == {"no headers, no body"}  # theirs adds no header
+    assert different == {EMPTY}
+
+
+@pytest.mark.parametrize(
+    ("lines", "different"),
+    [
+        ("AddHeader Add", {EMPTY}),
+        ("AddHeader No", set()),
+        ("LocalNet 192.0.2.0/25\nLocalNet 2001:db8::/32", set()),
+        ("MaxFileSize 100K", {EMPTY, "260 KB", "1 MB"}),
+        ("RejectMsg 5.7.9 %v", {EMPTY}),
+        ("ReportHostname other.example", {EMPTY}),
+        ("SkipAuthenticated ^jo", {EMPTY}),
+        ("Whitelist {directory}/allowed", {EMPTY}),
+    ],
+    ids=lambda one: one.split()[0] if isinstance(one, str) else "",
+)
+def test_each_option(lines: str, different: set[str], pair: Pair) -> None:
+    (pair.directory / "allowed").write_text(ALLOWED)
+    pair.theirs.more = lines.format(directory=pair.directory)
+    pair.theirs.change("Reject")
+    found = set()
+    with serving(pair.directory, "clamav", {"file": str(pair.theirs.file)}) as ours:
+        for letter in [*letters(), *infected()]:
+            if without_scanner(ask(ours, letter)) != without_scanner(ask(pair.theirs.endpoint, letter)):
+                found.add(letter.name)
+    assert found == different
+
+
+def infected() -> Iterator[Letter]:
+    """Yield mail with a virus that only some options let pass."""
+    padding = ("0123456789abcdef" * 4 + "\n") * 4000
+    raw = message("Virus", eicar() + "\n").as_bytes()
+    yield Letter("of a user", raw, "user@ext.example", user="joe")
+    yield Letter("of another user", raw, "user@ext.example", user="ann")
+    yield Letter("from one on the list", raw, "allowed@ext.example")
+    yield Letter("to some on the list", raw, "x@ext.example", ("user1@test.example", "user2@test.example"))
+    yield Letter("to one on the list", raw, "x@ext.example", ("user1@test.example", "alice@test.example"))
+    yield Letter("at the beginning", message("Large", eicar() + "\n" + padding).as_bytes(), "x@ext.example")
 
 
 def test_a_clamd_that_is_restarted_is_waited_for(pair: Pair) -> None:
