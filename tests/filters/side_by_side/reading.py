@@ -49,7 +49,7 @@ def changes(report: MailReport) -> Iterator[str]:
         before, after = Counter(report.mail.headers), Counter(report.new_headers)
         for mark, headers in (("+", after - before), ("-", before - after)):
             for name, value in sorted(headers.elements()):
-                yield f"{mark}{name.decode()}: {' '.join(value.decode().split())}"
+                yield f"{mark}{name.decode()}: {' '.join(value.decode('utf-8', 'backslashreplace').split())}"
 
 
 def plainly(report: MailReport) -> list[str]:
