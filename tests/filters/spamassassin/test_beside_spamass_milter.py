@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from tests.filters.side_by_side.corpus import Letter, enveloped, marked, spam
 from tests.filters.side_by_side.differences import DIFFERENCES
 from tests.filters.side_by_side.reading import plainly
 from tests.filters.side_by_side.stand import ask
+from tests.interop.postfix import wait_until
 from tests.stack import peers
 from tests.stack.box import Box
+from tests.stack.messages import message
 from tests.stack.spamass_milter import SpamassMilter
 from tests.stack.spamd import MIDDLING, Spamd
 
@@ -37,6 +40,16 @@ class Scanner:
     directory: Path
     box: Box
     spamd: Spamd
+
+    def users(self) -> list[str]:
+        """Return for whom spamd has judged, by its log."""
+        return re.findall(
+            r"spamd: result: .*,user=([^,]*),", (self.spamd.directory / "spamd.log").read_text()
+        )
+
+    def judged(self, count: int) -> bool:
+        """Tell whether its log is about so many."""
+        return len(self.users()) == count
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +109,33 @@ def test_each_option(
             if there != here:
                 found.add(letter.name)
     assert found == different
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        (["-m", "-u", "nobody"], {"default_user": "nobody"}),
+        (["-m", "-u", "nobody", "-e", "x.example"], {"default_user": "nobody", "full_address": True}),
+    ],
+    ids=["-u", "-e"],
+)
+def test_whose_preferences_count(options: list[str], settings: Mapping[str, Any], scanner: Scanner) -> None:
+    """Spamd's log tells for whom it judged."""
+    theirs = SpamassMilter(scanner.directory, scanner.box, scanner.spamd, options)
+    where = {"spamd": [f"unix:{scanner.spamd.socket}"]}
+    raw = message("Lunch").as_bytes()
+    with theirs, serving(scanner.directory, "spamassassin", {**where, **settings}) as ours:
+        for to in (
+            ("alice@test.example",),
+            ("alice@test.example", "bob@test.example"),
+            ("Ann+box@Test.example",),
+        ):
+            before = len(scanner.users())
+            for number, endpoint in enumerate((theirs.endpoint, ours), 1):
+                ask(endpoint, Letter("", raw, "joe@ext.example", to))
+                wait_until(partial(scanner.judged, before + number), "spamd logs nothing")
+            there, here = scanner.users()[before:]
+            assert here == there, to
 
 
 class Rewriting(Spamd):

@@ -78,8 +78,8 @@ def test_what_spamd_is_asked(spamd: FakeScanner) -> None:
     ("settings", "to", "user"),
     [
         ({}, ["a@x.example"], b""),
-        ({"default_user": "nobody"}, ["ann+box@x.example"], b"User: ann\r\n"),
-        ({"default_user": "nobody", "full_address": True}, ["ann@x.example"], b"User: ann@x.example\r\n"),
+        ({"default_user": "nobody"}, ["Ann+box@x.example"], b"User: ann\r\n"),
+        ({"default_user": "nobody", "full_address": True}, ["Ann@X.example"], b"User: ann@x.example\r\n"),
         ({"default_user": "nobody"}, ["a@x.example", "b@x.example"], b"User: nobody\r\n"),
         ({"default_user": "nobody"}, ["+box@x.example"], b"User: nobody\r\n"),
     ],

@@ -46,7 +46,7 @@ def is_mark(name: str) -> bool:
 
 
 def user_of(msg: Message, settings: Settings) -> str:
-    """Return with whose preferences a message is judged; empty: spamd's own."""
+    """Return with whose preferences a message is judged, in lower case; empty: spamd's own."""
     if not settings.default_user:
         return ""
     recipients = msg.envelope.recipients
@@ -54,5 +54,5 @@ def user_of(msg: Message, settings: Settings) -> str:
         return settings.default_user
     address = recipients[0].address
     if settings.full_address:
-        return address.text
-    return address.local.partition("+")[0] or settings.default_user
+        return address.text.lower()
+    return address.local.partition("+")[0].lower() or settings.default_user
