@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tests.filters.authentication.test_side_by_side import CASES
 from tests.filters.side_by_side.wrapping import in_tar, in_zip, nested, quoted, with_html
 from tests.stack.messages import attached, eicar, gtube, message
+from tests.stack.milter_greylist import PEERS
 from tests.stack.spamd import MIDDLING
 
-SAMPLES = Path("/usr/share/doc/spamassassin/examples")
+SAMPLES = PEERS / "packages/spamassassin/usr/share/doc/spamassassin/examples"
 """Mail that Debian ships with SpamAssassin."""
 FROM = "ext.example"
 TO = ("alice@test.example",)
