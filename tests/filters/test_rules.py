@@ -15,7 +15,7 @@ from postmill.daemon.filters import find_filter
 from postmill.filters.rules import app
 from postmill.testing import deliver
 from postmill.testing.delivery import Delivery
-from tests.filters.beside import nested
+from tests.filters.side_by_side.wrapping import nested
 
 
 def judge(*rules: dict[str, Any], **mail: Any) -> Delivery:

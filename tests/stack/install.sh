@@ -10,7 +10,8 @@
 # Two programs cannot be installed as packages and are unpacked under POSTMILL_PEERS (default
 # /opt/postmill-peers): Sendmail, whose package conflicts with Postfix, and milter-greylist, which Debian
 # dropped after Debian 11. The packages whose files the tests of detection read are unpacked there, too, as
-# their maintainers made them, whatever has become of their configuration here.
+# their maintainers made them, whatever has become of their configuration here; so is spamassassin, for the
+# sample mails in its documentation, which small images of Debian do not install.
 #
 # Exit status: 0 all peers are there, 1 one is missing or does not run, 3 neither root nor sudo.
 set -euo pipefail
@@ -21,7 +22,8 @@ PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spa
   clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
   util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent
   postgresql redis-server"
-TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang"
+TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang
+  spamassassin"
 PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
 OLD_RELEASE=bullseye
 MILTER_GREYLIST=$PEERS/milter-greylist/usr/sbin/milter-greylist

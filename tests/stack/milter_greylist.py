@@ -35,17 +35,21 @@ racl greylist default
 
 @dataclass(frozen=True)
 class Known:
-    """A tuple that milter-greylist knows already: `waited` seconds ago its delay was over."""
+    """A tuple that milter-greylist knows already: `waited` seconds ago its delay was over.
+
+    With `auto` it has passed before, and will pass without delay for a day.
+    """
 
     address: str
     sender: str
     recipient: str
     waited: int = 5
+    auto: bool = False
 
     def line(self) -> str:
         """The tuple as milter-greylist dumps it."""
-        accepted = int(time.time()) - self.waited
-        return f"{self.address}\t<{self.sender}>\t<{self.recipient}>\t{accepted} # x\n"
+        when = f"{int(time.time()) + 86400} AUTO" if self.auto else f"{int(time.time()) - self.waited}"
+        return f"{self.address}\t<{self.sender}>\t<{self.recipient}>\t{when} # x\n"
 
 
 class MilterGreylist(MilterComponent):

@@ -11,16 +11,19 @@ from tests.stack.spamd import Spamd
 
 
 class SpamassMilter(MilterComponent):
-    """spamass-milter(8) with `-m -r 15` before `spamd`."""
+    """spamass-milter(8) before `spamd`, with `options`."""
 
     name = "spamass-milter"
     user = "spamass-milter"
 
-    def __init__(self, directory: Path, box: Box, spamd: Spamd) -> None:
+    def __init__(
+        self, directory: Path, box: Box, spamd: Spamd, options: Sequence[str] = ("-m", "-r", "15")
+    ) -> None:
         super().__init__(directory, box)
         self.spamd = spamd
+        self.options = options
 
     def command(self) -> Sequence[str]:
         """Return the command line; what stands after `--` goes to spamc."""
-        arguments = ["-p", str(self.socket), "-m", "-r", "15", "--", "-U", str(self.spamd.socket)]
+        arguments = ["-p", str(self.socket), *self.options, "--", "-U", str(self.spamd.socket)]
         return as_user(self.user, "/usr/sbin/spamass-milter", *arguments)

@@ -75,13 +75,24 @@ def test_earlier_marks_are_replaced(clamd: FakeScanner) -> None:
     assert done.all("X-Virus-Scanned")[0].endswith(" at mail.example.org")
 
 
+def test_of_a_large_message_the_beginning_is_looked_at(clamd: FakeScanner) -> None:
+    settings = {"clamd": [clamd.address], "max_file_size": 100, "add_header": "replace"}
+    raw = b"X-Virus-Status: Clean\r\n\r\n" + b"x" * 200 + b"\r\n"
+    done = deliver(app, message=raw, settings=settings)
+    assert (isinstance(done.verdict, Accept), clamd.asked) == (True, [raw[:100]])
+    assert done.all("X-Virus-Status") == ("Clean (the first 100 bytes)",)
+    clamd.reply = VIRUS
+    assert isinstance(deliver(app, message=raw, settings=settings).verdict, Reject)
+    deliver(app, message=raw, settings={**settings, "max_file_size": len(raw)})
+    assert clamd.asked[2:] == [raw]
+
+
 @pytest.mark.parametrize(
     ("settings", "mail"),
     [
         ({"local_networks": ["192.0.2.0/24"]}, {}),
         ({"skip_local": True}, {"ip": None}),
         ({"skip_authenticated": "^JO"}, {"user": "joe"}),
-        ({"max_file_size": 100}, {"body": "x" * 101}),
         ({"allow_list": "From:^Joe@"}, {}),
         ({"allow_list": "From:\\(ann\\|joe\\)@"}, {}),
         ({"allow_list": "To:@example.org$"}, {}),

@@ -16,7 +16,10 @@ from postmill.filters.spamassassin import app
 from postmill.filters.spamassassin.rewriting import split
 from postmill.filters.spamassassin.spamd import Question, read_answer
 from postmill.testing import deliver
+from tests.filters.beside import play
 from tests.filters.scanners import FakeScanner
+from tests.net.hosting import Host
+from tests.stack.messages import gtube, message
 
 HEAD = b"X-Spam-Checker-Version: SpamAssassin 4\nX-Spam-Status: No, score=1.0\n\ttests=A,B\nSubject: hello\n\nHello.\n"
 
@@ -54,25 +57,29 @@ def test_scores(spamd: FakeScanner, said: str, score: object, verdict: Verdict |
 
 def test_what_spamd_is_asked(spamd: FakeScanner) -> None:
     macros = {"T": {"i": "QID1"}}
-    deliver(app, settings={"spamd": [spamd.address]}, message=b"Subject: x\r\n\r\nbody\r\n", macros=macros)
+    raw = b"X-Spam-Status: No\r\nSubject: x\r\nx-spam-own: y\r\n\r\nbody\r\n"
+    to = ["jane@example.org", "joan@example.org"]
+    deliver(app, settings={"spamd": [spamd.address]}, message=raw, to=to, macros=macros)
     head, _, message = spamd.asked[0].partition(b"\r\n\r\n")
     assert head == f"HEADERS SPAMC/1.5\r\nContent-length: {len(message)}".encode()
     lines = message.decode().split("\r\n")
-    assert lines[:4] == [
+    assert lines[:6] == [
         "X-Envelope-From: <joe@example.net>",
         "X-Envelope-To: <jane@example.org>",
+        "X-Envelope-To: <joan@example.org>",
         "Received: from mail.example.net (mail.example.net [192.0.2.5])",
-        "\tby mail.example.org (Postmill) with ESMTP id QID1;",
+        "\tby mail.example.org (Postmill) with ESMTP id QID1",
+        "\t(envelope-from <joe@example.net>);",
     ]
-    assert lines[5:] == ["\t(envelope-from <joe@example.net>)", "Subject: x", "", "body", ""]
+    assert lines[7:] == ["Subject: x", "", "body", ""]
 
 
 @pytest.mark.parametrize(
     ("settings", "to", "user"),
     [
         ({}, ["a@x.example"], b""),
-        ({"default_user": "nobody"}, ["ann+box@x.example"], b"User: ann\r\n"),
-        ({"default_user": "nobody", "full_address": True}, ["ann@x.example"], b"User: ann@x.example\r\n"),
+        ({"default_user": "nobody"}, ["Ann+box@x.example"], b"User: ann\r\n"),
+        ({"default_user": "nobody", "full_address": True}, ["Ann@X.example"], b"User: ann@x.example\r\n"),
         ({"default_user": "nobody"}, ["a@x.example", "b@x.example"], b"User: nobody\r\n"),
         ({"default_user": "nobody"}, ["+box@x.example"], b"User: nobody\r\n"),
     ],
@@ -97,6 +104,13 @@ def test_its_headers_take_the_place_of_others(spamd: FakeScanner) -> None:
     assert len(untouched.headers) == 4
 
 
+def test_a_header_without_value_is_not_added(spamd: FakeScanner) -> None:
+    spamd.reply = answer("False ; 0.0 / 5.0", HEAD.replace(b"Subject", b"X-Spam-Level: \nSubject"))
+    done = deliver(app, settings={"spamd": [spamd.address]}, headers=("X-Spam-Level: **", "Subject: x"))
+    assert done.all("X-Spam-Level") == ()
+    assert len(done.headers) == 3
+
+
 def test_all_that_it_changed(spamd: FakeScanner) -> None:
     made = b"Subject: [SPAM] hello\nX-Spam-Flag: YES\nContent-Type: multipart/mixed;\n boundary=x\n\nreport\n"
     spamd.reply = answer("True ; 9.0 / 5.0", made)
@@ -115,7 +129,10 @@ def test_spam_goes_elsewhere(spamd: FakeScanner) -> None:
     assert deliver(app, settings=settings, to=to).recipients == ("a@x.example", "b@x.example")
     spamd.reply = answer("True ; 9.0 / 5.0")
     done = deliver(app, settings=settings, to=to)
-    assert (done.recipients, done.all("X-Spam-Orig-To")) == (("spam@example.org",), tuple(to))
+    assert (done.recipients, done.all("X-Spam-Orig-To")) == (
+        ("spam@example.org",),
+        tuple(f"<{one}>" for one in to),
+    )
     for spelling in ("spam@example.org", "Spam@example.org"):
         own = deliver(app, settings=settings, to=["a@x.example", spelling])
         assert own.recipients == (spelling,)
@@ -151,6 +168,17 @@ def test_faults(spamd: FakeScanner, said: bytes, words: str) -> None:
     spamd.reply = said
     with pytest.raises(OSError, match=f"(spamd cannot be asked: unix:.*)?{words}"):
         deliver(app, settings={"spamd": [spamd.address], "patience": "0s"})
+
+
+@pytest.mark.parametrize(("on_error", "status"), [("tempfail", "temporary-failure"), ("accept", "accept")])
+def test_a_spamd_that_is_gone_is_no_clean_bill(on_error: str, status: str, tmp_path: Path) -> None:
+    """spamass-milter lets everything pass; here the administrator says what becomes of it."""
+    settings = {"spamd": [f"unix:{tmp_path}/nobody"], "patience": "0s"}
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": "spamassassin", "on_error": on_error, "settings": settings}])
+    with host:
+        assert play(endpoint, message("Buy", gtube() + "\n").as_bytes()).status == status
+        assert "spamd cannot be asked" in host.log
 
 
 def test_mistakes_in_settings() -> None:

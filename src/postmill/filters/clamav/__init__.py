@@ -66,12 +66,13 @@ async def wanted(envelope: Envelope, policy: Policy) -> Verdict | None:
 async def look(msg: Message, policy: Policy, edit: HeaderEdit) -> Verdict | None:
     """Have the message scanned."""
     settings = policy.settings
-    if settings.max_file_size and msg.size > settings.max_file_size:
-        return Accept(f"not looked at: {msg.size} bytes are more than max_file_size")
-    virus = await policy.clamd.ask(lambda wire: scan(wire, msg.raw), settings.patience)
+    most = settings.max_file_size or msg.size
+    shown = msg.raw[:most]
+    virus = await policy.clamd.ask(lambda wire: scan(wire, shown), settings.patience)
     if virus is None:
-        _mark(msg, policy, edit, "Clean")
-        return None
+        whole = msg.size <= most
+        _mark(msg, policy, edit, "Clean" if whole else f"Clean (the first {most} bytes)")
+        return None if whole else Accept(f"only {most} of {msg.size} bytes were looked at")
     await _act(msg, policy, virus)
     _mark(msg, policy, edit, f"Infected ({virus})")
     return _verdict(settings, virus)

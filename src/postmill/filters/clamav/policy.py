@@ -71,7 +71,10 @@ class Settings:
         "and recipients if all of them match, whose mail is not looked at (AllowList, Whitelist).",
     )
     max_file_size: int = key(
-        Size(), "25MB", "Messages that are larger are let through without a look. 0: no limit (MaxFileSize)."
+        Size(),
+        "25MB",
+        "Of larger messages only so many bytes are looked at, and `X-Virus-Status` says so. 0: no limit "
+        "(MaxFileSize).",
     )
     virus_action: str = key(
         _PATH,

@@ -1,4 +1,4 @@
-"""What spamd has to know beside the message: whose it is, and how it came here.
+"""What spamd is shown: the message, whose it is, and how it came here.
 
 A milter sees a message without the Received header that the MTA will write, so one like it is put in front,
 as spamass-milter does: SpamAssassin's tests of networks and names go by it.
@@ -24,17 +24,29 @@ def prelude(msg: Message, now: datetime) -> bytes:
     protocol = "ESMTPA" if login else "ESMTP"
     lines = [
         f"X-Envelope-From: <{msg.sender.address}>",
-        "X-Envelope-To: " + ",\r\n\t".join(f"<{one.address}>" for one in envelope.recipients),
+        *(f"X-Envelope-To: <{one.address}>" for one in envelope.recipients),
         f"Received: from {msg.sender.greeting.name or name} ({name} {address}){login}",
-        f"\tby {host} (Postmill) with {protocol} id {queue_id};",
+        f"\tby {host} (Postmill) with {protocol} id {queue_id}",
+        f"\t(envelope-from <{msg.sender.address}>);",
         f"\t{format_datetime(now)}",
-        f"\t(envelope-from <{msg.sender.address}>)",
     ]
     return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
+def content(msg: Message) -> bytes:
+    """Return the message without what its sender would have said in SpamAssassin's name."""
+    headers = msg.head.headers
+    kept = [header.raw + b"\r\n" for header in headers if not is_mark(header.name)]
+    return msg.raw if len(kept) == len(headers) else b"".join((*kept, b"\r\n", msg.body))
+
+
+def is_mark(name: str) -> bool:
+    """Tell whether a header is one of SpamAssassin's."""
+    return name.lower().startswith("x-spam-")
+
+
 def user_of(msg: Message, settings: Settings) -> str:
-    """Return with whose preferences a message is judged; empty: spamd's own."""
+    """Return with whose preferences a message is judged, in lower case; empty: spamd's own."""
     if not settings.default_user:
         return ""
     recipients = msg.envelope.recipients
@@ -42,5 +54,5 @@ def user_of(msg: Message, settings: Settings) -> str:
         return settings.default_user
     address = recipients[0].address
     if settings.full_address:
-        return address.text
-    return address.local.partition("+")[0] or settings.default_user
+        return address.text.lower()
+    return address.local.partition("+")[0].lower() or settings.default_user

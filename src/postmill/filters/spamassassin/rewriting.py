@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from postmill.api import Edit, Message
+from postmill.filters.spamassassin.envelope import is_mark
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
-_OWN = "x-spam-"
 _ALSO = ("subject", "content-type")
 
 Fields = list[tuple[str, str]]
@@ -31,7 +31,7 @@ def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
     fields, body = split(made)
     _forget(msg, edit)
     for name, value in fields:
-        if name.lower().startswith(_OWN):
+        if is_mark(name) and value.strip():  # X-Spam-Level of a score below 1 is empty
             edit.add_header(name, _clean(value))
     if not everything:
         return
@@ -47,7 +47,7 @@ def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
 def _forget(msg: Message, edit: Edit) -> None:
     """Delete what somebody else's SpamAssassin, or one that would like to be ours, has left."""
     seen: dict[str, int] = {}
-    there = [header.name for header in msg.head.headers if header.name.lower().startswith(_OWN)]
+    there = [header.name for header in msg.head.headers if is_mark(header.name)]
     for name in there:
         seen[name.lower()] = seen.get(name.lower(), 0) + 1
     for name, count in seen.items():
