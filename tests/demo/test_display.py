@@ -12,13 +12,19 @@ from rich.console import Console
 
 from postmill.demo.display import Display
 from postmill.demo.fate import Fate
+from postmill.demo.row import Member
 from postmill.demo.samples import SAMPLES, Transcript, problems, send
 from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
+
+ROW = {
+    duty: Member(name, "", "", "")
+    for duty, name in {"virus": "virus", "spam": "spam", "mark": "tagger"}.items()
+}
 
 
 def shown(record: MessageRecord, fate: Fate | None = None) -> list[str]:
     console = Console(file=io.StringIO(), width=100)
-    Display(console).mail("a mail", record, fate)
+    Display(console).mail("a mail", ROW, record, fate)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()][2:]
 
@@ -59,7 +65,7 @@ def test_times_are_summed_by_stage() -> None:
         ),
         (
             ChildRecord("tagger", [Answer("end-of-message", "reject", 1.0)], evaluated=True),
-            "reject, (evaluated: without effect)",
+            "without effect: reject",
         ),
         (ChildRecord("a-filter-of-your-own", [Answer("mail", "continue", 1.0)]), "continue"),
     ],
@@ -74,7 +80,7 @@ def test_what_a_filter_said(child: ChildRecord, said: str) -> None:
     [
         ("reject", "spam", "Refused at end-of-message by spam, 12.3 ms after MAIL."),
         ("discard", "spam", "Discard at end-of-message by spam, 12.3 ms after MAIL."),
-        ("tempfail", "virus", "Tempfail at end-of-message by virus, 12.3 ms after MAIL."),
+        ("tempfail", "virus", "Refused for now at end-of-message by virus, 12.3 ms after MAIL."),
     ],
 )
 def test_what_became_of_it(verdict: str, by: str, outcome: str) -> None:
@@ -110,12 +116,12 @@ def test_what_is_not_as_expected_is_a_problem(tmp_path: Path) -> None:
     file.write_text("Subject: Lunch?\nX-Postmill-Demo: from outside\n\nbody\n")
     clean, spam = SAMPLES[0], SAMPLES[1]
     good, bad = Transcript([("message", "250 Ok")]), Transcript([("MAIL", "451 later")])
-    assert problems(clean, good, record("accept"), Fate("ABC", "", file)) == [
+    assert problems(clean, ROW, good, record("accept"), Fate("ABC", "", file)) == [
         "X-Postmill-Demo in the delivered message: True instead of False"
     ]
-    assert problems(clean, bad, record("tempfail", by="virus"), None) == [
+    assert problems(clean, ROW, bad, record("tempfail", by="virus"), None) == [
         "the SMTP reply: '451' instead of '250'",
         "who decided: 'virus' instead of ''",
         "delivered: False instead of True",
     ]
-    assert len(problems(spam, good, record("accept"), Fate("ABC", "", file))) == 5
+    assert len(problems(spam, ROW, good, record("accept"), Fate("ABC", "", file))) == 5
