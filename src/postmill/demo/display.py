@@ -67,9 +67,9 @@ class Display:
             self._row(f"  {member.name}", f"{member.where}, {member.what}")
         self._row("sockets", f"in {setting.sockets}")
         self._row("mail", f"to {setting.post.inbox}")
-        for member in setting.row.values():
-            if member.note:
-                self.line(member.note, "yellow")
+        notes = [member.note for member in setting.row.values() if member.note]
+        for line in ("", *notes) if notes else ():
+            self.line(line, "yellow")
 
     # one mail
 

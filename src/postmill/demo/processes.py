@@ -31,10 +31,16 @@ _PYTHON = (sys.executable, "-P", "-m")
 
 @asynccontextmanager
 async def running(*command: str, **options: Any) -> AsyncIterator[Process]:
-    """Run a command; end it on the way out, by force if need be, and then whatever it left of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *command, start_new_session=True, limit=_LONGEST_LINE, **options
-    )
+    """Run a command; end it on the way out, by force if need be, and then what is left of its session.
+
+    UnavailableError when it cannot be run.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, start_new_session=True, limit=_LONGEST_LINE, **options
+        )
+    except OSError as error:
+        raise UnavailableError(f"cannot start {command[0]}: {error.strerror}") from error
     try:
         yield process
     finally:
