@@ -65,6 +65,15 @@ def test_a_directory_is_kept(tmp_path: Path) -> None:
     assert len(list((kept / "Maildir" / "new").iterdir())) == 6
 
 
+def test_a_long_way_to_the_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = tmp_path / ("far" * 30)
+    far.mkdir()
+    monkeypatch.setenv("TMPDIR", str(far))
+    done = once()
+    assert done.returncode == 0, done.stderr
+    assert directory(done.stdout).parent == Path("/tmp")
+
+
 @pytest.mark.parametrize("there", ["Maildir/new/mail", "postmill.toml"])
 def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path, there: str) -> None:
     file = tmp_path / there

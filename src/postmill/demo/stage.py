@@ -37,6 +37,9 @@ from postmill.record import MessageRecord
 from postmill.wire.endpoint import parse_endpoint
 
 _WITHIN = 30.0
+_LONGEST_PLACE = 60
+"""Bytes; the longest path of a socket, 107, has to have room for the demo's directory and files."""
+
 _DECIDED_AT_THE_END = ("header", "end-of-header", "body", "end-of-message")
 
 
@@ -178,6 +181,8 @@ async def _front(stack: AsyncExitStack, options: Options, sockets: Path, post: P
 
 def _temporary() -> Path:
     """A directory with a path short enough for sockets; root's can be searched by programs of other users."""
-    directory = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
+    usual = tempfile.gettempdir()
+    place = usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - mkdtemp is safe in it
+    directory = Path(tempfile.mkdtemp(prefix="postmill-demo-", dir=place))
     directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
     return directory
