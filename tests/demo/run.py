@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,10 @@ def environment(*, real: bool = False) -> dict[str, str]:
     return plain | {"PYTHONUNBUFFERED": "1"} | ({} if real else {"PATH": "/nonexistent"})
 
 
-def once(*options: str, real: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run it with ``--once``."""
+def once(*options: str, real: bool = False, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run it with ``--once``; `prefix` is a command that runs it."""
     return subprocess.run(
-        [*DEMO, "--once", *options],
+        [*prefix, *DEMO, "--once", *options],
         capture_output=True,
         text=True,
         timeout=100,

@@ -15,9 +15,11 @@ import pytest
 
 from postmill.demo import install
 from postmill.demo.filters import GTUBE, MARK
+from postmill.demo.scanner import find
 from postmill.errors import UnavailableError
 from tests.demo.run import (
     DEMO,
+    REAL,
     STAND_INS,
     WITHIN,
     alive,
@@ -129,6 +131,18 @@ def test_a_change_of_the_configuration_takes_effect() -> None:
         with smtplib.SMTP("127.0.0.1", demo.port, timeout=20) as smtp:
             smtp.sendmail("me@example.com", "you@example.org", b"Subject: spam\n\n" + GTUBE + b"\n")
         demo.wait_for("without effect: 550 ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may become somebody else")
+def test_an_ordinary_user_needs_nothing_of_roots() -> None:
+    user = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", "HOME=/nonexistent")
+    may = subprocess.run([*user, sys.executable, "-c", "import postmill"], capture_output=True, check=False)
+    if may.returncode != 0:
+        pytest.skip(f"nobody may not run {sys.executable}")
+    done = once(real=True, prefix=(*user, "PATH=/usr/bin:/bin"))
+    assert (done.returncode, done.stderr) == (0, "")
+    check_samples(done.stdout, REAL if find("clamd") and find("spamd") else STAND_INS)
+    assert not directory(done.stdout).exists()
 
 
 def test_two_at_the_same_time() -> None:
