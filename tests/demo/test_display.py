@@ -14,11 +14,11 @@ from postmill.demo.display import Display
 from postmill.demo.fate import Fate
 from postmill.demo.row import Member
 from postmill.demo.samples import SAMPLES, Transcript, problems, send
-from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
+from postmill.record import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
 ROW = {
     duty: Member(name, "", "", "")
-    for duty, name in {"virus": "virus", "spam": "spam", "mark": "tagger"}.items()
+    for duty, name in {"spam": "spam", "virus": "virus", "mark": "tagger"}.items()
 }
 
 
@@ -48,8 +48,8 @@ def test_times_are_summed_by_stage() -> None:
     answers = [Answer("rcpt", "continue", 1.0), Answer("rcpt", "continue", 2.5)]
     answers += [Answer("header", "continue", 0.5), Answer("end-of-message", "continue", 4.0)]
     lines = shown(record("accept", ChildRecord("spam", answers)))
-    assert lines[2] == "spam         -    -    -  3.5    -     4.5 continue"
-    assert lines[3] == "virus        -    -    -    -    -       - not asked"
+    assert lines[2] == "spam      -    -    -  3.5    -     4.5 continue"
+    assert lines[3] == "virus     -    -    -    -    -       - not asked"
     assert lines[5] == "Accept at end-of-message, 12.3 ms after MAIL."
 
 
@@ -67,12 +67,24 @@ def test_times_are_summed_by_stage() -> None:
             ChildRecord("tagger", [Answer("end-of-message", "reject", 1.0)], evaluated=True),
             "without effect: reject",
         ),
+        (
+            ChildRecord("tagger", conditions={"sender-domain": Decision("sender-domain", False, "not it")}),
+            "left out by sender-domain",
+        ),
         (ChildRecord("a-filter-of-your-own", [Answer("mail", "continue", 1.0)]), "continue"),
     ],
 )
 def test_what_a_filter_said(child: ChildRecord, said: str) -> None:
     row = next(line for line in shown(record("accept", child)) if line.startswith(child.name))
     assert row.endswith(said)
+
+
+def test_a_long_reply_is_cut_to_one_line() -> None:
+    reply = "550 5.7.1 " + "no " * 50
+    lines = shown(record("reject", ChildRecord("spam", [Answer("mail", "reject", 1.0, reply)]), by="spam"))
+    assert lines[2].startswith("spam ")
+    assert lines[2].endswith("…")
+    assert lines[3].startswith("virus ")
 
 
 @pytest.mark.parametrize(

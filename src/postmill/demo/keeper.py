@@ -38,7 +38,7 @@ class Keeper:
     async def start(self, name: str, begin: Begin, meanwhile: str) -> int:
         """Start one and return its process id, or raise the error that `begin` raised.
 
-        `meanwhile` is what mail fares like while it is gone.
+        `meanwhile` says what becomes of mail while it is gone.
         """
         loop = asyncio.get_running_loop()
         started: asyncio.Future[int] = loop.create_future()

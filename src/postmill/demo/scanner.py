@@ -33,6 +33,8 @@ _PAUSE = 0.02
 class Scanner:
     """A filter of Postmill's, and the program that it asks.
 
+    `what` tells what it does with mail, `settings` are lines for its table, `package` is Debian's.
+
     `lay_out` is given a directory that is the program's home, writes its files there, and returns the
     arguments. The program is to listen at `socket` of that directory, and answers `ping` with `pong` when it
     serves.
