@@ -34,8 +34,8 @@ $(STAMP): pyproject.toml
 setup: $(STAMP)  ## Make the virtual environment .venv and install Postmill in it.
 	$(say) 'setup: ready, in $(VENV)'
 
-demo: $(STAMP)  ## See it work: sample mails through Postmill and three milters. MTA=postfix, ONCE=1.
-	$(say) 'demo: sample mails through $(if $(MTA),$(MTA) and )Postmill to three milters$(if $(ONCE),, (Ctrl-C ends it))'
+demo: $(STAMP)  ## See it work: sample mails through Postmill and four filters. MTA=postfix, ONCE=1.
+	$(say) 'demo: sample mails through $(if $(MTA),$(MTA) and )Postmill and four filters$(if $(ONCE),, (Ctrl-C ends it))'
 	@$(BIN)/postmill demo $(if $(MTA),--mta $(MTA)) $(if $(ONCE),--once) $(ARGS)
 
 peers:  ## Install the real mail software that the tests use (Debian packages; needs root or sudo).

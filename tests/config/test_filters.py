@@ -86,6 +86,13 @@ mode = "evaluate"
     assert (last.milter, last.settings, last.mode) == (PLAIN, None, "evaluate")
 
 
+def test_all_filters_stand_before_the_milters() -> None:
+    text = '[milters.m1]\nsocket = "inet:1"\n[milters.m2]\nsocket = "inet:2"\n'
+    text += "".join(f'[[filter]]\nuse = "plain"\nname = "{name}"\n' for name in ("f1", "f2", "f3"))
+    row = [(child.name, child.order) for child in read(text).settings.children]
+    assert row == [("f1", 1), ("f2", 2), ("f3", 3), ("m1", 4), ("m2", 5)]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -12,13 +12,19 @@ from rich.console import Console
 
 from postmill.demo.display import Display
 from postmill.demo.fate import Fate
+from postmill.demo.row import Member
 from postmill.demo.samples import SAMPLES, Transcript, problems, send
-from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
+from postmill.record import Answer, ChildRecord, Decision, MessageRecord, Recipient
+
+ROW = {
+    duty: Member(name, "", "", "")
+    for duty, name in {"spam": "spam", "virus": "virus", "mark": "tagger"}.items()
+}
 
 
 def shown(record: MessageRecord, fate: Fate | None = None) -> list[str]:
     console = Console(file=io.StringIO(), width=100)
-    Display(console).mail("a mail", record, fate)
+    Display(console).mail("a mail", ROW, record, fate)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()][2:]
 
@@ -42,8 +48,8 @@ def test_times_are_summed_by_stage() -> None:
     answers = [Answer("rcpt", "continue", 1.0), Answer("rcpt", "continue", 2.5)]
     answers += [Answer("header", "continue", 0.5), Answer("end-of-message", "continue", 4.0)]
     lines = shown(record("accept", ChildRecord("spam", answers)))
-    assert lines[2] == "spam         -    -    -  3.5    -     4.5 continue"
-    assert lines[3] == "virus        -    -    -    -    -       - not asked"
+    assert lines[2] == "spam      -    -    -  3.5    -     4.5 continue"
+    assert lines[3] == "virus     -    -    -    -    -       - not asked"
     assert lines[5] == "Accept at end-of-message, 12.3 ms after MAIL."
 
 
@@ -59,7 +65,11 @@ def test_times_are_summed_by_stage() -> None:
         ),
         (
             ChildRecord("tagger", [Answer("end-of-message", "reject", 1.0)], evaluated=True),
-            "reject, (evaluated: without effect)",
+            "without effect: reject",
+        ),
+        (
+            ChildRecord("tagger", conditions={"sender-domain": Decision("sender-domain", False, "not it")}),
+            "left out by sender-domain",
         ),
         (ChildRecord("a-filter-of-your-own", [Answer("mail", "continue", 1.0)]), "continue"),
     ],
@@ -69,12 +79,20 @@ def test_what_a_filter_said(child: ChildRecord, said: str) -> None:
     assert row.endswith(said)
 
 
+def test_a_long_reply_is_cut_to_one_line() -> None:
+    reply = "550 5.7.1 " + "no " * 50
+    lines = shown(record("reject", ChildRecord("spam", [Answer("mail", "reject", 1.0, reply)]), by="spam"))
+    assert lines[2].startswith("spam ")
+    assert lines[2].endswith("…")
+    assert lines[3].startswith("virus ")
+
+
 @pytest.mark.parametrize(
     ("verdict", "by", "outcome"),
     [
         ("reject", "spam", "Refused at end-of-message by spam, 12.3 ms after MAIL."),
         ("discard", "spam", "Discard at end-of-message by spam, 12.3 ms after MAIL."),
-        ("tempfail", "virus", "Tempfail at end-of-message by virus, 12.3 ms after MAIL."),
+        ("tempfail", "virus", "Refused for now at end-of-message by virus, 12.3 ms after MAIL."),
     ],
 )
 def test_what_became_of_it(verdict: str, by: str, outcome: str) -> None:
@@ -110,12 +128,12 @@ def test_what_is_not_as_expected_is_a_problem(tmp_path: Path) -> None:
     file.write_text("Subject: Lunch?\nX-Postmill-Demo: from outside\n\nbody\n")
     clean, spam = SAMPLES[0], SAMPLES[1]
     good, bad = Transcript([("message", "250 Ok")]), Transcript([("MAIL", "451 later")])
-    assert problems(clean, good, record("accept"), Fate("ABC", "", file)) == [
+    assert problems(clean, ROW, good, record("accept"), Fate("ABC", "", file)) == [
         "X-Postmill-Demo in the delivered message: True instead of False"
     ]
-    assert problems(clean, bad, record("tempfail", by="virus"), None) == [
+    assert problems(clean, ROW, bad, record("tempfail", by="virus"), None) == [
         "the SMTP reply: '451' instead of '250'",
         "who decided: 'virus' instead of ''",
         "delivered: False instead of True",
     ]
-    assert len(problems(spam, good, record("accept"), Fate("ABC", "", file))) == 5
+    assert len(problems(spam, ROW, good, record("accept"), Fate("ABC", "", file))) == 5

@@ -1,4 +1,4 @@
-"""``postmill demo``: mail through Postmill and three demo filters, on this machine, in one command."""
+"""``postmill demo``: mail through Postmill and four filters, on this machine, in one command."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _PLAIN_WIDTH = 80
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen here; without it, on 2525 or another.")
 @click.pass_context
 def command(ctx: click.Context, mta: str, once: bool, directory: Path | None, port: int | None) -> None:
-    """Send sample mails through Postmill and three demo filters, and show who said what.
+    """Send sample mails through Postmill and four filters, and show who said what.
 
-    Everything runs over real sockets on 127.0.0.1. Afterwards it stays up for your own mail, until Ctrl-C.
+    ClamAV and SpamAssassin are among them where clamd and spamd are installed. Everything runs over real
+    sockets, on this machine only. Afterwards it stays up for your own mail, until Ctrl-C.
     """
     try:
         from postmill.demo import stage  # noqa: PLC0415 - needs what is installed with the extra only

@@ -32,8 +32,8 @@ def read_settings(
     settings = read_table(reader, Settings, (), rest, also=_NAMED_TABLES)
     conditions = Conditions(reader, shelf)
     conditions.read(document.get("conditions", {}))
-    children = _milters(reader, document.get("milters", {}))
     filters = read_filters(reader, document.get("filter", []), find_filter)
+    children = _milters(reader, document.get("milters", {}), len(filters or ()))
     if children is not None:
         children = tuple(_with_conditions(child, conditions) for child in children)
     if filters is not None:
@@ -50,11 +50,14 @@ def _with_conditions(child: C, conditions: Conditions) -> C:
     return dataclasses.replace(child, conditions=conditions.uses(child.path, child.when))
 
 
-def _milters(reader: Reader, raw: Any) -> tuple[MilterSettings, ...] | None:
+def _milters(reader: Reader, raw: Any, before: int) -> tuple[MilterSettings, ...] | None:
+    """Read all tables; ``before``: how many filters stand before them."""
     if not isinstance(raw, dict):
         reader.problem(("milters",), "must be a table of milters", "write [milters.NAME]")
         return None
-    children = [_milter(reader, name, table, place) for place, (name, table) in enumerate(raw.items(), 1)]
+    children = [
+        _milter(reader, name, table, place) for place, (name, table) in enumerate(raw.items(), before + 1)
+    ]
     if None in children:
         return None
     return tuple(sorted(cast("list[MilterSettings]", children), key=lambda child: child.order))

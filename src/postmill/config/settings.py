@@ -106,7 +106,7 @@ class ChildSettings:
         Count(-1_000_000),
         0,
         "Where this milter stands in the row of milters, lowest first; among equals the one written first.",
-        when_absent="its position in the file, from 1",
+        when_absent="its position in the file, from 1; all `[[filter]]` are counted before all milters",
     )
     when: tuple[Wish, ...] = key(
         When(),

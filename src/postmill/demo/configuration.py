@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from postmill.demo.filters import FILTERS
+from postmill.demo.row import Row
 from postmill.errors import UnavailableError
 
 FILE = "postmill.toml"
@@ -23,8 +23,8 @@ def claim(directory: Path) -> None:
         raise UnavailableError(f"{directory} is not empty; give the demo a directory of its own")
 
 
-def toml(sockets: Path, group: str = "") -> str:
-    """Postmill listening in `sockets`, in front of every demo filter; `group` may connect, too."""
+def toml(sockets: Path, row: Row, group: str = "") -> str:
+    """Postmill listening in `sockets`, in front of a row of filters; `group` may connect, too."""
     lines = [
         _FIRST_LINE,
         "[manager]",
@@ -38,7 +38,9 @@ def toml(sockets: Path, group: str = "") -> str:
         "",
         "[log]",
         'format = "json"  # the demo reads it',
+        "",
+        "[store]",
+        f'url = "sqlite:{sockets}/store.db"',
+        "",
     ]
-    for name in FILTERS:
-        lines += ["", f"[milters.{name}]", f'socket = "unix:{sockets}/{name}.sock"']
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, *(member.table for member in row.values())))

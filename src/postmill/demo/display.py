@@ -12,14 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from postmill.demo.fate import Fate
-from postmill.demo.filters import FILTERS, GTUBE, MARK
+from postmill.demo.filters import GTUBE, MARK
 from postmill.demo.maildir import header
+from postmill.demo.row import Row
 from postmill.demo.samples import YOU, Transcript
 from postmill.demo.setting import Setting
 from postmill.record import Answer, ChildRecord, MessageRecord
 
 _COLUMNS = {
-    "connect": "connect",
+    "connect": "conn",
     "helo": "helo",
     "mail": "mail",
     "rcpt": "rcpt",
@@ -30,6 +31,9 @@ _COLUMNS = {
     "end-of-message": "message",
 }
 """The column of the table in which an answer's time is counted."""
+
+_SHOWN = (MARK, b"X-Greylist")
+"""Headers of a delivered message that tell what a filter did."""
 
 _COLOURS = {"continue": "", "accept": "green", "reject": "red", "tempfail": "yellow", "discard": "yellow"}
 
@@ -59,25 +63,30 @@ class Display:
         self.heading("What runs")
         self._row("SMTP", f"127.0.0.1:{setting.front.port}, {setting.front.what}")
         self._row("Postmill", f"postmill.sock, process {setting.postmill_pid}")
-        for name, pid in setting.filter_pids.items():
-            self._row(f"  {name}", f"{name}.sock, process {pid}, {FILTERS[name].what}")
+        for member in setting.row.values():
+            self._row(f"  {member.name}", f"{member.where}, {member.what}")
         self._row("sockets", f"in {setting.sockets}")
         self._row("mail", f"to {setting.post.inbox}")
-        self.line()
-        self.line("The three filters are small demo filters. They are no SpamAssassin and no ClamAV.", "dim")
-        self.line("Two of them never edit, so all three are asked about the content at the same time.", "dim")
+        notes = [member.note for member in setting.row.values() if member.note]
+        for line in ("", *notes) if notes else ():
+            self.line(line, "yellow")
 
     # one mail
 
     def mail(
-        self, title: str, record: MessageRecord, fate: Fate | None, transcript: Transcript | None = None
+        self,
+        title: str,
+        row: Row,
+        record: MessageRecord,
+        fate: Fate | None,
+        transcript: Transcript | None = None,
     ) -> None:
         """Who was asked about a mail, who said what, in how many milliseconds, and what became of it."""
         self.heading(title)
         recipients = ", ".join(recipient.address for recipient in record.recipients)
         if record.sender is not None:
             self.line(f"{record.sender} to {recipients or 'nobody'}; times in ms", "dim")
-        self.console.print(_answers(record), highlight=False)
+        self.console.print(_answers(row, record), highlight=False)
         if transcript is not None:
             *before, (command, reply) = transcript.replies
             told = [f"{command} {reply[:3]}" for command, reply in before if command != "EHLO"]
@@ -87,8 +96,9 @@ class Display:
         elif record.reply:
             self.line(f"SMTP: {record.reply}")
         self.line(*_outcome(record, fate))
-        if fate is not None and fate.file is not None and (mark := header(fate.file, MARK)):
-            self.line(f'It now has the header "{MARK.decode()}: {mark}".', "green")
+        for name in _SHOWN:
+            if fate is not None and fate.file is not None and (value := header(fate.file, name)):
+                self.line(f'It now has the header "{name.decode()}: {value}".', "green")
 
     # after
 
@@ -113,7 +123,7 @@ class Display:
             f'smtplib.SMTP("127.0.0.1", {setting.front.port}).sendmail("me@example.com", "{YOU}", '
             '"Subject: hello\\n\\nHello!\\n")'
         )
-        virus = next(iter(pid for name, pid in setting.filter_pids.items() if name == "virus"))
+        mark = setting.row["mark"]
         for what, how in (
             ("with swaks", server),
             ("spam", f"{server} --body {shlex.quote(GTUBE.decode())}"),
@@ -125,7 +135,10 @@ class Display:
             ("read it", f"less {setting.post.inbox}/new/*"),
             ("whole log", f"tail -f {setting.log}"),
             ("configuration", f"{setting.config} (after a change: kill -HUP {setting.postmill_pid})"),
-            ("lose a filter", f"kill {virus}   # virus; it comes back, and mail is deferred until then"),
+            (
+                "lose a filter",
+                f"kill {mark.pid}   # {mark.name}; it comes back, and mail is deferred until then",
+            ),
         ):
             self._row(what, how)
         kept = "" if setting.keep else f" and removes {setting.directory}"
@@ -133,30 +146,32 @@ class Display:
         self.line(f"Each mail that arrives is shown here. Ctrl-C ends everything{kept}.")
 
 
-def _answers(record: MessageRecord) -> Table:
+def _answers(row: Row, record: MessageRecord) -> Table:
     """A row for each filter, a column for each stage, milliseconds in the cells, and what it said."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("filter", style="bold", no_wrap=True)
     for column in dict.fromkeys(_COLUMNS.values()):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("said")
-    for name in dict.fromkeys((*FILTERS, *record.children)):
+    table.add_column("said")  # the one column that may become narrower
+    for name in dict.fromkeys((*(member.name for member in row.values()), *record.children)):
         child = record.children.get(name, ChildRecord(name))
         times = dict.fromkeys(_COLUMNS.values(), 0.0)
         for answer in child.answers:
-            times[_COLUMNS.get(answer.stage, "connect")] += answer.ms
+            times[_COLUMNS.get(answer.stage, "conn")] += answer.ms
         cells = [f"{ms:.1f}" if ms else "-" for ms in times.values()]
-        table.add_row(name, *cells, _said(child, record))
+        said = _said(child, record)
+        said.no_wrap, said.overflow = True, "ellipsis"
+        table.add_row(name, *cells, said)
     return table
 
 
 def _said(child: ChildRecord, record: MessageRecord) -> Text:
     """A filter's word on the message, with its edits."""
-    if not any(_COLUMNS.get(answer.stage) == "message" for answer in child.answers) and record.by not in (
-        "",
-        child.name,
-    ):
-        return Text(f"nothing more: {record.by} had decided", style="dim")
+    if child.skipped is not None:
+        return Text(f"left out by {child.skipped.name}", style="dim")
+    saw_content = any(_COLUMNS.get(answer.stage) == "message" for answer in child.answers)
+    if record.by not in ("", child.name) and not saw_content:
+        return Text(f"{record.by} had decided", style="dim")
     if not child.answers:
         return Text("not asked", style="dim")
     verdict = child.verdict
@@ -164,8 +179,8 @@ def _said(child: ChildRecord, record: MessageRecord) -> Text:
     word = verdict if verdict.startswith("lost") or not answer.text else ""
     text = " ".join(part for part in (word, answer.text) if part)
     edits = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in child.edits.items())
-    parts = [text, edits, "(evaluated: without effect)" if child.evaluated else ""]
-    return Text(", ".join(filter(None, parts)), style=_COLOURS.get(verdict, "yellow"))
+    said = ", ".join(filter(None, (text, edits)))
+    return Text("without effect: " * child.evaluated + said, style=_COLOURS.get(verdict, "yellow"))
 
 
 def _outcome(record: MessageRecord, fate: Fate | None) -> tuple[str, str]:
@@ -175,6 +190,8 @@ def _outcome(record: MessageRecord, fate: Fate | None) -> tuple[str, str]:
     where = f" at {record.stage}" if record.stage else ""
     if record.verdict == "reject":
         return f"Refused{where}{by}{took}.", "red"
+    if record.verdict == "tempfail":
+        return f"Refused for now{where}{by}{took}.", "yellow"
     if record.verdict in ("accept", "quarantine") and fate is not None and fate.file is not None:
         word = "Delivered" if record.verdict == "accept" else "Held"
         return f"{word}{took}: {fate.file}", "green"

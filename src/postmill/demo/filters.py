@@ -1,8 +1,8 @@
-"""The demo's filters: three small milters that say on sight what they are for.
+"""The demo's own milters, which say on sight what they are for.
 
-They are no stand-ins for SpamAssassin or ClamAV: one knows a single line that the whole world has agreed to
-call spam, one a single string that it has agreed to call a virus, one marks mail from outside. What belongs
-here is their judgement; `serving` speaks the protocol.
+One marks mail from outside. Two stand in where ClamAV or SpamAssassin is missing, and are neither: one knows
+a single string that the whole world has agreed to call a virus, one a single line that it has agreed to call
+spam. What belongs here is their judgement; `serving` speaks the protocol.
 """
 
 from __future__ import annotations
@@ -94,4 +94,4 @@ FILTERS = {
         ),
     )
 }
-"""By name, in the order in which Postmill asks them."""
+"""By name."""

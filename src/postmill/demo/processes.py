@@ -1,4 +1,4 @@
-"""The processes of the demo: the filters and Postmill, each started, waited for and ended by its id.
+"""The processes of the demo, each started, waited for and ended by its id.
 
 They get a session of their own, so that Ctrl-C in the terminal reaches only the demo, which then ends them in
 order.
@@ -13,30 +13,33 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from postmill.demo.filters import FILTERS
 from postmill.errors import UnavailableError
-from postmill.record import Answer, ChildRecord, MessageRecord, Recipient
+from postmill.record import MessageRecord
 
 START_WITHIN = 30.0
 END_WITHIN = 10.0
-BACK_AFTER = 3.0
-"""Seconds after which a filter that was ended by somebody is started again."""
 
 _LONGEST_LINE = 1 << 24
+_PYTHON = (sys.executable, "-P", "-m")
 
 
 @asynccontextmanager
-async def running(*command: str, **pipes: Any) -> AsyncIterator[Process]:
-    """Run a command of this Python's; end it on the way out, by force if need be."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", *command, start_new_session=True, limit=_LONGEST_LINE, **pipes
-    )
+async def running(*command: str, **options: Any) -> AsyncIterator[Process]:
+    """Run a command; end it on the way out, by force if need be, and then what is left of its session.
+
+    UnavailableError when it cannot be run.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, start_new_session=True, limit=_LONGEST_LINE, **options
+        )
+    except OSError as error:
+        raise UnavailableError(f"cannot start {command[0]}: {error.strerror}") from error
     try:
         yield process
     finally:
@@ -46,6 +49,8 @@ async def running(*command: str, **pipes: Any) -> AsyncIterator[Process]:
         except TimeoutError:
             _signal(process, signal.SIGKILL)
             await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
@@ -60,53 +65,17 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 @asynccontextmanager
 async def demo_filter(name: str, socket: Path) -> AsyncIterator[Process]:
-    """One of the demo's filters, listening when this is entered."""
-    async with running("postmill.demo.serving", name, str(socket), stdin=PIPE, stdout=PIPE) as process:
+    """A small milter of the demo's own, listening when this is entered; else UnavailableError."""
+    async with running(
+        *_PYTHON, "postmill.demo.serving", name, str(socket), stdin=PIPE, stdout=PIPE
+    ) as process:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), START_WITHIN)
+        line = b""
+        with contextlib.suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), START_WITHIN)
         if line != b"ready\n":
-            raise UnavailableError(f"the demo filter {name} did not start")
+            raise UnavailableError(f"the demo's small milter {name} did not start")
         yield process
-
-
-@asynccontextmanager
-async def kept_filters(sockets: Path, say: Callable[[str], None]) -> AsyncIterator[dict[str, int]]:
-    """All demo filters, each started again when it ends; gives the process ids of the first ones by name.
-
-    `say` is told when one goes and when it is back.
-    """
-    loop = asyncio.get_running_loop()
-    started: dict[str, asyncio.Future[int]] = {name: loop.create_future() for name in FILTERS}
-    keeping = [
-        loop.create_task(_keep(name, sockets / f"{name}.sock", say, future))
-        for name, future in started.items()
-    ]
-    try:
-        all_started: asyncio.Future[list[int]] = asyncio.ensure_future(asyncio.gather(*started.values()))
-        either: list[asyncio.Future[Any]] = [*keeping, all_started]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        for task in keeping:
-            if task.done():
-                await task  # it failed
-        yield dict(zip(started, await all_started, strict=True))
-    finally:
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
-
-
-async def _keep(
-    name: str, socket: Path, say: Callable[[str], None], started: asyncio.Future[int]
-) -> NoReturn:
-    while True:
-        async with demo_filter(name, socket) as process:
-            if started.done():
-                say(f"\n{name} is back, process {process.pid}.")
-            else:
-                started.set_result(process.pid)
-            await process.wait()
-        say(f"\n{name} has ended. It comes back in {BACK_AFTER:.0f} s; until then its on_error decides.")
-        await asyncio.sleep(BACK_AFTER)
 
 
 class Postmill:
@@ -138,7 +107,7 @@ class Postmill:
         if str(entry.get("text", "")).startswith("serving"):
             self._serving.set()
         if "message" in entry:
-            self.records.put_nowait(_record(entry["message"]))
+            self.records.put_nowait(MessageRecord.from_dict(entry["message"]))
 
     async def started(self) -> None:
         """Wait until it serves; UnavailableError with its log when it ends instead."""
@@ -156,7 +125,9 @@ async def postmill(config: Path, log: Path) -> AsyncIterator[Postmill]:
     """Postmill on a configuration that makes it log JSON; serving when this is entered."""
     reading: asyncio.Task[None] | None = None
     try:
-        async with running("postmill", "run", "-c", str(config), stdin=DEVNULL, stderr=PIPE) as process:
+        async with running(
+            *_PYTHON, "postmill", "run", "-c", str(config), stdin=DEVNULL, stderr=PIPE
+        ) as process:
             daemon = Postmill(process, log)
             reading = asyncio.get_running_loop().create_task(daemon.read())
             await daemon.started()
@@ -164,21 +135,3 @@ async def postmill(config: Path, log: Path) -> AsyncIterator[Postmill]:
     finally:
         if reading is not None:
             await asyncio.wait([reading], timeout=END_WITHIN)
-
-
-def _record(data: dict[str, Any]) -> MessageRecord:
-    """The record as it was before it became JSON."""
-    plain = {field.name for field in fields(MessageRecord)} - {"children", "recipients"}
-    record = MessageRecord(**{key: value for key, value in data.items() if key in plain})
-    record.recipients = [Recipient(**_known(Recipient, each)) for each in data["recipients"]]
-    for child in data["children"]:
-        answers = [Answer(**each) for each in child["answers"]]
-        record.children[child["name"]] = ChildRecord(
-            child["name"], answers, child["edits"], child["evaluated"]
-        )
-    return record
-
-
-def _known(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}
-    return {key: value for key, value in data.items() if key in names}

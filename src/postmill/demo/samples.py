@@ -13,7 +13,9 @@ from email.utils import formatdate, make_msgid
 
 from postmill.demo.fate import Fate
 from postmill.demo.filters import EICAR, GTUBE, MARK
+from postmill.demo.greylist import DELAY, NEWCOMER
 from postmill.demo.maildir import header
+from postmill.demo.row import Row
 from postmill.record import MessageRecord
 
 YOU = "you@example.org"
@@ -21,7 +23,10 @@ YOU = "you@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One mail; `refused_by` names the filter that is to refuse it, `marked`: one is to add a header."""
+    """One mail; `again`: the one before once more, that many seconds later.
+
+    `refused_by` is the duty of the filter that is to refuse it, `marked`: one is to add a header.
+    """
 
     title: str
     sender: str
@@ -29,7 +34,9 @@ class Sample:
     text: str
     attachment: bytes = b""
     refused_by: str = ""
+    code: str = "250"
     marked: bool = False
+    again: float = 0.0
 
     def message(self) -> bytes:
         """The message with CRLF line ends."""
@@ -55,6 +62,7 @@ SAMPLES = (
         "You have won",
         f"Dear winner,\n\n{GTUBE.decode()}\n",
         refused_by="spam",
+        code="550",
     ),
     Sample(
         "a virus: the EICAR test file is attached",
@@ -63,6 +71,7 @@ SAMPLES = (
         "Please find your invoice attached.\n",
         attachment=EICAR,
         refused_by="virus",
+        code="550",
     ),
     Sample(
         "a clean mail from outside: it gets a header",
@@ -70,6 +79,22 @@ SAMPLES = (
         "Greetings",
         "Greetings from afar!\n",
         marked=True,
+    ),
+    Sample(
+        "a newcomer: greylisted, refused for now",
+        f"stranger@{NEWCOMER}",
+        "Nice to meet you",
+        "We have not met yet.\n",
+        refused_by="newcomers",
+        code="451",
+    ),
+    Sample(
+        "the newcomer comes back: it is let through",
+        f"stranger@{NEWCOMER}",
+        "Nice to meet you",
+        "We have not met yet.\n",
+        marked=True,
+        again=DELAY + 0.5,
     ),
 )
 
@@ -92,12 +117,14 @@ class Transcript:
         return self.replies[-1][1]
 
 
-def problems(sample: Sample, transcript: Transcript, record: MessageRecord, fate: Fate | None) -> list[str]:
+def problems(
+    sample: Sample, row: Row, transcript: Transcript, record: MessageRecord, fate: Fate | None
+) -> list[str]:
     """What did not turn out as expected."""
     file = fate.file if fate is not None else None
     wanted: list[tuple[object, object, str]] = [
-        (transcript.last[:3], "550" if sample.refused_by else "250", "the SMTP reply"),
-        (record.by, sample.refused_by, "who decided"),
+        (transcript.last[:3], sample.code, "the SMTP reply"),
+        (record.by, row[sample.refused_by].name if sample.refused_by else "", "who decided"),
         (file is not None, not sample.refused_by, "delivered"),
     ]
     if file is not None:

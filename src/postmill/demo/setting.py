@@ -8,6 +8,7 @@ from typing import Protocol
 
 from postmill.demo.fate import Fate
 from postmill.demo.maildir import Post
+from postmill.demo.row import Row
 from postmill.record import MessageRecord
 
 
@@ -33,4 +34,4 @@ class Setting:
     post: Post
     front: Front
     postmill_pid: int
-    filter_pids: dict[str, int]
+    row: Row

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import tempfile
@@ -26,8 +27,9 @@ from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
 from postmill.demo.ports import PortTakenError, candidates
 from postmill.demo.postfix import postfix
-from postmill.demo.processes import Postmill, kept_filters, postmill
+from postmill.demo.processes import Postmill, postmill
 from postmill.demo.receiver import Receiver
+from postmill.demo.row import kept_row
 from postmill.demo.samples import SAMPLES, Sample, problems, send
 from postmill.demo.setting import Front, Setting
 from postmill.errors import UnavailableError
@@ -35,6 +37,9 @@ from postmill.record import MessageRecord
 from postmill.wire.endpoint import parse_endpoint
 
 _WITHIN = 30.0
+_LONGEST_PLACE = 60
+"""Bytes; the longest path of a socket, 107, has to have room for the demo's directory and files."""
+
 _DECIDED_AT_THE_END = ("header", "end-of-header", "body", "end-of-message")
 
 
@@ -77,6 +82,10 @@ async def _run(options: Options, display: Display) -> int:
         display.setting(setting)
         found: dict[str, list[str]] = {}
         for number, sample in enumerate(SAMPLES, 1):
+            if sample.again:
+                display.line()
+                display.line(f"Its server tries again after {sample.again:.1f} s.", "dim")
+                await asyncio.sleep(sample.again)
             found[sample.title] = await _show_sample(number, sample, setting, daemon, display)
         display.summary(found)
         status = 1 if any(found.values()) else 0
@@ -99,8 +108,8 @@ async def _show_sample(
     except TimeoutError:
         return [f"Postmill has no record of it; the SMTP reply was {transcript.last!r}"]
     fate = await _fate(setting, record)
-    display.mail(f"{number}  {sample.title}", record, fate, transcript)
-    return problems(sample, transcript, record, fate)
+    display.mail(f"{number}  {sample.title}", setting.row, record, fate, transcript)
+    return problems(sample, setting.row, transcript, record, fate)
 
 
 async def _record_of(sample: Sample, daemon: Postmill) -> MessageRecord:
@@ -119,7 +128,7 @@ async def _show_all(number: int, setting: Setting, daemon: Postmill, display: Di
         if coming.done():
             record = coming.result()
             title = "a mail" if record.sender is not None else "a connection without mail"
-            display.mail(f"{number}  {title}", record, await _fate(setting, record))
+            display.mail(f"{number}  {title}", setting.row, record, await _fate(setting, record))
             number += 1
     raise UnavailableError(f"Postmill has ended; its log: {setting.log}")
 
@@ -142,17 +151,17 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
     if real:
         await asyncio.to_thread(require_postfix, display.line)
     async with AsyncExitStack() as stack:
-        sockets = _temporary(0o755 if real else 0o700)
+        sockets = _temporary()
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         directory = sockets if options.directory is None else options.directory.absolute()
         configuration.claim(directory)
         post, config, log = Post(directory), directory / configuration.FILE, directory / "postmill.log"
-        config.write_text(configuration.toml(sockets, "postfix" if real else ""))
-        pids = await stack.enter_async_context(kept_filters(sockets, display.line))
+        row = await stack.enter_async_context(kept_row(sockets, display.line))
+        config.write_text(configuration.toml(sockets, row, "postfix" if real else ""))
         daemon = await stack.enter_async_context(postmill(config, log))
         front = await _front(stack, options, sockets, post)
         keep = options.directory is not None
-        yield Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, pids), daemon
+        yield Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, row), daemon
 
 
 async def _front(stack: AsyncExitStack, options: Options, sockets: Path, post: Post) -> Front:
@@ -170,8 +179,10 @@ async def _front(stack: AsyncExitStack, options: Options, sockets: Path, post: P
     raise taken
 
 
-def _temporary(mode: int) -> Path:
-    """A directory with a path short enough for sockets; 0755 for one that Postfix's users must search."""
-    directory = Path(tempfile.mkdtemp(prefix="postmill-demo-"))
-    directory.chmod(mode)
+def _temporary() -> Path:
+    """A directory with a path short enough for sockets; root's can be searched by programs of other users."""
+    usual = tempfile.gettempdir()
+    place = usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - mkdtemp is safe in it
+    directory = Path(tempfile.mkdtemp(prefix="postmill-demo-", dir=place))
+    directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
     return directory
