@@ -180,6 +180,13 @@ class FilterSettings(ChildSettings):
         "Which milter to run: the name of a built-in one, or module (or file) and variable of one written "
         "with Postmill's API.",
     )
+    order: int = key(
+        Count(-1_000_000),
+        0,
+        "Where this filter stands in the row of milters, lowest first; of one order, filters go before "
+        "milters.",
+        when_absent="its position among the filters of the file, from 1; that of `dkim-sign` is 800",
+    )
     milter: Milter
     settings: Any = None
     """An object of the milter's own class of settings."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon.running import Daemon
 from tests.filters.beside import Outcome, a_box, messages, play, started
 from tests.filters.serving import serving
 from tests.interop.postfix import wait_until
@@ -58,6 +59,45 @@ def test_the_same_messages_give_the_same_verdicts(on_infected: str, pair: Pair) 
             infected = theirs.status != "accept" or any("Infected" in value for _, value in theirs.added)
             assert infected == ("virus" in name), name
     assert found == 5
+
+
+def without_words(outcome: Outcome) -> Outcome:
+    """``on_error`` says 5.5.0 Service unavailable as Postfix does, a milter that rejects 5.7.1."""
+    return replace(outcome, reply=outcome.reply[:3])
+
+
+class Manager(Daemon):
+    """A whole Postmill with the filter, for what it makes of one that failed."""
+
+    def __init__(self, file: Path, more: str = "") -> None:
+        super().__init__()
+        self._filter = (
+            f'[[filter]]\nuse = "clamav"\n{more}\nsettings = {{ file = "{file}", patience = "0s" }}\n'
+        )
+
+    def write(self) -> None:
+        """Write the configuration."""
+        super().write()
+        with self.config.open("a") as file:
+            file.write(self._filter)
+
+
+@pytest.mark.parametrize("on_fail", ["Defer", "Reject", "Accept"])
+def test_without_a_clamd_mail_fares_as_the_file_says(on_fail: str, pair: Pair) -> None:
+    pair.theirs.change("Reject", on_fail)
+    file = pair.theirs.directory / "clamav-milter.conf"
+    pair.clamd.kill()
+    try:
+        with Manager(file) as ours, Manager(file, 'on_error = "discard"') as told:
+            for name in ("ham", "virus as text"):
+                theirs = play(pair.theirs.endpoint, messages()[name])
+                assert without_words(play(ours.endpoint, messages()[name])) == without_words(theirs), name
+                assert play(told.endpoint, messages()[name]).status == "discard"
+                wanted = {"Defer": "temporary-failure", "Reject": "reject", "Accept": "accept"}[on_fail]
+                assert theirs.status == wanted
+    finally:
+        pair.clamd.launch()
+        wait_until(pair.clamd.up, "clamd does not answer")
 
 
 def test_a_clamd_that_is_restarted_is_waited_for(pair: Pair) -> None:
