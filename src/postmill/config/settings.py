@@ -27,6 +27,7 @@ from postmill.api.kinds import (
 )
 from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
+from postmill.api.urls import Url
 from postmill.config.conditions import Named, When, Wish
 from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
@@ -352,7 +353,7 @@ class StoreSettings:
     """Where filters keep what they have to remember."""
 
     url: str = key(
-        Text(r"[a-z+]+:\S*", 'a URL such as "sqlite:/path", "postgresql://…", "redis://…" or "memory:"'),
+        Url(r"[a-z+]+:\S*", 'a URL such as "sqlite:/path", "postgresql://…", "redis://…" or "memory:"'),
         "sqlite:/var/lib/postmill/state.db",
         "The store, opened when a filter first uses it: a file for one machine (`sqlite:/path`), a "
         "PostgreSQL "

@@ -13,6 +13,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from postmill.api import Store
+from postmill.api.urls import without_password
 
 _ALIASES = {"postgres": "postgresql", "rediss": "redis", "redis+unix": "redis", "valkey": "redis"}
 
@@ -50,7 +51,10 @@ def open_backend(url: str) -> Backend:
             f"{scheme}: its Python library does not load: {' '.join(str(error).split())}"
         ) from error
     make: Callable[[str], Backend] = module.from_url
-    return make(url)
+    try:
+        return make(url)
+    except ValueError as error:
+        raise ValueError(without_password(str(error), url)) from None
 
 
 class View:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from postmill.api.urls import without_password
+
 T = TypeVar("T")
 
 _PREFIX = "postmill:v:"
@@ -126,7 +128,7 @@ class RedisStore:
         try:
             return await work
         except RedisError as error:
-            raise OSError(f"Redis: {error}") from error
+            raise OSError(f"Redis: {without_password(str(error), self._url)}") from None
         except AttributeError as error:
             # redis-py 4.3 trips over a time-out at a unix socket, after hanging up
             raise OSError("Redis did not answer") from error
