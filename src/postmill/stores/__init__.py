@@ -57,6 +57,13 @@ def open_backend(url: str) -> Backend:
         raise ValueError(without_password(str(error), url)) from None
 
 
+def counted(total: int) -> int:
+    """Return a sum that a counter can have; raises OSError where it takes more than 64 bits."""
+    if not -(2**63) <= total < 2**63:
+        raise OSError("a counter has 64 bits, and the sum would take more")
+    return total
+
+
 class View:
     """A store as one milter sees it: its own keys only."""
 

@@ -36,10 +36,11 @@ end
 return 1
 """
 _ADD = """
-local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
+redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return sum
+return redis.call('GET', KEYS[1])
 """
+"""The sum as text: a number of Lua has 53 bits."""
 
 
 def from_url(url: str) -> RedisStore:
