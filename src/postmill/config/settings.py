@@ -208,7 +208,10 @@ class FilterSettings(ChildSettings):
 
     @property
     def pipeline(self) -> bool:
-        """Whether a message comes in one burst: a verdict within it gives up the session, and its state."""
+        """Whether a message comes in one burst: a verdict within it gives up the session, and its state.
+
+        Without, it comes in two pieces if headers are judged and in one if not: no MTA or socket is between.
+        """
         return self.milter.session is None
 
     @property
