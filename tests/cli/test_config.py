@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from postmill.conditions import shelf
 from postmill.config import load
 from postmill.config.describing import entries
+from postmill.daemon.filters import built_in_filters
+from postmill.filters.rules import Rule
 
 GOOD = """\
 [manager]
@@ -127,7 +130,7 @@ def test_show_json(good: Path) -> None:
 
 def test_describe_lists_every_key() -> None:
     keys = [line.partition(" = ")[0] for line in config("describe").stdout.splitlines()]
-    assert keys == [entry.key for entry in entries(shelf=shelf())]
+    assert keys == [entry.key for entry in entries(shelf=shelf(), filters=built_in_filters())]
     assert "conditions.percentage.of" in keys
     assert "milters.NAME.timeouts.connect" in keys
 
@@ -142,6 +145,17 @@ def test_describe_lists_every_key() -> None:
         ("NAME.breaker", [f"milters.NAME.breaker.{name}" for name in ("failures", "retry", "retry_max")]),
         ("timeouts.content", ["milters.NAME.timeouts.content", "filter.timeouts.content"]),
         ("filter.use", ["filter.use"]),
+        ("on_infected", ["filter.settings.on_infected"]),
+        ("clamav.reject_text", ["filter.settings.reject_text"]),
+        ("rules.rule[].types", ["filter.settings.rule[].types"]),
+        (
+            "rules",
+            [
+                "filter.settings.rules",
+                "filter.settings.rule",
+                *(f"filter.settings.rule[].{one.name}" for one in fields(Rule)),
+            ],
+        ),
         (
             "message-size",
             [f"conditions.message-size.{name}" for name in ("at_least", "at_most", "trust_announced")],
@@ -160,6 +174,17 @@ def test_describe_says_what_is_allowed_and_the_default() -> None:
         "  Lines for people, or one JSON object on each line.\n"
         '  Must be "human" or "json".\n'
     )
+
+
+def test_describe_says_whose_setting_it_is() -> None:
+    first = config("describe", "spamassassin.settings.modify").stdout.splitlines()[0]
+    assert first == 'filter.settings.modify   (use = spamassassin; default: "headers")'
+    both = config("describe", "filter.settings.reject_text").stdout
+    assert [use for use in ("clamav", "spamassassin") if f"(use = {use}; " in both] == [
+        "clamav",
+        "spamassassin",
+    ]
+    assert 'filter.settings.file = ""  # clamav\n' in config("describe").stdout
 
 
 def test_describe_helps_with_the_spelling() -> None:

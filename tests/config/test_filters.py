@@ -39,11 +39,17 @@ def prepare(settings: Settings) -> Words:
     return Words(settings.word)
 
 
+@APP.on_error
+def on_error(words: Words) -> str:
+    return "reject" if words.word == "no" else ""
+
+
 PLAIN = Milter("plain")
+LAST = Milter("last", order=800)
 
 
 def find(use: str) -> Milter:
-    known = {"words": APP, "plain": PLAIN}
+    known = {"words": APP, "plain": PLAIN, "last": LAST}
     if use not in known:
         raise ConfigError(f"there is no built-in filter {use}", hint="did you mean words?")
     return known[use]
@@ -91,6 +97,33 @@ def test_all_filters_stand_before_the_milters() -> None:
     text += "".join(f'[[filter]]\nuse = "plain"\nname = "{name}"\n' for name in ("f1", "f2", "f3"))
     row = [(child.name, child.order) for child in read(text).settings.children]
     assert row == [("f1", 1), ("f2", 2), ("f3", 3), ("m1", 4), ("m2", 5)]
+
+
+def test_a_milter_may_know_its_place() -> None:
+    loaded = read("""
+[milters.found]
+socket = "inet:8000"
+order = 600
+[[filter]]
+use = "last"
+[[filter]]
+use = "plain"
+[[filter]]
+use = "last"
+name = "moved"
+order = 3
+""")
+    row = [(child.name, child.order) for child in loaded.settings.children]
+    assert row == [("plain", 2), ("moved", 3), ("found", 600), ("last", 800)]
+
+
+def test_its_settings_may_say_what_becomes_of_mail_when_it_fails() -> None:
+    said = '[[filter]]\nuse = "words"\nsettings.word = "no"\n'
+    assert read(said).settings.filters[0].on_error == "reject"
+    assert 'on_error = "reject"' in as_toml(read(said))
+    assert "# the settings of words" in as_toml(read(said))
+    assert read(f'{said}on_error = "accept"\n').settings.filters[0].on_error == "accept"
+    assert read('[[filter]]\nuse = "words"\n').settings.filters[0].on_error == "tempfail"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 
 from postmill.api.verdicts import Accept
 from postmill.daemon.configuration import load_configuration
+from postmill.detectors import shelf as detectors
 from postmill.filters._dkim import Result, verify
 from postmill.filters.dkim_sign import KeyFile as At
 from postmill.filters.dkim_sign import Keys, app, read_key
@@ -279,3 +280,7 @@ def test_the_page(tmp_path: Path) -> None:
         "2026e._domainkey.example.org": [f"v=DKIM1; k=ed25519; p={printed[3]}"],
     }
     assert [one.result for one in asyncio.run(verify(signed(both), FixedResolver(dns)))] == ["pass", "pass"]
+
+
+def test_it_stands_where_milters_that_sign_do() -> None:
+    assert app.order == detectors()["opendkim"].order

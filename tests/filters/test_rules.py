@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
+from email.message import Message as Part
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postmill.api import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
 from postmill.config import ConfigErrors
@@ -13,6 +16,7 @@ from postmill.config.loading import parse
 from postmill.config.showing import as_toml
 from postmill.daemon.filters import find_filter
 from postmill.filters.rules import app
+from postmill.filters.rules.names import names_of
 from postmill.testing import deliver
 from postmill.testing.delivery import Delivery
 from tests.filters.side_by_side.wrapping import nested
@@ -135,11 +139,64 @@ def test_what_becomes_of_all_must_hold_for_all() -> None:
         'Content-Type: application/x-y; name="ok.txt"\nContent-Disposition: attachment; filename="a.exe. "',
         "Content-Type: application/x-y\nContent-Disposition: attachment; filename*=utf-8''a%2Eexe",
         'Content-Type: application/x-y; name="=?utf-8?q?a=2Eexe?="',
+        "Content-Disposition: inline; filename=ok.txt\nContent-Disposition: attachment; filename=a.exe",
+        "Content-Disposition: attachment; filename=a.exe\nContent-Disposition: attachment; filename=ok.txt",
+        'Content-Type: text/plain; name="ok.txt"\ncontent-type: application/x-y; name="a.exe"',
+        "Content-Disposition: attachment; filename=ok.txt; filename=a.exe",
+        "Content-Disposition: attachment; filename=a.exe; filename=ok.txt; filename*=utf-8''ok.txt",
+        "Content-Disposition: attachment; filename*=utf-8''ok.txt; filename*=''a.exe",
+        'Content-Disposition: attachment; filename="ok.txt"; filename*0="a.e"; filename*1="xe"',
+        "Content-Disposition: attachment; filename*1=exe; filename*0*=utf-8''a%2E; filename*2=\" \"",
+        "Content-Disposition: attachment; filename*0=a.e; filename*1=xe; filename*3=.txt",
+        "Content-Disposition: attachment; filename*0=ok.txt; filename*0=a.exe",
+        "Content-Type: application/x-y; name*0*=''a.ex; name*1*=%65",
+        'Content-Disposition: attachment; filename="a.exe; size=3',
+        'Content-Disposition: attachment; filename="a\\.ex\\e"',
+        "Content-Disposition: attachment; filename=a%2eexe",
+        "Content-Disposition: attachment; name=a.exe",
+        "Content-Disposition: attachment;\n\tFileName\n\t=\n\ta.exe\n ;x=y",
+        "Content-Disposition: attachment; filename=a%2eexe;",
+        "Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=x",
     ],
 )
 def test_every_name_of_an_attachment_counts(head: str) -> None:
     raw = f"MIME-Version: 1.0\n{head}\n\nMZ\n".encode()
     assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Disposition: attachment; filename=ok.txt; filename*=utf-8''exe.txt; size=3",
+        'Content-Disposition: attachment; filename="a.exe in it.txt"; x=.exe',
+        "Content-Type: text/plain; charset=utf-8; x-name=a.exe\nX-Disposition: attachment; filename=a.exe",
+    ],
+)
+def test_what_is_no_name_of_it_does_not(head: str) -> None:
+    raw = f"MIME-Version: 1.0\n{head}\n\nMZ\n".encode()
+    assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict is None
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("Grüße.pdf".encode(), "grüße.*"), (b"Gr\xfc\xdfe.exe", "*.exe"), (rb"C:\temp\a.exe", "a.exe")],
+)
+def test_names_as_they_are_sent(name: bytes, pattern: str) -> None:
+    raw = b'MIME-Version: 1.0\nContent-Disposition: attachment; filename="' + name + b'"\n\nMZ\n'
+    assert judge({**REFUSE, "attachments": [pattern]}, message=raw).verdict == Reject("5.7.1 no")
+
+
+def test_every_type_counts() -> None:
+    raw = b"MIME-Version: 1.0\nContent-Type: text/plain\nContent-Type: Application/X-Y ; a=b\n\nMZ\n"
+    for kind in ("text/plain", "application/x-y"):
+        assert judge({**REFUSE, "types": [kind]}, message=raw).verdict == Reject("5.7.1 no")
+
+
+@given(st.lists(st.sampled_from([*";=\"\\'* %.\n\t", "name", "filename", "filename*0", "=?utf-8?q?", "é"])))
+def test_whatever_stands_in_such_a_header(words: list[str]) -> None:
+    part = Part()
+    part.add_header("Content-Disposition", "attachment; " + "".join(words))
+    assert all(names_of(part))
 
 
 @pytest.mark.parametrize(

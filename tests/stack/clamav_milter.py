@@ -23,7 +23,7 @@ LogFileUnlock true
 LogInfected Full
 OnClean Accept
 OnInfected {on_infected}
-OnFail Defer
+OnFail {on_fail}
 AddHeader Replace
 """
 
@@ -38,11 +38,12 @@ class ClamavMilter(MilterComponent):
         super().__init__(directory, box)
         self.clamd = clamd
         self.on_infected = on_infected
+        self.on_fail = "Defer"
 
-    def change(self, on_infected: str) -> None:
-        """Restart with another `OnInfected`, on the same socket."""
+    def change(self, on_infected: str, on_fail: str = "Defer") -> None:
+        """Restart with another `OnInfected` and `OnFail`, on the same socket."""
         self.kill()
-        self.on_infected = on_infected
+        self.on_infected, self.on_fail = on_infected, on_fail
         self.prepare()
         self.start()
 
@@ -50,7 +51,10 @@ class ClamavMilter(MilterComponent):
         """Write clamav-milter.conf. A RejectMsg is legal with Reject only."""
         (self.directory / "tmp").mkdir(exist_ok=True)
         settings = SETTINGS.format(
-            directory=self.directory, clamd=self.clamd.socket, on_infected=self.on_infected
+            directory=self.directory,
+            clamd=self.clamd.socket,
+            on_infected=self.on_infected,
+            on_fail=self.on_fail,
         )
         if self.on_infected == "Reject":
             settings += "RejectMsg Virus %v found\n"

@@ -146,6 +146,33 @@ class TestPromises:
 
         on(places(kind), "counters", work)
 
+    def test_a_counter_has_64_bits(self, kind: str, places: Callable[[str], Place]) -> None:
+        most = 2**63 - 1
+
+        async def work(store: Store) -> None:
+            assert await store.add("most", most, 60) == most
+            assert await store.add("least", -most - 1, 60) == -most - 1
+            for key, amount in (("most", 1), ("least", -1), ("new", most + 1), ("new", 10**30)):
+                with pytest.raises(OSError, match=r"64 bits|out of range|overflow"):
+                    await store.add(key, amount, 60)
+            assert await store.add("most", -5, 60) == most - 5
+            assert await store.add("least", 5, 60) == 4 - most
+            assert await store.add("new", 1, 60) == 1
+
+        on(places(kind), "wide", work)
+
+    def test_scan_to_the_end_of_unicode(self, kind: str, places: Callable[[str], Place]) -> None:
+        last = "\U0010ffff"
+        prefixes = ("", last, last * 2, "a", f"a{last}", "\ud7ff", "\x7f")
+
+        async def work(store: Store) -> None:
+            keys = {prefix + rest for prefix in prefixes for rest in ("x", last, f"{last}x", "\ue000")}
+            await store.put_many({key: (b"1", 60.0) for key in keys})
+            for prefix in prefixes:
+                assert set(await all_of(store, prefix)) == {key for key in keys if key.startswith(prefix)}
+
+        on(places(kind), "last", work)
+
     def test_scan(self, kind: str, places: Callable[[str], Place]) -> None:
         async def work(store: Store) -> None:
             entries = {

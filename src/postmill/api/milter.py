@@ -73,12 +73,15 @@ class Milter:
         *,
         session: type[Any] | None = None,
         message: type[Any] | None = None,
+        order: int | None = None,
     ) -> None:
         """Be a milter without handlers.
 
         ``settings`` is a frozen dataclass whose fields are declared with ``key`` and ``required``;
         ``session`` and ``message`` are classes that are called without arguments for each connection and
-        for each message, to keep what handlers find out. Raises TypeError when something is none of these.
+        for each message, to keep what handlers find out. ``order`` is its usual place in the row of milters,
+        on the scale of those that are found (``api.detection``); None: before them, as its table in the file.
+        Raises TypeError when something is none of these.
         """
         if not _NAME.fullmatch(name):
             raise TypeError(f"{name!r} is no name for a milter: lower-case words joined by '-'")
@@ -88,10 +91,12 @@ class Milter:
         self.settings = settings
         self.session = session
         self.message = message
+        self.order = order
         self._handlers: dict[type[Noun], list[Handler]] = {noun: [] for noun in NOUNS}
         self.preparation: Callable[..., Any] | None = None
         self.prepared: type[Any] | None = None
         """What ``prepare`` makes."""
+        self._on_error: Callable[[Any], str] | None = None
 
     def __repr__(self) -> str:
         return f"<Milter {self.name}>"
@@ -145,6 +150,18 @@ class Milter:
             raise TypeError(f"milter {self.name}: prepare takes the settings and says what it returns")
         self.preparation, self.prepared = function, made
         return function
+
+    def on_error(self, function: F) -> F:
+        """Have ``function`` say what becomes of mail when this milter fails, where its table does not.
+
+        It takes what ``prepare`` made and returns a word for `on_error`, or "" where it has no opinion.
+        """
+        self._on_error = function
+        return function
+
+    def on_error_of(self, prepared: Any) -> str:
+        """Return the word for `on_error` that goes with what ``prepare`` made; "" where none does."""
+        return "" if self._on_error is None else self._on_error(prepared)
 
     def on(self, function: F) -> F:
         """Add a handler; raises TypeError when its signature is not that of one."""

@@ -117,7 +117,10 @@ class Store(Protocol):
         ...
 
     async def add(self, key: str, amount: int, lives: float) -> int:
-        """Add to a counter and return its sum; a new one begins at 0 and lives so long from then."""
+        """Add to a counter and return its sum; a new one begins at 0 and lives so long from then.
+
+        A sum that takes more than 64 bits is an OSError, and the counter stays as it is.
+        """
         ...
 
     async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 
 from postmill.api.nouns import Address, Client, Header, IPAddress
 from postmill.errors import RemoteProtocolError
 from postmill.wire.codes import Command
 from postmill.wire.commands import Connect
 from postmill.wire.packets import decode_command
-from postmill.wire.symbols import bare, parse_pairs
+from postmill.wire.symbols import Pairs, bare
 
 
 def text_of(data: bytes) -> str:
@@ -18,23 +17,21 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def macros_of(payload: bytes | None) -> Mapping[str, str]:
-    """Return the macros of a ``D`` payload, names without braces."""
-    if payload is None:
-        return {}
-    return {text_of(bare(name)): text_of(value) for name, value in parse_pairs(payload)}
+def macros_of(pairs: Pairs) -> dict[str, str]:
+    """Return the macros of a ``D`` packet, names without braces."""
+    return {text_of(bare(name)): text_of(value) for name, value in pairs}
 
 
-def mta_of(macros: bytes) -> str:
+def mta_of(macros: Pairs) -> str:
     """Tell by the macros of CONNECT whether this is ``postfix`` or ``sendmail``, empty for neither (§5.2)."""
-    known = dict(parse_pairs(macros))
+    known = dict(macros)
     version = known.get(b"v", b"")
     if version.startswith(b"Postfix"):
         return "postfix"
     return "sendmail" if version[:1].isdigit() or b"{if_name}" in known else ""
 
 
-def client_of(payload: bytes, macros: bytes | None, mta: str) -> Client:
+def client_of(payload: bytes, macros: Pairs, mta: str) -> Client:
     """Return who connected; without an address where the payload of CONNECT is malformed."""
     known = macros_of(macros)
     try:

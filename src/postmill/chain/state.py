@@ -20,6 +20,7 @@ from postmill.chain.talks import TextCheck
 from postmill.chain.view import View
 from postmill.mail.body import Body
 from postmill.mail.reply import check_as_postfix, check_reply_text
+from postmill.wire.symbols import parse_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class State:
         """Find out from the macros of CONNECT which MTA this is (protocol §5.2, §9.7)."""
         if self.mta or macros is None:
             return
-        self.mta = mta_of(macros)
+        self.mta = mta_of(parse_pairs(macros))
 
     def all_out(self, of_connection: bool) -> bool:
         """Tell whether no child takes part in the message, or connection, any more, and no mail is held.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from postmill.api.nouns import Address, Client, Envelope, Greeting, Head, Recipient, Sender
 from postmill.api.nouns import Message as WholeMessage
 from postmill.api.reading import client_of, header_of, macros_of, path_of, text_of
+from postmill.wire.symbols import parse_pairs
 
 if TYPE_CHECKING:
     from postmill.chain.event import Event
@@ -40,7 +41,7 @@ class View:
     def _make_client(self, event: Event | None) -> Client:
         if event is None:
             return Client("", None)
-        return client_of(event.payload, event.macros, self._state.mta)
+        return client_of(event.payload, parse_pairs(event.macros), self._state.mta)
 
     def greeting(self) -> Greeting:
         """Return the last HELO; one without a name if there was none."""
@@ -49,7 +50,7 @@ class View:
             made = Greeting(
                 client,
                 "" if event is None else text_of(event.payload.rstrip(b"\0")),
-                {} if event is None else macros_of(event.macros),
+                {} if event is None else macros_of(parse_pairs(event.macros)),
             )
             self._greeting = (event, client, made)
         return self._greeting[2]
@@ -60,7 +61,7 @@ class View:
         event = None if message is None else message.mail
         if self._sender is None or self._sender[0] is not event or self._sender[1] is not greeting:
             address, arguments = (Address(""), ()) if event is None else path_of(event.payload)
-            macros = {} if event is None else macros_of(event.macros)
+            macros = {} if event is None else macros_of(parse_pairs(event.macros))
             self._sender = (event, greeting, Sender(greeting, address, arguments, macros))
             self._recipients.clear()
         return self._sender[2]
@@ -71,7 +72,8 @@ class View:
         known = self._recipients.get(event)
         if known is None:
             address, arguments = path_of(event.payload)
-            known = self._recipients[event] = Recipient(sender, address, arguments, macros_of(event.macros))
+            macros = macros_of(parse_pairs(event.macros))
+            known = self._recipients[event] = Recipient(sender, address, arguments, macros)
         return known
 
     def envelope(self) -> Envelope:
@@ -83,7 +85,7 @@ class View:
         return Envelope(
             sender,
             tuple(self.recipient(rcpt) for rcpt in rcpts if not (rcpt.rejected or rcpt.refused)),
-            {} if data is None else macros_of(data.macros),
+            {} if data is None else macros_of(parse_pairs(data.macros)),
         )
 
     def head(self, message: Message) -> Head:

@@ -13,6 +13,7 @@ from postmill.config import Loaded
 from postmill.config.describing import Entry, entries, find
 from postmill.config.showing import as_toml, as_values
 from postmill.daemon.configuration import conditions_for, load_configuration
+from postmill.daemon.filters import built_in_filters
 from postmill.migration.printing import as_milter_manager
 
 _FORMS: dict[str, Callable[[Loaded], str]] = {
@@ -67,21 +68,23 @@ def show(config_file: str, form: str, as_json: bool, file: str | None) -> None:
 def describe(config_file: str, key: str | None) -> None:
     """Explain KEY, or list every key there is.
 
-    KEY may be a whole key (manager.listen), a table (manager, milters), a condition (percentage) or a last
-    part (on_error).
+    KEY may be a whole key (manager.listen), a table (manager, milters), a condition (percentage), a built-in
+    filter (clamav) or one of its settings (clamav.file), or a last part (on_error).
     """
-    shelf = conditions_for(config_file)
+    shelf, filters = conditions_for(config_file), built_in_filters()
     if key is None:
-        for entry in entries(shelf=shelf):
-            click.echo(f"{entry.key} = {entry.default or '(required)'}")
+        for entry in entries(shelf=shelf, filters=filters):
+            whose = f"  # {entry.use}" if entry.use else ""
+            click.echo(f"{entry.key} = {entry.default or '(required)'}{whose}")
         return
-    click.echo("\n\n".join(_description(entry) for entry in find(key, shelf)))
+    click.echo("\n\n".join(_description(entry) for entry in find(key, shelf, filters)))
 
 
 def _description(entry: Entry) -> str:
     lines = [f"{entry.doc}", f"Must be {entry.allowed}."]
     texts = [click.wrap_text(line, 79, "  ", "  ") for line in lines]
-    return "\n".join([f"{entry.key}   ({entry.default_text})", *texts])
+    whose = f"use = {entry.use}; " if entry.use else ""
+    return "\n".join([f"{entry.key}   ({whose}{entry.default_text})", *texts])
 
 
 def _warn(loaded: Loaded) -> None:

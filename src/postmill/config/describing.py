@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from postmill.api.kinds import ListOf
+from postmill.api.milter import Milter
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.observing import HistorySettings
@@ -22,6 +24,9 @@ from postmill.config.settings import (
 )
 from postmill.errors import ConfigError
 
+_OWN = "filter.settings."
+"""Before the key of a setting that is a filter's own."""
+NO_FILTERS: Mapping[str, Milter] = MappingProxyType({})
 TABLES: tuple[tuple[str, type[Any], str], ...] = (
     ("manager", ManagerSettings, "How Postmill itself listens, runs and answers the MTA."),
     ("log", LogSettings, "What Postmill writes about its work, and where."),
@@ -63,19 +68,33 @@ class Entry:
     allowed: str
     default: str
     doc: str
+    use: str = ""
+    """For a filter's own setting: which filter's."""
 
     @property
     def default_text(self) -> str:
         """The default, or that there is none."""
         return f"default: {self.default}" if self.default else "required"
 
+    def is_called(self, wanted: str) -> bool:
+        """Tell whether a person may mean this by a key or a part of one."""
+        own = self.key.removeprefix(_OWN)
+        names = (self.key, f"{self.use}.{own}", f"{self.use}.settings.{own}") if self.use else (self.key,)
+        return any(f".{wanted}." in f".{name}." for name in names)
 
-def entries(within: str = "", shelf: Shelf = NO_CONDITIONS) -> tuple[Entry, ...]:
-    """Every key of the schema in its order, then those of conditions, or those of one of ``TABLES``."""
+
+def entries(
+    within: str = "", shelf: Shelf = NO_CONDITIONS, filters: Mapping[str, Milter] = NO_FILTERS
+) -> tuple[Entry, ...]:
+    """Every key of the schema in its order, then of conditions, then of filters; or of one of ``TABLES``."""
     chosen = [(name, of) for name, of, _ in TABLES if within in {"", name}]
     if not within:
         chosen += [(f"conditions.{name}", one.settings) for name, one in shelf.items() if one.settings]
-    return tuple(entry for name, of in chosen for entry in entries_of(of, f"{name}."))
+    found = [entry for name, of in chosen for entry in entries_of(of, f"{name}.")]
+    for use, milter in () if within else filters.items():
+        of_filter = entries_of(milter.settings, _OWN) if milter.settings else ()
+        found += [replace(entry, use=use) for entry in of_filter]
+    return tuple(found)
 
 
 def entries_of(of: type[Any], prefix: str = "") -> Iterator[Entry]:
@@ -98,15 +117,18 @@ def _default(declared: Field[Any]) -> str:
     return "" if declared.default is MISSING else str(declared.metadata["kind"].show(declared.default))
 
 
-def find(key: str, shelf: Shelf = NO_CONDITIONS) -> tuple[Entry, ...]:
+def find(
+    key: str, shelf: Shelf = NO_CONDITIONS, filters: Mapping[str, Milter] = NO_FILTERS
+) -> tuple[Entry, ...]:
     """The entries a person means by a key or a part of one: ``manager``, ``timeouts.connect``, ``on_error``.
 
-    A milter's own name may stand for NAME. Raises ConfigError, with the nearest spelling, when there is none.
+    A milter's own name may stand for NAME, a filter's before its settings: ``clamav.file``.
+    Raises ConfigError, with the nearest spelling, when there is none.
     """
-    wanted = _general(key)
-    found = tuple(entry for entry in entries(shelf=shelf) if f".{wanted}." in f".{entry.key}.")
+    wanted, known = _general(key), entries(shelf=shelf, filters=filters)
+    found = tuple(entry for entry in known if entry.is_called(wanted))
     if not found:
-        words = {part for entry in entries(shelf=shelf) for part in (entry.key, entry.key.rpartition(".")[2])}
+        words = {part for entry in known for part in (entry.key, entry.key.rpartition(".")[2], entry.use)}
         near = difflib.get_close_matches(wanted, sorted(words), 1)
         raise ConfigError(f"there is no key {key}", hint=f"did you mean {near[0]}?" if near else "")
     return found

@@ -12,10 +12,11 @@ from typing import Any, cast
 
 from postmill.api.milter import Milter
 from postmill.config.documents import parse_document
+from postmill.config.origins import Origin
 from postmill.config.positions import Path, key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import FilterSettings
-from postmill.config.tables import CHILD_NAME, NoSettings, Reader, read_table
+from postmill.config.tables import CHILD_NAME, NoSettings, Reader, dotted, read_table
 from postmill.errors import ConfigError
 
 FindFilter = Callable[[str], Milter]
@@ -66,8 +67,11 @@ def _filter(reader: Reader, place: int, table: Mapping[str, Any], find: FindFilt
     if found is None or milter is None or len(reader.problems) > before:
         return None
     if "order" not in table:
-        found = dataclasses.replace(found, order=place + 1)
-    return _prepared(reader, path, cast("FilterSettings", found))
+        found = dataclasses.replace(found, order=place + 1 if milter.order is None else milter.order)
+    prepared = _prepared(reader, path, cast("FilterSettings", found))
+    if prepared is None or "on_error" in table:
+        return prepared
+    return _failing(reader, path, prepared)
 
 
 def _milter(reader: Reader, path: Path, use: Any, find: FindFilter) -> Milter | None:
@@ -92,6 +96,15 @@ def _name(reader: Reader, path: Path, table: Mapping[str, Any], milter: Milter |
 def _settings(reader: Reader, path: Path, table: Any, milter: Milter) -> Any:
     found = read_table(reader, milter.settings or NoSettings, (*path, "settings"), table)
     return found if milter.settings is not None else None
+
+
+def _failing(reader: Reader, path: Path, found: FilterSettings) -> FilterSettings:
+    """Let the milter's own settings say what becomes of mail when it fails."""
+    word = found.milter.on_error_of(found.prepared)
+    if not word:
+        return found
+    reader.origins[dotted((*path, "on_error"))] = Origin(f"the settings of {found.milter.name}")
+    return dataclasses.replace(found, on_error=word)
 
 
 def _prepared(reader: Reader, path: Path, found: FilterSettings) -> FilterSettings | None:

@@ -27,6 +27,7 @@ from postmill.api.kinds import (
 )
 from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
+from postmill.api.urls import Url
 from postmill.config.conditions import Named, When, Wish
 from postmill.config.observing import HistorySettings
 from postmill.config.positions import Path
@@ -181,6 +182,13 @@ class FilterSettings(ChildSettings):
         "Which milter to run: the name of a built-in one, or module (or file) and variable of one written "
         "with Postmill's API.",
     )
+    order: int = key(
+        Count(-1_000_000),
+        0,
+        "Where this filter stands in the row of milters, lowest first; of one order, filters go before "
+        "milters.",
+        when_absent="its position among the filters of the file, from 1; that of `dkim-sign` is 800",
+    )
     milter: Milter
     settings: Any = None
     """An object of the milter's own class of settings."""
@@ -201,7 +209,10 @@ class FilterSettings(ChildSettings):
 
     @property
     def pipeline(self) -> bool:
-        """Whether a message comes in one burst: a verdict within it gives up the session, and its state."""
+        """Whether a message comes in one burst: a verdict within it gives up the session, and its state.
+
+        Without, it comes in two pieces if headers are judged and in one if not: no MTA or socket is between.
+        """
         return self.milter.session is None
 
     @property
@@ -346,7 +357,7 @@ class StoreSettings:
     """Where filters keep what they have to remember."""
 
     url: str = key(
-        Text(r"[a-z+]+:\S*", 'a URL such as "sqlite:/path", "postgresql://…", "redis://…" or "memory:"'),
+        Url(r"[a-z+]+:\S*", 'a URL such as "sqlite:/path", "postgresql://…", "redis://…" or "memory:"'),
         "sqlite:/var/lib/postmill/state.db",
         "The store, opened when a filter first uses it: a file for one machine (`sqlite:/path`), a "
         "PostgreSQL "

@@ -16,7 +16,7 @@ _ORIGIN_COLUMN = 48
 
 
 def as_toml(loaded: Loaded) -> str:
-    """Write every setting with its origin as a comment; read again, the text gives the same settings."""
+    """Write every setting with its origin as a comment; read again, it gives the same, passwords aside."""
     blocks = []
     for prefix, value in tables(loaded):
         lines = [_heading(prefix, value), *_use(loaded, prefix)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +26,15 @@ def find_filter(use: str) -> Milter:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(built_in) or 'none'}"
         raise ConfigError(f"there is no built-in filter {use}", hint=f"{hint}; your own: MODULE:NAME")
     return find_milter(module, name)
+
+
+def built_in_filters() -> Mapping[str, Milter]:
+    """Return the built-in filters by their names, but for those whose library is missing."""
+    found = {}
+    for name in names():
+        with suppress(ConfigError):
+            found[name] = _built_in(name)
+    return found
 
 
 def _built_in(name: str) -> Milter:

@@ -50,7 +50,7 @@ class Link(asyncio.Protocol):
         try:
             for packet in self._role.events():
                 self._take(packet)
-                if self._role.awaiting:
+                if self._role.owes:
                     self._send(Continue())
         except RemoteProtocolError:
             self._transport.abort()

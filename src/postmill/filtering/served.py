@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from postmill.api.milter import Handler, Milter
@@ -29,7 +30,7 @@ _NEEDLESS: Mapping[type[Noun], Protocol] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Served:
     """One milter as it is configured; used by all its sessions."""
 
@@ -64,12 +65,15 @@ class Served:
     def answer(self, offer: OptNeg) -> OptNeg:
         """Return the answer to an MTA's offer: what the handlers need, as far as it is offered (§4.4)."""
         return OptNeg(
-            min(offer.version, _VERSION),
-            self.milter.actions & offer.actions,
-            self._protocol() & offer.protocol,
+            min(offer.version, _VERSION), self._actions & offer.actions, self._protocol & offer.protocol
         )
 
-    def _protocol(self) -> Protocol:
+    @cached_property
+    def _actions(self) -> int:
+        return int(self.milter.actions)
+
+    @cached_property
+    def _protocol(self) -> int:
         milter = self.milter
         last = max((NOUNS.index(handler.noun) for handler in milter.handlers), default=0)
         flags = Protocol.NOUNKNOWN
@@ -81,4 +85,4 @@ class Served:
             flags |= Protocol(0) if milter.asked_about(Head) else Protocol.NR_EOH
         else:
             flags |= Protocol.NOHDRS | Protocol.NOEOH
-        return flags | (Protocol.NR_BODY if milter.sees_body else Protocol.NOBODY)
+        return int(flags | (Protocol.NR_BODY if milter.sees_body else Protocol.NOBODY))

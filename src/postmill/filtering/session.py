@@ -22,6 +22,7 @@ from postmill.wire import packets as wire
 from postmill.wire.codes import Command, Protocol
 from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket
 from postmill.wire.states import FilterRole
+from postmill.wire.symbols import Pairs
 
 Work = Coroutine[Any, Any, None]
 """Handlers at work on one event."""
@@ -58,7 +59,7 @@ class FilterSession:
         self._new_body = new_body
         self._role = FilterRole()
         self._out: list[bytes] = []
-        self._macros: dict[int, bytes] = {}
+        self._macros: dict[int, Pairs] = {}
         self._client = _NOBODY
         self._greeting = Greeting(_NOBODY, "")
         self._state = self._new_state()
@@ -110,12 +111,12 @@ class FilterSession:
 
     def _take(self, packet: CommandPacket) -> Work | None:
         match packet:
-            case wire.Header(name, value):
-                self._header(name, value)
-            case wire.Macro(command):
-                self._macros[command] = packet.payload()
-            case wire.Body(data):
-                self._message().body.append(data)
+            case wire.Header():
+                self._header(packet.name, packet.value)
+            case wire.Macro():
+                self._macros[packet.command] = packet.pairs
+            case wire.Body():
+                self._message().body.append(packet.data)
                 self._answer()
             case wire.Eoh():
                 return self._content(False)
@@ -161,9 +162,8 @@ class FilterSession:
         self._state = self._new_state()
 
     def _connect(self, packet: wire.Connect) -> Work | None:
-        macros = self._macros.pop(Command.CONNECT, None)
-        mta = "" if macros is None else mta_of(macros)
-        self._client = client_of(packet.payload(), macros, mta)
+        macros = self._macros.pop(Command.CONNECT, ())
+        self._client = client_of(packet.payload(), macros, mta_of(macros))
         self._greeting = Greeting(self._client, "")
         return self._ask(self._client)
 
@@ -179,7 +179,7 @@ class FilterSession:
 
     def _data(self) -> Work | None:
         mail = self._message()
-        mail.macros = dict(self._macros_at(Command.DATA))
+        mail.macros = self._macros_at(Command.DATA)
         mail.envelope_asked = True
         return self._ask(self._envelope())
 
@@ -264,7 +264,7 @@ class FilterSession:
 
     def _answer(self, packet: ReplyPacket = _CONTINUE) -> None:
         """Answer the oldest command, unless the MTA was told not to wait for that."""
-        if self._role.awaiting:
+        if self._role.owes:
             self._send(packet)
 
     def _spelled(self, edit: ReplyPacket) -> ReplyPacket:
@@ -279,7 +279,7 @@ class FilterSession:
     # -- nouns ----------------------------------------------------------------------------------------
 
     def _macros_at(self, command: int) -> dict[str, str]:
-        return dict(macros_of(self._macros.pop(command, None)))
+        return macros_of(self._macros.pop(command, ()))
 
     def _envelope(self) -> Envelope:
         mail = self._message()

@@ -79,9 +79,9 @@ class Service:
     async def _ask_one(self, address: Endpoint, exchange: Exchange[T]) -> T:
         wire = None
         try:
-            async with asyncio.timeout(self._connect_timeout):
+            async with asyncio.timeout(self._connect_timeout) as limit:
                 wire = await Wire.connect(address)
-            async with asyncio.timeout(self._timeout):
+                limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
                 return await exchange(wire)
         except TimeoutError:
             what, within = (

@@ -156,7 +156,7 @@ class Ring:
         return "", ()
 
 
-app = Milter("dkim-sign", Settings)
+app = Milter("dkim-sign", Settings, order=800)  # where opendkim stands: behind all that edit
 
 
 @app.prepare

@@ -13,6 +13,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from postmill.api import Store
+from postmill.api.urls import without_password
 
 _ALIASES = {"postgres": "postgresql", "rediss": "redis", "redis+unix": "redis", "valkey": "redis"}
 
@@ -50,7 +51,17 @@ def open_backend(url: str) -> Backend:
             f"{scheme}: its Python library does not load: {' '.join(str(error).split())}"
         ) from error
     make: Callable[[str], Backend] = module.from_url
-    return make(url)
+    try:
+        return make(url)
+    except ValueError as error:
+        raise ValueError(without_password(str(error), url)) from None
+
+
+def counted(total: int) -> int:
+    """Return a sum that a counter can have; raises OSError where it takes more than 64 bits."""
+    if not -(2**63) <= total < 2**63:
+        raise OSError("a counter has 64 bits, and the sum would take more")
+    return total
 
 
 class View:

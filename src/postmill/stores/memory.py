@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from postmill.stores import counted
+
 _SWEEP_EVERY = 60.0
 
 
@@ -54,7 +56,7 @@ class MemoryStore:
         so_far, until = self._counters.get(key, (0, 0.0))
         if until <= now:
             so_far, until = 0, now + lives
-        self._counters[key] = so_far + amount, until
+        self._counters[key] = counted(so_far + amount), until
         return so_far + amount
 
     async def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:

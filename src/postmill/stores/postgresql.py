@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from postmill.api.urls import without_password
+
 T = TypeVar("T")
 Work = Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]
 
@@ -174,8 +176,8 @@ class PostgresqlStore:
         try:
             return task.result()
         except psycopg.Error as error:
-            words = " ".join(str(error).split())
-            raise OSError(f"PostgreSQL: {words or type(error).__name__}") from error
+            words = without_password(" ".join(str(error).split()), self._url)
+            raise OSError(f"PostgreSQL: {words or type(error).__name__}") from None
 
     def _abandon(self, task: asyncio.Future[Any]) -> None:
         """Give work up without waiting for it: to be told so may take a hanging server its time."""

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from postmill.api.urls import without_password
+
 T = TypeVar("T")
 
 _PREFIX = "postmill:v:"
@@ -34,10 +36,11 @@ end
 return 1
 """
 _ADD = """
-local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
+redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return sum
+return redis.call('GET', KEYS[1])
 """
+"""The sum as text: a number of Lua has 53 bits."""
 
 
 def from_url(url: str) -> RedisStore:
@@ -126,7 +129,7 @@ class RedisStore:
         try:
             return await work
         except RedisError as error:
-            raise OSError(f"Redis: {error}") from error
+            raise OSError(f"Redis: {without_password(str(error), self._url)}") from None
         except AttributeError as error:
             # redis-py 4.3 trips over a time-out at a unix socket, after hanging up
             raise OSError("Redis did not answer") from error

@@ -17,6 +17,8 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from postmill.stores import counted
+
 T = TypeVar("T")
 
 _SCHEMA = """
@@ -101,13 +103,11 @@ class SqliteStore:
         """See ``Store``."""
 
         def work(db: sqlite3.Connection, now: float) -> int:
-            row = db.execute(
-                "INSERT INTO counters VALUES (:key, :amount, :until) ON CONFLICT (key) DO UPDATE SET "
-                "sum = CASE WHEN until > :now THEN sum + :amount ELSE :amount END, "
-                "until = CASE WHEN until > :now THEN until ELSE :until END RETURNING sum",
-                {"key": key, "amount": amount, "until": now + lives, "now": now},
-            ).fetchone()
-            return int(row[0])
+            query = "SELECT sum, until FROM counters WHERE key = ? AND until > ?"
+            so_far, until = db.execute(query, (key, now)).fetchone() or (0, now + lives)
+            total = int(so_far) + amount
+            db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)", (key, counted(total), until))
+            return total
 
         return await self._do(work)
 
@@ -115,7 +115,7 @@ class SqliteStore:
         """See ``Store``."""
         query, after = _FIRST_PAGE, prefix
         while True:
-            rows = await self._do(partial(_page, query, after, prefix + "\U0010ffff"), reads=True)
+            rows = await self._do(partial(_page, query, after, _behind(prefix)), reads=True)
             for key, value in rows:
                 yield key, value
             if len(rows) < _PAGE:
@@ -223,5 +223,16 @@ def _set_up(db: sqlite3.Connection) -> None:
             return
 
 
-def _page(query: str, after: str, end: str, db: sqlite3.Connection, now: float) -> list[tuple[str, bytes]]:
+def _behind(prefix: str) -> str | bytes:
+    """Return what stands behind all text that begins so, in the order of code points, which is SQLite's."""
+    text = prefix.rstrip("\U0010ffff")
+    if not text:
+        return b""  # to SQLite any text is less than any bytes
+    following = ord(text[-1]) + 1
+    return text[:-1] + chr(0xE000 if following == 0xD800 else following)  # surrogates are no characters
+
+
+def _page(
+    query: str, after: str, end: str | bytes, db: sqlite3.Connection, now: float
+) -> list[tuple[str, bytes]]:
     return [(key, bytes(value)) for key, value in db.execute(query, (after, end, now, _PAGE))]

@@ -31,6 +31,9 @@ class Stage(IntEnum):
 
 
 _NOMAIL, _NOEOH = int(Protocol.NOMAIL), int(Protocol.NOEOH)
+_MACRO, _OPTNEG, _CONNECT, _HELO = int(C.MACRO), int(C.OPTNEG), int(C.CONNECT), int(C.HELO)
+_ABORT, _QUIT_NC = int(C.ABORT), int(C.QUIT_NC)
+_NEW_MESSAGE = frozenset({C.MAIL, C.ABORT, C.QUIT_NC})
 _MESSAGE = frozenset({C.RCPT, C.DATA, C.HEADER, C.EOH, C.BODY, C.BODYEOB})
 _CONTENT = frozenset({C.HEADER, C.EOH, C.BODY, C.BODYEOB})
 _ALWAYS = EVERY_COMMAND - {C.OPTNEG}
@@ -48,6 +51,15 @@ _LEGAL: dict[Stage, frozenset[Command]] = {
     Stage.OVER: frozenset({C.MACRO, C.ABORT, C.QUIT, C.QUIT_NC}),
     Stage.ENDED: frozenset(),
 }
+
+_TOLERATED: dict[Stage, frozenset[Command]] = {
+    **_LEGAL,
+    Stage.IDLE: _LEGAL[Stage.IDLE] | _CONTENT,  # Postfix, when a filter before this one quarantined at MAIL
+    Stage.DATA: _ALWAYS,  # after a refused DATA
+    Stage.STOPPED: _ALWAYS,  # sent before our verdict arrived
+}
+_UNHEARD = _MESSAGE - {C.BODYEOB}
+"""What does not bring a filter back that is out of the message."""
 
 _LEADS_TO: dict[int, Stage] = {
     C.OPTNEG: Stage.IDLE,
@@ -83,29 +95,28 @@ class Sequence:
 
     def problem(self, letter: int) -> str:
         """Say why this command may not come now; nothing if it may."""
-        command = Command(letter)
         if SINCE_VERSION.get(letter, 0) > self.version and self.stage > Stage.NEGOTIATION:
-            return f"{command.name} does not exist in version {self.version}"
-        if command is C.CONNECT and not self._fresh:
+            return f"{Command(letter).name} does not exist in version {self.version}"
+        if letter == _CONNECT and not self._fresh:
             return "CONNECT comes once, before every other event"
-        if command not in self._legal():
-            return f"{command.name} has no place in stage {self.stage.name}"
-        if self._strict:
-            return self._strict_problem(command)
-        return ""
+        if letter not in self._legal():
+            return f"{Command(letter).name} has no place in stage {self.stage.name}"
+        return self._strict_problem(Command(letter)) if self._strict else ""
 
     def advance(self, letter: int) -> None:
         """Take note of a command without a problem."""
-        if letter in (C.MAIL, C.ABORT, C.QUIT_NC):
+        if letter == _MACRO:
+            return
+        if letter in _NEW_MESSAGE:
             self.message += 1
-        if letter == C.ABORT or (letter == C.HELO and self._strict):
+        if letter == _ABORT or (letter == _HELO and self._strict):
             self._reset()
-        elif letter == C.QUIT_NC:
+        elif letter == _QUIT_NC:
             self.stage = Stage.IDLE
-        elif self.stage is not Stage.STOPPED or letter not in _MESSAGE - {C.BODYEOB}:
+        elif self.stage is not Stage.STOPPED or letter not in _UNHEARD:
             self.stage = _LEADS_TO.get(letter, self.stage)
-        if letter not in (C.MACRO, C.OPTNEG):
-            self._fresh = letter == C.QUIT_NC
+        if letter != _OPTNEG:
+            self._fresh = letter == _QUIT_NC
             self._last = letter
 
     def stop_message(self) -> None:
@@ -121,15 +132,9 @@ class Sequence:
             self.stage = Stage.IDLE
 
     def _legal(self) -> frozenset[Command]:
-        legal = _LEGAL[self.stage]
-        if self.stage in (Stage.DATA, Stage.STOPPED) and not self._strict:
-            return _ALWAYS  # after a refused DATA, or sent before our verdict arrived
-        if self.stage is Stage.IDLE:
-            if self.protocol & _NOMAIL:
-                return _ALWAYS
-            if not self._strict:
-                return legal | _CONTENT  # Postfix, when a filter before this one quarantined at MAIL
-        return legal
+        if self.stage is Stage.IDLE and self.protocol & _NOMAIL:
+            return _ALWAYS
+        return (_LEGAL if self._strict else _TOLERATED)[self.stage]
 
     def _strict_problem(self, command: Command) -> str:
         if command is C.QUIT_NC and self._last not in (C.BODYEOB, C.UNKNOWN):

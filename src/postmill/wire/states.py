@@ -57,6 +57,7 @@ __all__ = [
 
 _NO = {letter: int(flag) for letter, flag in NO_FLAG.items()}
 _NR = {letter: int(flag) for letter, flag in NR_FLAG.items()}
+_NEEDED = {letter: int(flag) for letter, flag in ACTION_NEEDED.items()}
 """As plain numbers: they are looked at for every packet, and a flag takes ten times as long."""
 _REFUSALS = frozenset({Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE})
 _NEVER_SENT = frozenset({Reply.SHUTDOWN, Reply.CONN_FAIL, Reply.SETSYMLIST})
@@ -94,6 +95,11 @@ class _Role:
     def awaiting(self) -> tuple[int, ...]:
         """Letters of the commands that are not answered yet, the oldest first."""
         return tuple(letter for letter, _message in self._awaiting)
+
+    @property
+    def owes(self) -> bool:
+        """Whether a command is not answered yet."""
+        return bool(self._awaiting)
 
     @property
     def closed(self) -> bool:
@@ -353,8 +359,7 @@ class FilterRole(_Role):
         answer = self.answer
         if answer is None:
             raise LocalProtocolError("the negotiation is not complete")
-        needed = ACTION_NEEDED.get(letter, 0)
-        if needed & ~answer.actions:
+        if _NEEDED.get(letter, 0) & ~answer.actions:
             raise LocalProtocolError(f"{Reply(letter).name} was not negotiated")
         if letter == Reply.SKIP and not answer.protocol & Protocol.SKIP:
             raise LocalProtocolError("SKIP was not negotiated")

@@ -6,12 +6,13 @@ That is what becomes of a virus when it is not refused, the other options, and a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.filters.beside import a_box, play, started
+from tests.daemon.running import Daemon
+from tests.filters.beside import Outcome, a_box, play, started
 from tests.filters.serving import serving
 from tests.filters.side_by_side.corpus import Letter, letters
 from tests.filters.side_by_side.reading import without_scanner
@@ -128,6 +129,47 @@ def infected() -> Iterator[Letter]:
     yield Letter("to some on the list", raw, "x@ext.example", ("user1@test.example", "user2@test.example"))
     yield Letter("to one on the list", raw, "x@ext.example", ("user1@test.example", "alice@test.example"))
     yield Letter("at the beginning", message("Large", eicar() + "\n" + padding).as_bytes(), "x@ext.example")
+
+
+def without_words(outcome: Outcome) -> Outcome:
+    """``on_error`` says 5.5.0 Service unavailable as Postfix does, a milter that rejects 5.7.1."""
+    return replace(outcome, reply=outcome.reply[:3])
+
+
+class Manager(Daemon):
+    """A whole Postmill with the filter, for what it makes of one that failed."""
+
+    def __init__(self, file: Path, more: str = "") -> None:
+        super().__init__()
+        self._filter = (
+            f'[[filter]]\nuse = "clamav"\n{more}\nsettings = {{ file = "{file}", patience = "0s" }}\n'
+        )
+
+    def write(self) -> None:
+        """Write the configuration."""
+        super().write()
+        with self.config.open("a") as file:
+            file.write(self._filter)
+
+
+@pytest.mark.parametrize("on_fail", ["Defer", "Reject", "Accept"])
+def test_without_a_clamd_mail_fares_as_the_file_says(on_fail: str, pair: Pair) -> None:
+    pair.theirs.more = ""
+    pair.theirs.change("Reject", on_fail)
+    file = pair.theirs.directory / "clamav-milter.conf"
+    pair.clamd.kill()
+    try:
+        with Manager(file) as ours, Manager(file, 'on_error = "discard"') as told:
+            for text in ("Lunch", eicar() + "\n"):
+                raw = message("Hello", text).as_bytes()
+                theirs = play(pair.theirs.endpoint, raw)
+                assert without_words(play(ours.endpoint, raw)) == without_words(theirs), text
+                assert play(told.endpoint, raw).status == "discard"
+                wanted = {"Defer": "temporary-failure", "Reject": "reject", "Accept": "accept"}[on_fail]
+                assert theirs.status == wanted
+    finally:
+        pair.clamd.launch()
+        wait_until(pair.clamd.up, "clamd does not answer")
 
 
 def test_a_clamd_that_is_restarted_is_waited_for(pair: Pair) -> None:

@@ -63,7 +63,9 @@ def test_a_virus(clamd: FakeScanner, on_infected: str, verdict: Verdict) -> None
 
 def test_what_clamd_sees_is_the_message(clamd: FakeScanner) -> None:
     raw = b"Subject: x\r\nX-Long:  two\r\n\tlines\r\n\r\n" + b"body\r\n" * 40000
-    assert deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict is None
+    verdict = deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict
+    assert isinstance(verdict, Accept)
+    assert verdict.because == "clean"
     assert clamd.asked == [raw]
 
 
@@ -161,7 +163,7 @@ MilterSocket /run/clamav/clamav-milter.ctl
 ClamdSocket unix:/run/clamav/clamd.ctl
 ClamdSocket tcp:scanner.example:3310
 OnInfected Reject
-OnFail Defer
+OnFail Reject
 RejectMsg "Found %v"
 AddHeader Yes
 LocalNet local
@@ -182,6 +184,7 @@ def test_a_configuration_of_clamav_milter(tmp_path: Path) -> None:
         parse_endpoint("inet:3310@scanner.example"),
     )
     assert (read.on_infected, read.reject_text, read.add_header) == ("reject", "5.7.1 Found %v", "replace")
+    assert read.on_fail == "reject"
     assert (read.report_hostname, read.skip_authenticated) == ("mx.example", "^joe$")
     assert ([*map(str, read.local_networks)], read.max_file_size, read.timeout) == (
         ["192.0.2.0/24"],
@@ -195,6 +198,7 @@ def test_its_defaults_are_its_own(tmp_path: Path) -> None:
     file.write_text("ClamdSocket unix:/x\n")
     read = settings_from(str(file), Settings(on_infected="reject"))
     assert (read.on_infected, read.add_header, read.max_file_size) == ("quarantine", "no", 100 << 20)
+    assert (read.on_fail, Settings().on_fail) == ("tempfail", "")
 
 
 def test_what_the_file_leaves_out_is_not_taken_from_here(tmp_path: Path) -> None:
@@ -228,7 +232,7 @@ def test_a_file_of_names_means_these_names(tmp_path: Path) -> None:
         ("LocalNet 192.0.2.1/24\n", ":1: LocalNet: "),
         ("ClamdSocket unix:/x\nMaxFileSize many\n", ":2: MaxFileSize: 'many' is not allowed"),
         ("OnClean Quarantine\n", ":1: OnClean: a clean message goes on"),
-        ("OnFail Nonsense\n", ":1: OnFail: 'Nonsense' is none of accept"),
+        ("OnFail Quarantine\n", ":1: OnFail: 'Quarantine' is none of defer, accept, reject"),
         ("ReadTimeout nan\n", ":1: ReadTimeout: "),
         ("ReadTimeout -1\n", ":1: ReadTimeout: "),
         ("OnInfected Reject\n", ": ClamdSocket is missing"),

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from postmill.testing.outcome import MailReport
-from tests.filters.beside import a_box
+from tests.filters.beside import a_box, started
+from tests.filters.scanners import FakeScanner
 from tests.filters.serving import serving
 from tests.filters.side_by_side.corpus import Letter, enveloped, marked, spam
 from tests.filters.side_by_side.differences import DIFFERENCES
@@ -24,6 +25,7 @@ from tests.filters.side_by_side.stand import ask
 from tests.interop.postfix import wait_until
 from tests.stack import peers
 from tests.stack.box import Box
+from tests.stack.component import as_user
 from tests.stack.messages import message
 from tests.stack.spamass_milter import SpamassMilter
 from tests.stack.spamd import MIDDLING, Spamd
@@ -169,3 +171,67 @@ def test_what_spamd_makes_of_the_subject(scanner: Scanner) -> None:
             assert here == sorted([*there, "+X-Spam-Own: hello"]), letter.name
             marked = any(line.startswith("+Subject: *****SPAM*****") for line in here)
             assert marked == ("+X-Spam-Flag: YES" in here), letter.name
+
+
+SENDMAIL = """\
+#!/bin/sh
+# What Sendmail 8.17.1 says, with aliases.
+[ "$1" = -bv ] || exit 64
+case "$2" in
+"<alice@test.example>") echo "daemon... deliverable: mailer local, user daemon" ;;
+"<far@test.example>") echo "joe@far.example... deliverable: mailer esmtp, host far.example., user joe@far.example" ;;
+"<both@test.example>") echo "daemon... deliverable: mailer local, user daemon"
+                       echo "bin... deliverable: mailer local, user bin" ;;
+*) echo "$2... User unknown"; exit 67 ;;
+esac
+"""
+
+
+class Expanding(SpamassMilter):
+    """spamass-milter with `-x`, before whoever listens on ``spamd``."""
+
+    def __init__(self, directory: Path, box: Box, spamd: Path, *options: str) -> None:
+        super().__init__(directory, box, Spamd(directory, box))
+        self._asks = [
+            "-u",
+            "nobody",
+            "-x",
+            "-S",
+            str(directory / "sendmail"),
+            *options,
+            "--",
+            "-U",
+            str(spamd),
+        ]
+
+    def command(self) -> Sequence[str]:
+        """Return the command line."""
+        return as_user(self.user, "/usr/sbin/spamass-milter", "-p", str(self.socket), "-m", *self._asks)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_preferences_are_those_of_whom_it_reaches(whole: bool) -> None:
+    peers.require()
+    with a_box("spam-expand-") as box:
+        directory = box.directory.parent
+        (directory / "sendmail").write_text(SENDMAIL)
+        (directory / "sendmail").chmod(0o755)
+        reply = b"SPAMD/1.1 0 EX_OK\r\nContent-length: 14\r\nSpam: False ; 1 / 5\r\n\r\nSubject: x\r\n\r\n"
+        fake = FakeScanner(directory / "fake.sock", reply, lambda stream: stream.read())
+        (directory / "fake.sock").chmod(0o666)
+        theirs = Expanding(
+            directory, box, directory / "fake.sock", *(["-e", "test.example"] if whole else [])
+        )
+        settings = {"spamd": [fake.address], "default_user": "nobody", "full_address": whole}
+        settings["expand"] = str(directory / "sendmail")
+        with started(theirs), serving(directory, "spamassassin", settings) as ours:
+            for to in (["alice"], ["far"], ["both"], ["gone"], ["alice", "far"]):
+                recipients = tuple(f"{name}@test.example" for name in to)
+                for endpoint in (theirs.endpoint, ours):
+                    ask(endpoint, Letter("", message("Lunch").as_bytes(), "joe@ext.example", recipients))
+                first, second = (re.findall(rb"\nUser: (.*?)\r\n", asked) for asked in fake.asked[-2:])
+                assert first == second, to
+            fake.close()
+            users = {user for asked in fake.asked for user in re.findall(rb"\nUser: (.*?)\r\n", asked)}
+            domain = b"@test.example" if whole else b""
+            assert users == {b"nobody", b"daemon" + domain, b"joe@far.example" if whole else b"joe"}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.api import Accept, Reject, Verdict
-from postmill.filters.spamassassin import app
+from postmill.filters.spamassassin import app, expansion
 from postmill.filters.spamassassin.rewriting import split
 from postmill.filters.spamassassin.spamd import Question, read_answer
 from postmill.testing import deliver
@@ -201,3 +201,37 @@ def test_whatever_message_it_made(data: bytes) -> None:
     fields, body = split(data)
     assert all(name and "\n" not in name for name, _ in fields)
     assert b"\n" not in body.replace(b"\r\n", b"")
+
+
+def program(directory: Path, script: str) -> str:
+    path = directory / "sendmail"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("script", ["exec sleep 60", "exit 1", "exec /nonexistent"])
+def test_whose_mail_it_is_when_nobody_can_say(
+    spamd: FakeScanner, tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expansion, "WITHIN", 0.3)
+    settings = {"spamd": [spamd.address], "default_user": "nobody", "expand": program(tmp_path, script)}
+    assert deliver(app, settings=settings, to=["ann@x.example"]).verdict is None
+    user = b"ann" if "sleep" in script else b"nobody"  # it is not known, or it is nobody's
+    assert b"\r\nUser: " + user + b"\r\n" in spamd.asked[0]
+
+
+def test_programs_that_cannot_say(tmp_path: Path) -> None:
+    usual = {"default_user": "nobody"}
+    with pytest.raises(ValueError, match="expand needs default_user"):
+        deliver(app, settings={"expand": program(tmp_path, "exit 0")})
+    for path in (tmp_path / "nothing", tmp_path, tmp_path / "file"):
+        (tmp_path / "file").touch()
+        with pytest.raises(ValueError, match="is no program that can be run"):
+            deliver(app, settings={**usual, "expand": str(path)})
+
+
+@pytest.mark.interop
+def test_the_program_of_postfix_is_refused() -> None:
+    with pytest.raises(ValueError, match="is Postfix's, which only mails a report"):
+        deliver(app, settings={"default_user": "nobody", "expand": "/usr/sbin/sendmail"})

@@ -2,7 +2,7 @@
 
 It is what clamav-milter is, with clamd as the only other program: reads its configuration, too (``conf``),
 tries several clamd in turn, and waits for one that is being restarted. What becomes of mail that no clamd can
-look at says ``on_error``, as clamav-milter's OnFail does.
+look at says ``on_error``, or where that is not given OnFail in clamav-milter's file.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ def prepare(settings: Settings) -> Policy:
     return policy_of(settings_from(settings.file, settings) if settings.file else settings)
 
 
+@app.on_error
+def on_fail(policy: Policy) -> str:
+    """Do as clamav-milter's file says."""
+    return policy.settings.on_fail
+
+
 @app.on
 async def local(client: Client, policy: Policy) -> Verdict | None:
     """Leave connections from networks alone that need not be looked at."""
@@ -72,7 +78,7 @@ async def look(msg: Message, policy: Policy, edit: HeaderEdit) -> Verdict | None
     if virus is None:
         whole = msg.size <= most
         _mark(msg, policy, edit, "Clean" if whole else f"Clean (the first {most} bytes)")
-        return None if whole else Accept(f"only {most} of {msg.size} bytes were looked at")
+        return Accept("clean" if whole else f"only {most} of {msg.size} bytes were looked at")
     await _act(msg, policy, virus)
     _mark(msg, policy, edit, f"Infected ({virus})")
     return _verdict(settings, virus)

@@ -1,7 +1,7 @@
 """clamav-milter.conf as settings of ours (clamav-milter.conf(5)).
 
-Keys about its own socket, process and log mean nothing here. What OnFail says is said with ``on_error`` of
-the filter; another OnClean than Accept could not be kept, and is an error.
+Keys about its own socket, process and log mean nothing here. What OnFail says is the ``on_error`` of a filter
+that has none of its own; another OnClean than Accept could not be kept, and is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INFECTED = {
     "defer": "tempfail",
     "accept": "accept",
 }
-_FAIL = {word: word for word in ("accept", "defer", "reject", "quarantine", "blackhole")}
+_FAIL = {"defer": "tempfail", "accept": "accept", "reject": "reject"}
 _CLAMD_PORT = "3310"
 _HEADER = {"no": "no", "off": "no", "false": "no", "add": "add", "replace": "replace", "yes": "replace"}
 _ELSEWHERE = frozenset(
@@ -70,6 +70,7 @@ class _Reader:
             "allow_list": "",
             "virus_action": "",
             "timeout": 120.0,
+            "on_fail": "tempfail",
         }
         self._take: Mapping[str, Callable[[str], None]] = {
             "clamdsocket": self._clamd,
@@ -85,7 +86,7 @@ class _Reader:
             "maxfilesize": lambda text: self._set("max_file_size", Size().parse(text)),
             "readtimeout": lambda text: self._set("timeout", _seconds(text)),
             "onclean": self._on_clean,
-            "onfail": lambda text: self._word("", _FAIL, text),
+            "onfail": lambda text: self._word("on_fail", _FAIL, text),
         }
 
     def line(self, number: int, line: str) -> None:
@@ -121,8 +122,7 @@ class _Reader:
     def _word(self, name: str, words: Mapping[str, str], text: str) -> None:
         if text.lower() not in words:
             raise ValueError(f"{text!r} is none of {', '.join(words)}")
-        if name:
-            self.values[name] = words[text.lower()]
+        self.values[name] = words[text.lower()]
 
     @staticmethod
     def _on_clean(text: str) -> None:

@@ -31,7 +31,8 @@ class Settings:
         _PATH,
         "",
         "A configuration of clamav-milter: what it says takes the place of the keys here, what it leaves "
-        "out has the default that it has there. Only `patience` and the connect time-out are ours alone.",
+        "out has the default that it has there. Only `patience` and the connect time-out are ours alone. "
+        "Its OnFail is the filter's `on_error`, unless that is given.",
     )
     on_infected: str = key(
         Choice(("reject", "quarantine", "discard", "tempfail", "accept")),
@@ -90,6 +91,8 @@ class Settings:
     )
     connect_timeout: float = key(Duration(), "5s", "For a connection to clamd.")
     timeout: float = key(Duration(), "120s", "For clamd to take and judge one message (ReadTimeout).")
+    on_fail: str = ""
+    """What ``file`` says of mail that no clamd can look at, as a word of ``on_error`` (OnFail)."""
 
 
 class Policy:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from postmill.api import Accept, Address, Client, Clock, Edit, Message, Milter, Reject, Sender, Verdict
 from postmill.filters.spamassassin.envelope import content, prelude, user_of
+from postmill.filters.spamassassin.expansion import expanded
 from postmill.filters.spamassassin.policy import Policy, Settings
 from postmill.filters.spamassassin.rewriting import rewrite
 from postmill.filters.spamassassin.spamd import Question, ask
@@ -43,7 +44,9 @@ async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdic
     if settings.max_size and msg.size > settings.max_size:
         return Accept(f"not looked at: {msg.size} bytes are more than max_size")
     command = "PROCESS" if settings.modify == "all" else "HEADERS"
-    question = Question(command, prelude(msg, clock.now()) + content(msg), user_of(msg, settings))
+    recipients = [recipient.address for recipient in msg.envelope.recipients]
+    user = user_of(await expanded(recipients, settings.expand), settings)
+    question = Question(command, prelude(msg, clock.now()) + content(msg), user)
     request = question.encode()
     said = await policy.spamd.ask(lambda wire: ask(wire, request), settings.patience)
     because = f"score {said.score:g}, spam from {said.threshold:g} on"

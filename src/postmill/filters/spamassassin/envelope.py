@@ -6,10 +6,11 @@ as spamass-milter does: SpamAssassin's tests of networks and names go by it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
-from postmill.api import Message
+from postmill.api import Address, Message
 from postmill.filters.spamassassin.policy import Settings
 
 
@@ -45,14 +46,13 @@ def is_mark(name: str) -> bool:
     return name.lower().startswith("x-spam-")
 
 
-def user_of(msg: Message, settings: Settings) -> str:
+def user_of(recipients: Sequence[Address], settings: Settings) -> str:
     """Return with whose preferences a message is judged, in lower case; empty: spamd's own."""
     if not settings.default_user:
         return ""
-    recipients = msg.envelope.recipients
     if len(recipients) != 1:
         return settings.default_user
-    address = recipients[0].address
+    (address,) = recipients
     if settings.full_address:
         return address.text.lower()
     return address.local.partition("+")[0].lower() or settings.default_user

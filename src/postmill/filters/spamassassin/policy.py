@@ -8,6 +8,7 @@ from postmill.api import Address, Client, Endpoint, Reject, key
 from postmill.api.kinds import Choice, Duration, Flag, ListOf, Size, Socket, Text
 from postmill.api.mail_kinds import IPNetwork, Network
 from postmill.filters._services import Service
+from postmill.filters.spamassassin.expansion import check_program
 from postmill.filters.spamassassin.spamd import Judgement
 
 
@@ -73,6 +74,13 @@ class Settings:
         False,
         "With `default_user`: whether a recipient's preferences are found by the whole address (-e).",
     )
+    expand: str = key(
+        Text(r"(/[^\0]*)?", 'an absolute path, or "" for none'),
+        "",
+        "With `default_user`: the program `sendmail` of Sendmail, which is asked (`-bv`) whose the mail of a "
+        "single recipient is in the end, by aliases and virtual users; if that is one user, it is his "
+        "preferences that count (-x, and -S for the path). Not Postfix's.",
+    )
     spam_to: str = key(Text(r"[^\s]*"), "", "To whom spam that is not refused is sent instead (-b).")
     spam_copy: bool = key(Flag(), False, "With `spam_to`: whether the recipients get it, too (-B).")
     max_size: int = key(
@@ -89,10 +97,14 @@ class Policy:
     """The settings with what they name."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raise ValueError for texts and addresses that no mail can have."""
+        """Raise ValueError for texts and addresses that no mail can have, and programs that cannot be run."""
         Reject(settings.reject_text)
         if settings.spam_to and not Address.parse(settings.spam_to).domain:
             raise ValueError(f"spam_to: {settings.spam_to!r} is no address")
+        if settings.expand:
+            if not settings.default_user:
+                raise ValueError("expand needs default_user: without it spamd's own user is the one for all")
+            check_program(settings.expand)
         self.settings = settings
         self.spamd = Service("spamd", settings.spamd, settings.connect_timeout, settings.timeout)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from email import policy
 from email.message import Message as Part
 from email.parser import BytesParser
-from email.utils import collapse_rfc2231_value
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -36,6 +35,7 @@ from postmill.api.header_text import readings
 from postmill.api.kinds import Choice, ListOf, Size, Text
 from postmill.api.mail_kinds import Account, Pattern, find_account
 from postmill.api.settings import Table
+from postmill.filters.rules.names import UNREADABLE, names_of, types_of
 
 _WORDS = Text(r"[^\0\r\n]+", "some text")
 _HEADER = Text(r"([!-9;-~]+)?", 'the name of a header such as "Subject"')
@@ -191,7 +191,7 @@ class Content:
         )
 
     def _has_name(self, globs: tuple[str, ...]) -> bool:
-        if self._too_deep or _UNREADABLE in self._names:
+        if self._too_deep or UNREADABLE in self._names:
             return True
         return any(fnmatchcase(name, glob.lower()) for name in self._names for glob in globs)
 
@@ -213,28 +213,11 @@ class Content:
     @cached_property
     def _names(self) -> frozenset[str]:
         """Every name that a part has: mail programs go by the one or the other."""
-        return frozenset(name for part in self._parts or () for name in _names_of(part))
+        return frozenset(name for part in self._parts or () for name in names_of(part))
 
     @cached_property
     def _types(self) -> frozenset[str]:
-        return frozenset(part.get_content_type().lower() for part in self._parts or ())
-
-
-_NAMES = (("filename", "content-disposition"), ("name", "content-type"))
-_UNREADABLE = "\0"
-"""Stands for a name that is written so that nobody can read it; it counts as the one that is looked for."""
-
-
-def _names_of(part: Part) -> Iterator[str]:
-    for name, header in _NAMES:
-        try:
-            value = part.get_param(name, None, header)
-            text = collapse_rfc2231_value(value) if value else ""
-        except ValueError:  # a character set, or a number, that is none
-            yield _UNREADABLE
-            continue
-        if text:
-            yield from (one.strip().rstrip(". ").lower() for one in readings(text))
+        return frozenset(kind for part in self._parts or () for kind in types_of(part))
 
 
 def _holds_for(sender: Sender, rule: Rule) -> bool:
