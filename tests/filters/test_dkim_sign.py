@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -76,16 +75,16 @@ def test_the_signature_stands_first_and_keeps_to_lines(tmp_path: Path) -> None:
 
 def test_from_cannot_be_added(tmp_path: Path) -> None:
     delivery = deliver(app, ip="127.0.0.1", headers=HEADERS, settings=settings(tmp_path, rsa()))
-    value = " ".join(delivery.all("DKIM-Signature")[0].split())
-    assert "h=from : to : subject : date : from;" in value
+    value = "".join(delivery.all("DKIM-Signature")[0].split())
+    assert "h=from:to:subject:date:from;" in value
     assert results(b"From: boss@example.net\r\n" + signed(delivery), rsa())[0].result == "fail"
 
 
 def test_chosen_headers(tmp_path: Path) -> None:
     chosen = settings(tmp_path, rsa(), headers=["from", "Subject", "X-Own"], oversign=["subject"])
     delivery = deliver(app, ip="127.0.0.1", headers=(*HEADERS, "X-Own: 1", "X-Own: 2"), settings=chosen)
-    value = " ".join(delivery.all("DKIM-Signature")[0].split())
-    assert "h=from : subject : x-own : x-own : subject;" in value
+    value = "".join(delivery.all("DKIM-Signature")[0].split())
+    assert "h=from:subject:x-own:x-own:subject;" in value
     assert results(signed(delivery), rsa())[0].result == "pass"
 
 
@@ -162,12 +161,12 @@ def test_keys_that_others_may_have(tmp_path: Path, mode: int) -> None:
 
 
 def test_keys_of_a_group(tmp_path: Path) -> None:
-    assert read_key(At("s1", key_file(tmp_path, rsa(), 0o640))).algorithm == b"rsa-sha256"
+    assert read_key(At("s1", key_file(tmp_path, rsa(), 0o640))).algorithm == "rsa-sha256"
 
 
 def test_key_is_not_shown(tmp_path: Path) -> None:
     key = read_key(At("s1", key_file(tmp_path, ed25519())))
-    assert repr(key) == "<ed25519-sha256 key of selector s1>"
+    assert repr(key) == "PrivateKey(selector='s1')"
 
 
 def test_missing_key(tmp_path: Path) -> None:
@@ -182,12 +181,6 @@ def test_missing_key(tmp_path: Path) -> None:
 def test_no_key(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match="is no private key: RSA or Ed25519 in PEM"):
         read_key(At("s1", key_file(tmp_path, Key(content, "", b""))))
-
-
-def test_library_for_ed25519(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="needs the Python library pynacl"):
-        read_key(At("s1", key_file(tmp_path, ed25519())))
 
 
 def test_small_key(tmp_path: Path) -> None:

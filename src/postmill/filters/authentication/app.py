@@ -17,9 +17,9 @@ from postmill.api.milter import Milter
 from postmill.api.nouns import Client, Message, Sender
 from postmill.api.ports import Resolver
 from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
-from postmill.filters import _dkim
 from postmill.filters._author import author_domains
-from postmill.filters._dkim import Result
+from postmill.filters._canonical import Parsed, off_loop
+from postmill.filters._dkim import Result, verify_parsed
 from postmill.filters._spf import Spf, ask_spf
 from postmill.filters.authentication import arc, dmarc, forged
 from postmill.filters.authentication.arc import Arc
@@ -117,8 +117,9 @@ async def examine(
     msg: Message, settings: Settings, organizations: Organizations, spf: Spf | None, resolver: Resolver
 ) -> Found:
     """Make all checks that are left."""
+    parsed = await _parsed(msg, settings)
     signatures, chain = await asyncio.gather(
-        _signatures(msg, settings, resolver), _chain(msg, settings, resolver)
+        _signatures(parsed, settings, resolver), _chain(parsed, settings, resolver)
     )
     found = Found(spf, msg.sender.address.text, signatures, chain)
     if "dmarc" not in settings.checks:
@@ -128,20 +129,25 @@ async def examine(
     return replace(found, dmarc=judged, overridden=reason)
 
 
-async def _signatures(msg: Message, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
+async def _parsed(msg: Message, settings: Settings) -> Parsed:
+    """Take the message apart; without reading its body where nobody has signed it."""
+    signed = {"dkim": ("DKIM-Signature",), "arc": arc.NAMES}
+    names = {name.lower() for check in signed.keys() & set(settings.checks) for name in signed[check]}
+    if not any(header.name.strip().lower() in names for header in msg.head.headers):
+        return Parsed((), b"")
+    return await off_loop(msg.size, lambda: Parsed.of(msg.raw))
+
+
+async def _signatures(parsed: Parsed, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
     if "dkim" not in settings.checks:
         return None
-    if not msg.head.all("DKIM-Signature"):
-        return ()  # without reading the body
-    return await _dkim.verify(msg.raw, resolver, settings.timeout)
+    return await verify_parsed(parsed, resolver, settings.timeout)
 
 
-async def _chain(msg: Message, settings: Settings, resolver: Resolver) -> Arc | None:
+async def _chain(parsed: Parsed, settings: Settings, resolver: Resolver) -> Arc | None:
     if "arc" not in settings.checks:
         return None
-    if not any(msg.head.all(name) for name in arc.NAMES):
-        return Arc("none")
-    return await arc.verify(msg.raw, resolver, settings.timeout)
+    return await arc.verify(parsed, resolver, settings.timeout)
 
 
 async def judge(
