@@ -157,7 +157,7 @@ def _ended(body: bytes) -> bytes:
 def _with_crlf(raw: bytes) -> bytes:
     if raw.count(b"\n") == raw.count(b"\r\n"):
         return raw
-    return re.sub(rb"\r?\n", b"\r\n", raw)
+    return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 async def off_loop(size: int, work: Callable[[], T]) -> T:

@@ -215,6 +215,37 @@ def test_bad_from(start: bytes) -> None:
     assert send(bad, settings={"bad_from": "reject"}).reply.startswith("550 5.6.0 ")
 
 
+@pytest.mark.parametrize(
+    "author",
+    [
+        "From: <joe@example.net> <eve@other.example>",
+        "From: eve@other.example\r\nFrom: joe@example.net",
+        "From: eve@other.example\r\nFrom : joe@example.net",
+        "X: y\r\nFrom : Joe <joe@example.net> (",
+        "From: The bank: joe@example.net;",
+        "From: Joe <@other.example:joe@example.net>",
+        "From: Joe <joe@ Example.NET> (",
+        "From: joe@example.net\x01",
+        "From: joe@other.example@example.net",
+        'From: "Joe <joe@example.net>',
+        "From: " + ", ".join(f"a@{n}.example" for n in range(9)) + ", joe@example.net",
+    ],
+)
+def test_no_author_hides_behind_an_unclear_one(author: str) -> None:
+    forged = author.encode() + MESSAGE.removeprefix(b"From: Joe <joe@example.net>")
+    assert send(forged, dns=BAD, settings=FOLLOW).verdict == Reject(
+        "5.7.1 rejected by DMARC policy for example.net"
+    )
+    assert "dis=none" not in said(send(forged, dns=BAD))[-1]
+    assert send(forged, dns=GOOD, settings=FOLLOW).status == "accept"
+
+
+def test_an_unclear_author_is_refused_without_a_policy_if_so_set() -> None:
+    forged = b"From: eve@other.example\r\n" + MESSAGE
+    for dns in (GOOD, BAD, {}):
+        assert send(forged, dns=dns, settings={"bad_from": "reject"}).reply == "550 5.6.0 2 From headers"
+
+
 def test_malformed_policy_asks_for_nothing() -> None:
     delivery = send(dns={**BAD, POLICY: ["v=DMARC1; p=oops"]}, settings={**FOLLOW, "bad_from": "reject"})
     assert delivery.status == "accept"
@@ -229,8 +260,12 @@ def test_the_strictest_of_several_authors_counts() -> None:
     assert send(message, dns=dns, settings=FOLLOW).verdict == Reject(
         "5.7.1 rejected by DMARC policy for other.example"
     )
-    many = MESSAGE.replace(b"Joe <joe@example.net>", b", ".join(b"a@%d.example" % n for n in range(9)))
-    assert "dmarc=permerror" in said(send(many))[-1]
+    many = MESSAGE.replace(b"Joe <joe@example.net>", b", ".join(b"a@%d.example" % n for n in range(11)))
+    assert said(send(many))[-1] == 'dmarc=permerror reason="the From header has 11 domains"'
+    assert (
+        send(many, dns={**dns, "_dmarc.9.example": ["v=DMARC1; p=reject"]}, settings=FOLLOW).status
+        == "reject"
+    )
 
 
 def relayed(said_by_list: str = "dmarc=pass header.from=example.net") -> bytes:

@@ -17,7 +17,7 @@ from postmill.api.milter import Milter
 from postmill.api.nouns import Client, Message, Sender
 from postmill.api.ports import Resolver
 from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
-from postmill.filters._author import author_domains
+from postmill.filters._author import UnclearAuthorError, author_domains
 from postmill.filters._canonical import Parsed, off_loop
 from postmill.filters._dkim import Result, verify_parsed
 from postmill.filters._spf import Spf, ask_spf
@@ -28,7 +28,7 @@ from postmill.filters.authentication.results import Found, header_value, read_vo
 from postmill.filters.authentication.settings import Settings
 from postmill.filters.authentication.suffixes import Organizations
 
-_MOST_AUTHORS = 5
+_MOST_AUTHORS = 10
 
 
 class Kept:
@@ -153,19 +153,26 @@ async def _chain(parsed: Parsed, settings: Settings, resolver: Resolver) -> Arc 
 async def judge(
     msg: Message, found: Found, settings: Settings, organizations: Organizations, resolver: Resolver
 ) -> Dmarc:
-    """Judge by DMARC; for several authors, the strictest counts."""
+    """Judge by DMARC; for several authors, the strictest counts.
+
+    Where the author is not clear, whoever might be taken for one still has a policy that is followed.
+    """
     try:
         domains = author_domains(msg.head.all("From"))
-        if len(domains) > _MOST_AUTHORS:
-            raise ValueError(f"the From header has {len(domains)} domains")
-    except ValueError as error:
-        return Dmarc("permerror", reason=str(error))
+        unclear = f"the From header has {len(domains)} domains" if len(domains) > _MOST_AUTHORS else ""
+    except UnclearAuthorError as error:
+        domains, unclear = error.domains, str(error)
     sample = zlib.crc32(queue_id(msg).encode() or msg.head.raw) % 100
+    domains = domains[:_MOST_AUTHORS]
     policies = await asyncio.gather(
         *(_policy(domain, settings, organizations, resolver) for domain in domains)
     )
     pairs = zip(domains, policies, strict=True)
-    return dmarc.strictest([_judge(domain, policy, found, organizations, sample) for domain, policy in pairs])
+    judged = [_judge(domain, policy, found, organizations, sample) for domain, policy in pairs]
+    if not unclear:
+        return dmarc.strictest(judged)
+    asked = [one for one in judged if one.disposition != "none"] or [Dmarc("permerror")]
+    return replace(dmarc.strictest(asked), reason=unclear, unclear=True)
 
 
 async def _policy(
@@ -244,7 +251,7 @@ def verdict(found: Found, settings: Settings) -> Verdict | None:
     judged = found.dmarc
     if judged is None or found.overridden:
         return None
-    if not judged.domain and settings.bad_from == "reject":
+    if judged.unclear and settings.bad_from == "reject":
         return Reject(f"5.6.0 {judged.reason}", because=judged.reason)
     asked = {"reject": settings.dmarc_reject, "quarantine": settings.dmarc_quarantine}
     because = f"DMARC fails for {judged.domain}, whose policy is {judged.policy}"

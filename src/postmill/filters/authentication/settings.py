@@ -43,8 +43,8 @@ class Settings:
     bad_from: str = key(
         Choice(("report", "reject")),
         "report",
-        "What becomes of mail without a `From` header, with several, or with one that has no address: "
-        "DMARC has no domain to ask then.",
+        "What becomes of mail without a `From` header, with several, or with one that has no clear address. "
+        "If it is let pass, it is still judged by DMARC for every domain that could be read in them.",
     )
     trusted_arc_sealers: tuple[str, ...] = key(
         ListOf(Domain()),
