@@ -75,6 +75,19 @@ def test_signature_without_itself(value: bytes, without: bytes) -> None:
     assert Field(b"X", value).without_signature == Field(b"X", without)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "relaxed"),
+    [  # RFC 6376 §3.4.2
+        (b"SUBject \t", b" X \t\r\n", b"subject:X\r\n"),
+        (b"A", b"\r\n a\r\n\t b  c \r\n", b"a:a b c\r\n"),
+        (b"A", b"\r\n", b"a:\r\n"),
+        (b"A", b" \x0b b\x0c\r\r\n", b"a:\x0b b\x0c\r\r\n"),
+    ],
+)
+def test_relaxed_headers(name: bytes, value: bytes, relaxed: bytes) -> None:
+    assert Field(name, value).relaxed == relaxed
+
+
 def test_headers_from_the_bottom_up() -> None:
     parsed = Parsed.of(b"To: one\r\nX: x\r\nTO : two\r\n\t more\r\nnonsense\r\n\r\n")
     own = Field(b"S", b" b=abc\r\n")

@@ -1,7 +1,8 @@
 """A message in the forms that DKIM and ARC sign (RFC 6376 §3.4, RFC 6376 §3.7), made once for all signatures.
 
-The body is made canonical here, in a time that grows with its length alone whatever it holds; headers are by
-dkimpy, one by one as signatures name them. What is signed with which key stands elsewhere.
+All in a time that grows with its length alone, whatever it holds; headers one by one, as signatures name
+them. dkimpy's way is quadratic in blanks, and takes more for blanks than RFC 6376 does. What is signed with
+which key stands elsewhere.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
-
-from dkim.canonicalization import Relaxed  # type: ignore[import-untyped]
 
 _MOST_LINES = 2_000
 _MOST_HEAD = 1_000_000
@@ -39,8 +38,8 @@ class Field:
     @cached_property
     def relaxed(self) -> bytes:
         """RFC 6376 §3.4.2."""
-        ((name, value),) = Relaxed.canonicalize_headers([(self.name, self.value)])
-        return b"%s:%s" % (name, value)
+        value = _BLANKS.sub(b" ", self.value.replace(b"\r\n", b""))
+        return b"%s:%s\r\n" % (self.name.rstrip(b"\t ").lower(), value.strip(b" "))
 
     def canonical(self, relaxed: bool) -> bytes:
         """Return the line that is signed."""
@@ -75,7 +74,7 @@ class Parsed:
     def _by_name(self) -> dict[bytes, list[Field]]:
         found: dict[bytes, list[Field]] = {}
         for one in self.fields:
-            found.setdefault(one.name.rstrip().lower(), []).append(one)
+            found.setdefault(one.name.rstrip(b"\t ").lower(), []).append(one)
         return found
 
     def named(self, name: bytes) -> Sequence[Field]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,8 @@ _MALFORMED = (DKIMException, InvalidTagValueList, ValueError, KeyError, IndexErr
 _LONGEST_HEADER = 10_000
 _MOST_HEADERS = 400
 """Names in ``h=``."""
+_DRIFT = 300
+"""Seconds by which clocks may differ, as OpenDKIM has it."""
 _BLANKS = re.compile(rb"\s{100}")  # regular expressions of dkimpy are quadratic in them
 
 
@@ -101,7 +104,8 @@ def read_tags(field: Field) -> Tags:
 def check_tags(tags: Tags, mandatory: Sequence[bytes], *, arc: bool) -> None:
     """Raise FoundError for tags that make no signature (RFC 6376 §6.1.1)."""
     try:
-        validate_signature_fields(tags, mandatory, arc)
+        validate_signature_fields(_without_other_queries(tags), mandatory, arc)
+        _check_times(tags, time.time())
     except _MALFORMED as error:
         raise FoundError("permerror", words(error)) from None
     for tag in (b"d", b"s"):
@@ -112,6 +116,20 @@ def check_tags(tags: Tags, mandatory: Sequence[bytes], *, arc: bool) -> None:
         raise FoundError("permerror", "From is not signed")
     if tags[b"a"] == b"rsa-sha1":  # RFC 8301 §3.1
         raise FoundError("policy", "rsa-sha1 is no longer valid")
+
+
+def _without_other_queries(tags: Tags) -> Tags:
+    """Return tags without those ways to ask for a key that are not ours, if ours is among them."""
+    ours = b"dns/txt" in map(bytes.strip, tags.get(b"q", b"").split(b":"))
+    return {**tags, b"q": b"dns/txt"} if ours else tags
+
+
+def _check_times(tags: Tags, now: float) -> None:
+    """Raise ValueError for a signature of the past or future; dkimpy lets ten hours pass."""
+    if int(tags.get(b"x", now)) < now - _DRIFT:
+        raise ValueError("x= value is past")
+    if int(tags.get(b"t", now)) > now + _DRIFT:
+        raise ValueError("t= value is in the future")
 
 
 def signed_names(tags: Tags, default: bytes = b"") -> list[bytes]:

@@ -37,6 +37,7 @@ from postmill.filters._author import author_domains
 from postmill.filters._canonical import Field, Parsed, off_loop
 
 _SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
+_ODD = re.compile(rb"[\v\f]|\r(?!\n)")
 _LEAST_BITS = 1024
 _WIDTH = 76
 """Characters of a line of the header, where it can be folded."""
@@ -251,12 +252,12 @@ def signatures(
 
 
 def _signature(parsed: Parsed, domain: str, one: PrivateKey, settings: Settings, now: int) -> str:
-    header, body = (part == "relaxed" for part in settings.canonicalization.split("/"))
     names = signed_names(parsed, settings)
+    header, body = _canonicalizations(parsed, names, settings)
     words = [
         "v=1;",
         f"a={one.algorithm};",
-        f"c={settings.canonicalization};",
+        f"c={'relaxed' if header else 'simple'}/{'relaxed' if body else 'simple'};",
         f"d={domain};",
         f"s={one.selector};",
         f"t={now};",
@@ -267,6 +268,16 @@ def _signature(parsed: Parsed, domain: str, one: PrivateKey, settings: Settings,
     own = Field(b"DKIM-Signature", f" {text}\n".replace("\n", "\r\n").encode())
     found = base64.b64encode(one.sign(parsed.signed(names, own, header))).decode()
     return text + "\n\t".join(found[at : at + _WIDTH - 10] for at in range(0, len(found), _WIDTH - 10))
+
+
+def _canonicalizations(parsed: Parsed, names: Sequence[bytes], settings: Settings) -> tuple[bool, bool]:
+    """Tell of headers and of body whether they are signed relaxed.
+
+    Verifiers disagree about what else is a blank beside blank and tab, so what has such is signed as it is.
+    """
+    header, body = (part == "relaxed" for part in settings.canonicalization.split("/"))
+    signed = (one.value for name in set(names) for one in parsed.named(name))
+    return header and not any(map(_ODD.search, signed)), body and not _ODD.search(parsed.body)
 
 
 def _lines(words: Sequence[str]) -> Iterator[str]:

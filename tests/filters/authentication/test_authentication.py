@@ -346,6 +346,15 @@ def test_senders_cannot_write_results(sender: str, shown: str) -> None:
     assert said(send(sender=sender))[1] == f"spf=pass {shown}"
 
 
+def test_no_line_is_longer_than_mail_may_be() -> None:
+    long = b"a" * 3000
+    tags = (b"s=" + long, b"d=" + long + b".example", b"i=@" + long + b".net", b"a=" + long, long + b"=1")
+    signatures = b"".join(b"DKIM-Signature: v=1; b=AAAA; " + tag + b"\r\n" for tag in tags)
+    (value,) = send(signatures + MESSAGE, sender=f"joe@{'a' * 3000}.net", helo="b" * 3000).all(NAME)
+    assert value.count("dkim=permerror") == 5
+    assert max(map(len, value.split("\n"))) < 998
+
+
 NAMES = st.sampled_from(["From", "from", NAME, "DKIM-Signature", "ARC-Seal", "ARC-Message-Signature", "X"])
 VALUES = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=40
