@@ -71,6 +71,7 @@ def test_not_clear(value: str) -> None:
         (["joe@one.example", "eve@ Two.example,joe@one.example"], ("one.example", "two.example")),
         (['"no end <joe@one.example.>'], ("one.example",)),
         (["joe@bücher.example:"], ("xn--bcher-kva.example",)),
+        ([" " * 30_000 + "joe@one.example", "eve@\n two.example"], ("one.example", "two.example")),
         (["joe@localhost:", "joe@[192.0.2.1]", "@", "@@", "joe"], ()),
         ([], ()),
     ],

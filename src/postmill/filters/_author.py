@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from postmill.api.domains import ascii_domain, is_domain
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^"(),<>:;\\]+|[(),<>:;]', re.DOTALL)
 _LONGEST = 20_000
-_AFTER_AT = re.compile(r"@[ \t]*([\w.\u3002-]+)")
+_AFTER_AT = re.compile(r"@\s*([\w.\u3002-]+)")
+_MOST_POSSIBLE = 100
 
 
 class UnclearAuthorError(ValueError):
@@ -40,7 +42,8 @@ def author_domains(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _possible_domains(values: Sequence[str]) -> tuple[str, ...]:
-    found = (ascii_domain(name) for value in values for name in _AFTER_AT.findall(value[:_LONGEST]))
+    places = (found[1] for value in values for found in _AFTER_AT.finditer(value))
+    found = map(ascii_domain, islice(places, _MOST_POSSIBLE))
     return tuple(dict.fromkeys(name for name in found if "." in name and is_domain(name)))
 
 

@@ -23,6 +23,7 @@ from dkim.util import InvalidTagValueList, parse_tag_value  # type: ignore[impor
 
 from postmill.api.domains import ascii_domain
 from postmill.api.ports import Resolver
+from postmill.filters._together import together
 
 Tags = Mapping[bytes, bytes]
 Record = str | OSError | None
@@ -72,9 +73,7 @@ def domain_of(value: bytes) -> str:
 
 async def look_up_keys(names: Collection[str], resolver: Resolver, within: float) -> dict[str, Record]:
     """Return the record of each key, asked for all at once; ``within`` is in seconds."""
-    if len(names) == 1:  # nearly always, and without a task for it
-        return {name: await _look_up(name, resolver, within) for name in names}
-    found = await asyncio.gather(*(_look_up(name, resolver, within) for name in names))
+    found = await together(_look_up(name, resolver, within) for name in names)
     return dict(zip(names, found, strict=True))
 
 

@@ -17,6 +17,7 @@ import spf  # type: ignore[import-untyped]
 
 from postmill.api.domains import ascii_domain, is_domain
 from postmill.api.ports import Resolver
+from postmill.filters._together import together
 
 Question = tuple[str, str]
 """Name in lower case without a final dot, and kind of record."""
@@ -69,7 +70,7 @@ async def ask_spf(
     try:
         async with asyncio.timeout(within):
             while isinstance(step := question.judge(answers), frozenset):
-                found = await asyncio.gather(*(_look_up(one, resolver, within) for one in step))
+                found = await together(_look_up(one, resolver, within) for one in step)
                 answers.update(zip(step, found, strict=True))
     except TimeoutError:
         return question.answer("temperror", f"DNS took longer than {within:g} s")

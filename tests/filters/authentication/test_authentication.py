@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,14 @@ KEY = "s1._domainkey.example.net"
 POLICY = "_dmarc.example.net"
 GOOD: Dns = {SPF: ["v=spf1 ip4:192.0.2.5 -all"], KEY: [rsa().record], POLICY: ["v=DMARC1; p=reject"]}
 BAD: Dns = {**GOOD, SPF: ["v=spf1 -all"]}
+MACROS = {"C": {"j": "mx.example.org"}, "R": {"i": "4Z1abc"}}
 FOLLOW = {"dmarc_reject": "reject", "dmarc_quarantine": "quarantine"}
 
 
 def send(
     message: bytes = MESSAGE, dns: Dns = GOOD, settings: dict[str, Any] | None = None, **how: Any
 ) -> Delivery:
-    how.setdefault("macros", {"C": {"j": "mx.example.org"}, "R": {"i": "4Z1abc"}})
+    how.setdefault("macros", MACROS)
     written = {"public_suffix_list": SUFFIXES, **(settings or {})}
     return deliver(app, message=message, settings=written, ports={Resolver: FixedResolver(dns)}, **how)
 
@@ -157,6 +159,25 @@ def test_failing_dns_refuses_nothing(message: bytes, dns: Dns, result: str) -> N
     )
     assert delivery.status == "accept"
     assert said(delivery)[-1] == result
+
+
+def test_dns_that_never_answers_refuses_nothing() -> None:
+    class Silent(FixedResolver):
+        async def texts(self, *_: object, **__: object) -> tuple[str, ...]:
+            await asyncio.Event().wait()
+            return ()
+
+    follow = {**FOLLOW, "spf_fail": "reject", "timeout": 0.1, "public_suffix_list": SUFFIXES}
+    delivery = deliver(app, message=relayed(), settings=follow, ports={Resolver: Silent({})}, macros=MACROS)
+    assert delivery.status == "accept"
+    assert [result.partition(" ")[0] for result in said(delivery)[1:]] == [
+        "spf=temperror",
+        "dkim=none",
+        "arc=fail",
+        "dmarc=temperror",
+    ]
+    signed = deliver(app, message=rsa().sign(), settings=follow, ports={Resolver: Silent({})}, macros=MACROS)
+    assert said(signed)[2].startswith('dkim=temperror reason="key not found: no answer within 0.1 s"')
 
 
 def test_failing_dns_of_a_strangers_domain_changes_nothing() -> None:

@@ -21,6 +21,7 @@ from postmill.filters._author import UnclearAuthorError, author_domains
 from postmill.filters._canonical import Parsed, off_loop
 from postmill.filters._dkim import Result, verify_parsed
 from postmill.filters._spf import Spf, ask_spf
+from postmill.filters._together import together
 from postmill.filters.authentication import arc, dmarc, forged
 from postmill.filters.authentication.arc import Arc
 from postmill.filters.authentication.dmarc import Dmarc, Policy
@@ -118,9 +119,15 @@ async def examine(
 ) -> Found:
     """Make all checks that are left."""
     parsed = await _parsed(msg, settings)
-    signatures, chain = await asyncio.gather(
-        _signatures(parsed, settings, resolver), _chain(parsed, settings, resolver)
-    )
+    if arc.is_sealed(parsed):
+        signatures, chain = await asyncio.gather(
+            _signatures(parsed, settings, resolver), _chain(parsed, settings, resolver)
+        )
+    else:
+        signatures, chain = (
+            await _signatures(parsed, settings, resolver),
+            await _chain(parsed, settings, resolver),
+        )
     found = Found(spf, msg.sender.address.text, signatures, chain)
     if "dmarc" not in settings.checks:
         return found
@@ -164,9 +171,7 @@ async def judge(
         domains, unclear = error.domains, str(error)
     sample = zlib.crc32(queue_id(msg).encode() or msg.head.raw) % 100
     domains = domains[:_MOST_AUTHORS]
-    policies = await asyncio.gather(
-        *(_policy(domain, settings, organizations, resolver) for domain in domains)
-    )
+    policies = await together(_policy(domain, settings, organizations, resolver) for domain in domains)
     pairs = zip(domains, policies, strict=True)
     judged = [_judge(domain, policy, found, organizations, sample) for domain, policy in pairs]
     if not unclear:
@@ -189,7 +194,7 @@ def _judge(
     domain: str, policy: Policy | Exception | None, found: Found, organizations: Organizations, sample: int
 ) -> Dmarc:
     if isinstance(policy, OSError):
-        return Dmarc("temperror", domain, reason=f"DNS {policy}")
+        return Dmarc("temperror", domain, reason=f"DNS {policy}" if str(policy) else "DNS took too long")
     if isinstance(policy, Exception):
         return Dmarc("permerror", domain, reason=str(policy))
     spf = found.spf.domain if found.spf is not None and found.spf.result == "pass" else ""

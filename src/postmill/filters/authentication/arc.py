@@ -53,9 +53,14 @@ class Arc:
     """Signers whose keys DNS failed to give."""
 
 
+def is_sealed(parsed: Parsed) -> bool:
+    """Tell whether a message has anything of a chain."""
+    return any(map(parsed.named, _NAMES))
+
+
 async def verify(parsed: Parsed, resolver: Resolver, within: float) -> Arc:
     """Validate the chain of a message; ``within`` is in seconds, for the keys in DNS."""
-    if not any(map(parsed.named, _NAMES)):
+    if not is_sealed(parsed):
         return Arc("none")
     if parsed.too_large:
         return Arc("fail", "the headers are too large")
