@@ -12,7 +12,11 @@ from dkim.canonicalization import CanonicalizationPolicy  # type: ignore[import-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postmill.filters import _canonical
 from postmill.filters._canonical import Field, Parsed, off_loop
+from postmill.filters._dkim import verify
+from postmill.testing.conditions import FixedResolver
+from tests.filters.keys import MESSAGE, rsa
 
 PIECES = st.sampled_from([b"\r\n", b" ", b"\t", b"a", b"\r", b"\0", b"\xff", b" \t \r\n", b"b" * 70_000])
 
@@ -52,6 +56,27 @@ def test_bodies(body: bytes, simple: bytes, relaxed: bytes) -> None:
     parsed = body_of(body)
     assert parsed.body_hash(False) == hashlib.sha256(simple).digest()
     assert parsed.body_hash(True) == hashlib.sha256(relaxed).digest()
+
+
+@pytest.mark.parametrize("how", [b"simple", b"relaxed"])
+def test_a_body_is_made_canonical_once_for_all_signatures(
+    how: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies: list[bytes] = []
+
+    def counted(body: bytes) -> bytes:
+        bodies.append(body)
+        return ended(body)
+
+    ended = _canonical._ended
+    monkeypatch.setattr(_canonical, "_ended", counted)
+    signed = MESSAGE
+    for _ in range(10):
+        signed = rsa().sign(signed, canonicalize=(b"relaxed", how))
+    dns: dict[str, list[str] | OSError] = {"s1._domainkey.example.net": [rsa().record]}
+    results = asyncio.run(verify(signed, FixedResolver(dns)))
+    assert [one.result for one in results] == ["pass"] * 10
+    assert len(bodies) == 1
 
 
 def test_a_part_of_the_body() -> None:

@@ -63,7 +63,8 @@ class Settings:
     timeout: float = key(
         Duration(0.1, 120),
         "20s",
-        "How long to wait for DNS in each check; what takes longer is `temperror`, and refuses nothing.",
+        "How long to wait for DNS in each check; what takes longer is `temperror`, and refuses nothing. "
+        "It has to be shorter than `timeouts.command`, after which the filter has failed.",
     )
     public_suffix_list: str = key(
         Text(r"(/[^\0]*)?", 'the absolute path of a file, or ""'),
