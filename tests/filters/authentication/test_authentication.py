@@ -194,6 +194,17 @@ def test_forged_results_go() -> None:
     assert other == "other.example; spf=pass"
 
 
+@pytest.mark.parametrize("user", [None, "joe"])
+def test_forged_results_without_end(user: str | None) -> None:
+    forged = b"Authentication-Results: mx.example.org; dmarc=pass\r\n" * 101
+    assert (
+        send(forged + MESSAGE, user=user).reply
+        == "550 5.7.1 More than 100 forged Authentication-Results headers"
+    )
+    others = forged.replace(b"mx.example.org", b"mx.example.com")
+    assert send(others + MESSAGE, user=user).status == "accept"
+
+
 def test_name_of_our_own() -> None:
     forged = (
         b"Authentication-Results: own.example; dmarc=pass\r\nAuthentication-Results: mx.example.org; none\r\n"

@@ -94,9 +94,18 @@ def test_exactly_ours_go_the_last_first() -> None:
         'Authentication-Results: "mx.example.org"; dmarc=pass',
     )
     packets: list[ReplyPacket] = []
-    assert remove(one.headers, OWN, HeaderEdit(packets)) == 3
+    assert remove(one.headers, OWN, HeaderEdit(packets))
     name = b"Authentication-Results"
     assert packets == [ChangeHeader(place, name, b"") for place in (5, 3, 1)]
+
+
+def test_too_many_to_delete() -> None:
+    packets: list[ReplyPacket] = []
+    many = head(*["Authentication-Results: mx.example.org; none"] * 101)
+    assert remove(many.headers[1:], OWN, HeaderEdit(packets))
+    assert len(packets) == 100
+    assert not remove(many.headers, OWN, HeaderEdit(packets))
+    assert len(packets) == 100
 
 
 CFWS = st.sampled_from(["", " ", "\n\t", "(x)", "((x) y)", "(\\()", "(;)", " (a)\n (b) "])

@@ -92,7 +92,8 @@ async def check_message(
 ) -> Verdict | None:
     """Check the rest, and write down what was found."""
     own = settings.authserv_id or own_name(msg)
-    forged.remove(msg.head.headers, own, edit)
+    if not forged.remove(msg.head.headers, own, edit):
+        return Reject(f"5.7.1 More than {forged.MOST} forged {forged.NAME} headers")
     if is_trusted(msg.sender, settings):
         return Accept("not checked: a user who logged in")
     found = await examine(msg, settings, organizations, kept.spf, resolver)

@@ -15,6 +15,8 @@ from postmill.api.edits import HeaderEdit
 from postmill.api.nouns import Header
 
 NAME = "Authentication-Results"
+MOST = 100
+"""Nobody has as many by chance, and an MTA's time for deleting them grows with the square of their number."""
 _START = 1_000
 """Characters in which the name has to come; nobody has that many comments before it."""
 _ID = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;()"<>,]+)', re.DOTALL)
@@ -69,9 +71,11 @@ def forged(headers: Sequence[Header], own: str) -> tuple[int, ...]:
     return tuple(place for place, value in enumerate(values, 1) if is_ours(value, own))
 
 
-def remove(headers: Sequence[Header], own: str, edit: HeaderEdit) -> int:
-    """Delete them and return how many there were; from the last, as each deletion moves those behind it."""
+def remove(headers: Sequence[Header], own: str, edit: HeaderEdit) -> bool:
+    """Delete them, from the last, as each deletion moves those behind it; False: too many for that."""
     places = forged(headers, own)
+    if len(places) > MOST:
+        return False
     for place in reversed(places):
         edit.delete_header(NAME, place)
-    return len(places)
+    return True
