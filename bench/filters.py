@@ -1,15 +1,17 @@
-"""`python -m bench.filters`: what a built-in filter costs beside the milter in C that does the same.
+"""`python -m bench.filters`: what a built-in filter costs beside the milters in C that do the same.
 
-Both ways lead through Postmill to the same scanner in the same run, a few messages each in turn: once by the
-real milter on its socket, once by the filter inside. Counted is the CPU of Postmill and of the milter,
-with the programs that it starts; the scanner's own is left out. Needs what `make peers` installs, and root.
+Both ways lead through Postmill in the same run, a few messages each in turn: once by the real milters on
+their sockets, once by the filter inside. Counted is the CPU of Postmill and of the milters, with the programs
+that they start; the scanner's own is left out. Needs what `make peers` installs, and root.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,53 +20,61 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.filter_pairs import PAIRS, Pair, zone
 from postmill.testing.mta import FakeMta
-from postmill.testing.plan import Mail, Recipient, SessionPlan
+from postmill.testing.outcome import MailReport
+from postmill.testing.plan import SessionPlan
 from tests.daemon.running import Daemon
-from tests.filters.beside import a_box, started
+from tests.filters.beside import started
+from tests.interop.postfix import public_directory
 from tests.stack.box import Box
-from tests.stack.clamav_milter import ClamavMilter
-from tests.stack.clamd import Clamd
-from tests.stack.component import Component, MilterComponent, descendants
+from tests.stack.component import Component, descendants
 from tests.stack.manager import table
-from tests.stack.spamass_milter import SpamassMilter
-from tests.stack.spamd import Spamd
 
 ROUNDS = 10
-HEADERS = tuple((b"X-Header-%d" % number, b" value of this header") for number in range(11))
-MAIL = Mail(
-    recipients=(Recipient(b"<a@example.org>"), Recipient(b"<b@example.org>")),
-    headers=((b"Subject", b" a message"), *HEADERS),
-    body=b"0123456789abcdef0123456789abcdef0123456789abcdef\r\n" * 160,
-)
+WARM = 20
 
 
 @dataclass
 class Way:
-    """One way to the scanner: Postmill, and whoever else is on it."""
+    """One way: Postmill, and whoever else is on it."""
 
     name: str
     daemon: Daemon
-    milter: Component | None = None
+    plan: SessionPlan
+    milters: Sequence[Component] = ()
     seconds: float = 0.0
     messages: int = 0
 
     @property
     def cpu(self) -> float:
         """Seconds of CPU so far."""
-        pids = descendants(self.daemon.pid)
-        pids += descendants(self.milter.pid) if self.milter is not None else []
-        return sum(map(_cpu, pids))
+        parents = [self.daemon.pid, *(milter.pid for milter in self.milters)]
+        return sum(_cpu(pid) for parent in parents for pid in descendants(parent))
+
+    def warm_up(self) -> None:
+        """Send until it is let through (a greylist does so in the second second), and then some more."""
+        for _ in range(5):
+            if self.one().status == "accept":
+                break
+            time.sleep(1.2)
+        self.send(WARM)
+        self.seconds, self.messages = 0.0, 0
 
     def send(self, count: int) -> None:
         """Send messages, a session for each, and add up what they cost."""
         before = self.cpu
         for _ in range(count):
-            (report,) = FakeMta(self.daemon.endpoint, timeout=60).session(SessionPlan(mails=(MAIL,))).mails
+            report = self.one()
             if report.status != "accept" or not report.edits:
                 raise SystemExit(f"{self.name}: {report.status} {report.reply!r}, {len(report.edits)} edits")
         self.seconds += self.cpu - before
         self.messages += count
+
+    def one(self) -> MailReport:
+        """Send one message."""
+        (report,) = FakeMta(self.daemon.endpoint, timeout=60).session(self.plan).mails
+        return report
 
     @property
     def per_thousand(self) -> float:
@@ -78,59 +88,53 @@ def _cpu(pid: int) -> float:
     return sum(map(int, fields[11:15])) / 100
 
 
-class FilterDaemon(Daemon):
-    """A Postmill with one filter inside."""
+class BoxedDaemon(Daemon):
+    """A Postmill in a box, with milters or with one filter inside."""
 
-    def __init__(self, use: str, settings: dict[str, Any]) -> None:
-        super().__init__()
-        self._filter = {"use": use, "settings": settings}
+    def __init__(self, box: Box, pair: Pair, inside: bool) -> None:
+        super().__init__({} if inside else {one.name: {"socket": one.endpoint} for one in pair.milters})
+        self.prefix = box.inside(())
+        self._filter: Mapping[str, Any] | None = None
+        if inside:
+            self._filter = {"use": pair.use, "settings": pair.settings}
 
     def write(self) -> None:
         """Write the configuration."""
         super().write()
         with self.config.open("a") as file:
-            file.write("\n" + table("[filter]", self._filter))
-
-
-def clamav(directory: Path, box: Box) -> tuple[Component, MilterComponent, str, dict[str, Any]]:
-    """Return scanner, milter, and the filter with its settings."""
-    clamd = Clamd(directory, box)
-    milter = ClamavMilter(directory, box, clamd)
-    return clamd, milter, "clamav", {"file": str(milter.directory / "clamav-milter.conf")}
-
-
-def spamassassin(directory: Path, box: Box) -> tuple[Component, MilterComponent, str, dict[str, Any]]:
-    """Return scanner, milter, and the filter with its settings."""
-    spamd = Spamd(directory, box)
-    settings = {"spamd": [f"unix:{spamd.socket}"], "reject_score": 15}
-    return spamd, SpamassMilter(directory, box, spamd), "spamassassin", settings
-
-
-PAIRS = {"clamav": clamav, "spamassassin": spamassassin}
+            file.write("\n" + table("store", {"url": f"sqlite:{self.directory}/state.db"}))
+            if self._filter is not None:
+                file.write("\n" + table("[filter]", self._filter))
 
 
 @contextmanager
 def ways(name: str) -> Iterator[tuple[Way, Way]]:
     """Start everything for one filter."""
+    directory = public_directory(f"bench-{name}-")
     with ExitStack() as stack:
-        box = stack.enter_context(a_box(f"bench-{name}-"))
-        scanner, milter, use, settings = PAIRS[name](box.directory.parent, box)
-        stack.enter_context(started(scanner, milter))
-        behind = stack.enter_context(Daemon({milter.name: {"socket": milter.endpoint}}))
-        inside = stack.enter_context(FilterDaemon(use, settings))
-        yield Way(f"{milter.name} + its socket", behind, milter), Way(f"{use} inside", inside)
+        stack.callback(shutil.rmtree, directory)
+        box = stack.enter_context(Box(directory / "box", zone()))
+        pair = PAIRS[name](directory, box)
+        stack.enter_context(started(*pair.scanners, *pair.milters))
+        behind = stack.enter_context(BoxedDaemon(box, pair, inside=False))
+        inside = stack.enter_context(BoxedDaemon(box, pair, inside=True))
+        names = " + ".join(milter.name for milter in pair.milters)
+        sockets = "its socket" if len(pair.milters) == 1 else "their sockets"
+        yield (
+            Way(f"{names} + {sockets}", behind, pair.plan, pair.milters),
+            Way(f"{pair.use} inside", inside, pair.plan),
+        )
 
 
 def measure(name: str, messages: int) -> tuple[Way, Way]:
     """Send the messages both ways, in turn."""
-    with ways(name) as (theirs, ours):
-        for way in (theirs, ours):
-            way.send(5)
-            way.seconds, way.messages = 0.0, 0
+    with ways(name) as both:
+        for way in both:
+            way.warm_up()
         for _ in range(ROUNDS):
-            for way in (theirs, ours):
+            for way in both:
                 way.send(messages // ROUNDS)
-        return theirs, ours
+        return both
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

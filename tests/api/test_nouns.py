@@ -56,8 +56,8 @@ def test_a_message_reads_its_body_once_and_knows_its_size() -> None:
         reads.append(1)
         return b"hello\r\n"
 
-    head = Head(Envelope(sender(), ()), (Header("Subject", "hi"), Header("subject", "ho")))
+    head = Head(Envelope(sender(), ()), (Header("Subject", "hi"), Header("subject ", "ho")))
     message = Message(head, 7, read)
     assert (message.body, message.body, reads) == (b"hello\r\n", b"hello\r\n", [1])
     assert head.all("SUBJECT") == ("hi", "ho")
-    assert message.size == len(b"Subject: hi\r\nsubject: ho\r\n\r\nhello\r\n")
+    assert message.size == len(b"Subject: hi\r\nsubject : ho\r\n\r\nhello\r\n")

@@ -10,6 +10,10 @@ from typing import Any
 
 import dkim  # type: ignore[import-untyped]
 import nacl.signing
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 MESSAGE = b"""\
 From: Joe <joe@example.net>
@@ -37,6 +41,12 @@ class Key:
         how.setdefault("signature_algorithm", self.algorithm)
         line: bytes = dkim.sign(message, b"s1", domain.encode(), self.private, **how)
         return line + message
+
+    def signature_of(self, data: bytes) -> bytes:
+        """Return an RSA key's signature of some data, for what dkimpy does not make."""
+        key = load_pem_private_key(self.private, None)
+        assert isinstance(key, RSAPrivateKey)
+        return key.sign(data, PKCS1v15(), SHA256())
 
 
 @cache

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.api.domains import is_domain
-from postmill.filters._author import author_domains
+from postmill.filters._author import UnclearAuthorError, author_domains
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,24 @@ def test_domains(value: str, domains: tuple[str, ...]) -> None:
 def test_not_clear(value: str) -> None:
     with pytest.raises(ValueError, match="From header"):
         author_domains([value])
+
+
+@pytest.mark.parametrize(
+    ("values", "domains"),
+    [
+        (["joe@one.example <eve@two.example> x"], ("one.example", "two.example")),
+        (["joe@one.example", "eve@ Two.example,joe@one.example"], ("one.example", "two.example")),
+        (['"no end <joe@one.example.>'], ("one.example",)),
+        (["joe@bücher.example:"], ("xn--bcher-kva.example",)),
+        ([" " * 30_000 + "joe@one.example", "eve@\n two.example"], ("one.example", "two.example")),
+        (["joe@localhost:", "joe@[192.0.2.1]", "@", "@@", "joe"], ()),
+        ([], ()),
+    ],
+)
+def test_whom_a_reader_might_see(values: list[str], domains: tuple[str, ...]) -> None:
+    with pytest.raises(UnclearAuthorError) as raised:
+        author_domains(values)
+    assert raised.value.domains == domains
 
 
 def test_not_one_header() -> None:

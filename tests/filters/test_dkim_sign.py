@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -21,7 +20,11 @@ from postmill.filters.dkim_sign import KeyFile as At
 from postmill.filters.dkim_sign import Keys, app, read_key
 from postmill.testing.conditions import FixedResolver
 from postmill.testing.delivery import Delivery, deliver
+from postmill.testing.mta import FakeMta
+from postmill.testing.plan import SessionPlan
+from tests.daemon.running import Daemon
 from tests.filters.keys import Key, ed25519, rsa
+from tests.stack.manager import table
 
 HEADERS = ("From: Joe <joe@example.net>", "To: jane@example.org", "Subject: hello,\n  you", "Date: today")
 NAME = "s1._domainkey.example.net"
@@ -77,16 +80,16 @@ def test_the_signature_stands_first_and_keeps_to_lines(tmp_path: Path) -> None:
 
 def test_from_cannot_be_added(tmp_path: Path) -> None:
     delivery = deliver(app, ip="127.0.0.1", headers=HEADERS, settings=settings(tmp_path, rsa()))
-    value = " ".join(delivery.all("DKIM-Signature")[0].split())
-    assert "h=from : to : subject : date : from;" in value
+    value = "".join(delivery.all("DKIM-Signature")[0].split())
+    assert "h=from:to:subject:date:from;" in value
     assert results(b"From: boss@example.net\r\n" + signed(delivery), rsa())[0].result == "fail"
 
 
 def test_chosen_headers(tmp_path: Path) -> None:
     chosen = settings(tmp_path, rsa(), headers=["from", "Subject", "X-Own"], oversign=["subject"])
     delivery = deliver(app, ip="127.0.0.1", headers=(*HEADERS, "X-Own: 1", "X-Own: 2"), settings=chosen)
-    value = " ".join(delivery.all("DKIM-Signature")[0].split())
-    assert "h=from : subject : x-own : x-own : subject;" in value
+    value = "".join(delivery.all("DKIM-Signature")[0].split())
+    assert "h=from:subject:x-own:x-own:subject;" in value
     assert results(signed(delivery), rsa())[0].result == "pass"
 
 
@@ -163,12 +166,12 @@ def test_keys_that_others_may_have(tmp_path: Path, mode: int) -> None:
 
 
 def test_keys_of_a_group(tmp_path: Path) -> None:
-    assert read_key(At("s1", key_file(tmp_path, rsa(), 0o640))).algorithm == b"rsa-sha256"
+    assert read_key(At("s1", key_file(tmp_path, rsa(), 0o640))).algorithm == "rsa-sha256"
 
 
 def test_key_is_not_shown(tmp_path: Path) -> None:
     key = read_key(At("s1", key_file(tmp_path, ed25519())))
-    assert repr(key) == "<ed25519-sha256 key of selector s1>"
+    assert repr(key) == "PrivateKey(selector='s1')"
 
 
 def test_missing_key(tmp_path: Path) -> None:
@@ -176,19 +179,30 @@ def test_missing_key(tmp_path: Path) -> None:
         read_key(At("s1", str(tmp_path / "none")))
 
 
+def pem(*command: str, data: bytes = b"") -> bytes:
+    return subprocess.run(["openssl", *command], input=data, check=True, capture_output=True).stdout
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello", b"AAAA", b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n"],
+    [
+        b"",
+        b"hello",
+        b"AAAA",
+        b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+        pem("rsa", "-pubout", data=rsa().private),
+        pem("rsa", "-aes128", "-passout", "pass:x", data=rsa().private),
+        pem("pkcs8", "-topk8", "-passout", "pass:x", data=rsa().private),
+        pem("ecparam", "-name", "prime256v1", "-genkey"),
+        pem("genpkey", "-algorithm", "ed448"),
+        rsa().private[:300] + b"\n-----END RSA PRIVATE KEY-----\n",
+        rsa().private.partition(b"\n")[2],
+        rsa().private[:400] + rsa(2048).private[400:800] + rsa().private[800:],
+    ],
 )
 def test_no_key(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match="is no private key: RSA or Ed25519 in PEM"):
         read_key(At("s1", key_file(tmp_path, Key(content, "", b""))))
-
-
-def test_library_for_ed25519(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="needs the Python library pynacl"):
-        read_key(At("s1", key_file(tmp_path, ed25519())))
 
 
 def test_small_key(tmp_path: Path) -> None:
@@ -251,6 +265,55 @@ def test_table_is_shown_as_toml() -> None:
 def test_headers_that_make_no_signature(tmp_path: Path, more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         deliver(app, headers=HEADERS, settings=settings(tmp_path, rsa(), **more))
+
+
+@pytest.mark.parametrize("how", ["relaxed/simple", "simple/simple"])
+def test_long_names_are_not_torn_apart(tmp_path: Path, how: str) -> None:
+    domain = f"{'a' * 60}.{'b' * 60}.{'c' * 60}.example"
+    selector = f"{'s' * 50}.{'t' * 20}"
+    keys = {domain: {"selector": selector, "file": key_file(tmp_path, rsa(2048))}}
+    long = "X-" + "y" * 100
+    chosen = {"keys": keys, "headers": ["From", long], "canonicalization": how}
+    delivery = deliver(app, ip=None, headers=(f"From: joe@{domain}", f"{long}: z"), settings=chosen)
+    raw = signed(delivery)
+    (result,) = results(raw, rsa(2048), name=f"{selector}._domainkey.{domain}")
+    assert (result.result, result.domain) == ("pass", domain)
+    assert dkim.verify(raw, dnsfunc=lambda name, timeout=5: rsa(2048).record.encode())
+
+
+@pytest.mark.slow
+def test_keys_are_read_again_on_reload(tmp_path: Path) -> None:
+    class Signing(Daemon):
+        def write(self) -> None:
+            super().write()
+            with self.config.open("a") as file:
+                file.write(table("[filter]", {"use": "dkim-sign", "settings": settings_of_keys}))
+
+    path = Path(key_file(tmp_path, rsa()))
+    settings_of_keys = {"keys": {"example.com": {"selector": "s1", "file": str(path)}}}
+
+    def sender_of(daemon: Daemon) -> str:
+        """Send a message, and return whose key has signed it."""
+        (report,) = FakeMta(daemon.endpoint).session(SessionPlan()).mails
+        raw = b"".join(name + b":" + text + b"\n" for name, text in report.new_headers)
+        raw += b"\n" + report.new_body
+        names = {"old": rsa(), "new": ed25519()}
+        dns = "s1._domainkey.example.com"
+        return next(who for who, key in names.items() if results(raw, key, name=dns)[0].result == "pass")
+
+    with Signing() as daemon:
+        assert sender_of(daemon) == "old"
+        path.write_bytes(ed25519().private)
+        assert sender_of(daemon) == "old"
+        assert daemon.reload().returncode == 0
+        assert sender_of(daemon) == "new"
+        path.chmod(0o644)
+        refused = daemon.reload()
+        assert refused.returncode != 0
+        assert "open to others" in refused.stderr
+        path.unlink()
+        assert daemon.reload().returncode != 0
+        assert sender_of(daemon) == "new"
 
 
 def test_the_page(tmp_path: Path) -> None:

@@ -107,6 +107,40 @@ def test_endless_records_end() -> None:
     assert ask({"TXT example.net": ["v=spf1 include:0.example.net"], **includes}).result == "permerror"
 
 
+def test_terms_that_would_take_long_to_expand() -> None:
+    long = "v=spf1 exists:%{s" + ".-+,/_=" * 1200 + "} -all"
+    assert ask({"TXT example.net": [long]}).result == "permerror"
+    near = "v=spf1 exists:%{s" + ".-+,/_=" * 60 + "}.example.net -all"
+    assert ask({"TXT example.net": [near]}).result == "fail"
+
+
+def test_addresses_without_end() -> None:
+    records: dict[str, list[str] | OSError] = {"TXT example.net": ["v=spf1 a ptr:example.net -all"]}
+    names = [f"p{n}.example.net." for n in range(1100)]
+    few = {**records, "A example.net": ["192.0.2.77"] * 900, "PTR 5.2.0.192.in-addr.arpa": names}
+    found = {f"A p{n}.example.net": [f"192.0.2.{14 - n}"] for n in range(10)}
+    assert ask({**few, **found}).result == "pass"
+    assert ask({**few, **found, "A example.net": ["192.0.2.5"] * 1001}).explanation == "too many DNS records"
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["%{i} is not ours. Ask %{d}."], "192.0.2.5 is not ours. Ask example.net."),
+        (["a. " + "x" * 250], "a. " + "x" * 250),
+        (["a. " + "x" * 251], ""),
+        (["%{s" + ".-+,/_=" * 5000 + "}"], ""),
+        (["one", "two"], ""),
+        (["\x07ü"], ""),
+        ([], ""),
+        (OSError("SERVFAIL"), ""),
+    ],
+)
+def test_explanations(texts: list[str] | OSError, said: str) -> None:
+    answer = ask({"TXT example.net": ["v=spf1 exp=why.example.net -all"], "TXT why.example.net": texts})
+    assert (answer.result, answer.explanation) == ("fail", said)
+
+
 def test_several_checks_at_once() -> None:
     async def both() -> list[str]:
         resolvers = [FixedResolver({"TXT example.net": [f"v=spf1 {end}all"]}) for end in "+-~?"]

@@ -174,9 +174,12 @@ class Head:
         return b"".join(header.raw + b"\r\n" for header in self.headers)
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return the values of every header of that name, whatever its case, in order."""
+        """Return the values of every header of that name, whatever its case, in order.
+
+        Blanks between name and colon do not count (RFC 5322 §4.5).
+        """
         wanted = name.lower()
-        return tuple(header.value for header in self.headers if header.name.lower() == wanted)
+        return tuple(header.value for header in self.headers if header.name.rstrip().lower() == wanted)
 
 
 @dataclass(frozen=True)

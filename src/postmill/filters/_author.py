@@ -3,25 +3,51 @@
 DMARC asks for them, and signing chooses its key by them.
 
 Strict, since a header that a mail reader takes for another address than DMARC does is a way around it:
-whatever has two meanings has none here.
+whatever has two meanings has none here, and all domains that a reader could see in it are told.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from postmill.api.domains import ascii_domain, is_domain
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^"(),<>:;\\]+|[(),<>:;]', re.DOTALL)
 _LONGEST = 20_000
+_AFTER_AT = re.compile(r"@\s*([\w.\u3002-]+)")
+_MOST_POSSIBLE = 100
+
+
+class UnclearAuthorError(ValueError):
+    """It is not clear who the author is."""
+
+    def __init__(self, reason: str, domains: tuple[str, ...]) -> None:
+        super().__init__(reason)
+        self.domains = domains
+        """What a mail reader might take for the author's domain."""
 
 
 def author_domains(values: Sequence[str]) -> tuple[str, ...]:
     """Return the domains of the authors, each once, as ``ascii_domain`` gives them.
 
-    Raises ValueError, saying why, where there is not exactly one header, or it has no or no clear address.
+    Raises UnclearAuthorError, saying why, where there is not exactly one header, or it has no or no clear
+    address.
     """
+    try:
+        return _clear_domains(values)
+    except ValueError as error:
+        raise UnclearAuthorError(str(error), _possible_domains(values)) from None
+
+
+def _possible_domains(values: Sequence[str]) -> tuple[str, ...]:
+    places = (found[1] for value in values for found in _AFTER_AT.finditer(value))
+    found = map(ascii_domain, islice(places, _MOST_POSSIBLE))
+    return tuple(dict.fromkeys(name for name in found if "." in name and is_domain(name)))
+
+
+def _clear_domains(values: Sequence[str]) -> tuple[str, ...]:
     if len(values) != 1:
         raise ValueError("no From header" if not values else f"{len(values)} From headers")
     if len(values[0]) > _LONGEST:

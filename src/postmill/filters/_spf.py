@@ -17,6 +17,7 @@ import spf  # type: ignore[import-untyped]
 
 from postmill.api.domains import ascii_domain, is_domain
 from postmill.api.ports import Resolver
+from postmill.filters._together import together
 
 Question = tuple[str, str]
 """Name in lower case without a final dot, and kind of record."""
@@ -24,6 +25,11 @@ Answers = dict[Question, Sequence[str] | OSError]
 
 _MOST_TEXT = 10_000
 """Bytes of all records of one check. Honest ones are below 512 (RFC 7208 §3.4); a run reads all of it."""
+_MOST_RECORDS = 1_000
+"""Records of all answers of one check together: each address is gone through for each term."""
+_LONGEST_TERM = 512
+"""Bytes; what goes through macros does so for each character again."""
+_LONGEST_NAME = 253
 _MOST_QUESTIONS = 150
 """Ten terms, each with ten names (RFC 7208 §4.6.4), and a few more: no check asks as many."""
 _MALFORMED = (ValueError, IndexError, KeyError, TypeError, AttributeError, AssertionError)
@@ -64,7 +70,7 @@ async def ask_spf(
     try:
         async with asyncio.timeout(within):
             while isinstance(step := question.judge(answers), frozenset):
-                found = await asyncio.gather(*(_look_up(one, resolver, within) for one in step))
+                found = await together(_look_up(one, resolver, within) for one in step)
                 answers.update(zip(step, found, strict=True))
     except TimeoutError:
         return question.answer("temperror", f"DNS took longer than {within:g} s")
@@ -107,13 +113,15 @@ class SpfQuestion:
         """Return the result, or what has to be looked up before there can be one."""
         if "." not in self.domain or not is_domain(self.domain):
             return self.answer("none")  # RFC 7208 §4.3; also an address literal
+        if _records(answers) > _MOST_RECORDS:
+            return self.answer("permerror", "too many DNS records")
         run = _Run(self, answers)
         try:
             result, _, explanation = run.check()
         except _LackingError:
             result, explanation = "", ""
-        except _MALFORMED as error:
-            result, explanation = "permerror", f"{type(error).__name__}: {error}"
+        except _MALFORMED:
+            result, explanation = "permerror", "a record is malformed"
         if not run.lacking:
             return self.answer(result, explanation)
         if len(answers) + len(run.lacking) > _MOST_QUESTIONS:
@@ -126,6 +134,13 @@ class SpfQuestion:
         shown = "".join(letter if " " <= letter < "\x7f" else "?" for letter in words)
         said = shown if result in ("fail", "temperror", "permerror") else ""
         return Spf(result, self.identity, self.domain, said)
+
+
+def _records(answers: Answers) -> int:
+    """Count the records that are gone through: of a client's names only some are."""
+    return sum(
+        len(found) for (_, kind), found in answers.items() if kind != "PTR" and not isinstance(found, OSError)
+    )
 
 
 class _LackingError(Exception):
@@ -170,7 +185,15 @@ class _Run(spf.query):  # type: ignore[misc]  # pyspf has no types
             self._read.add(text)
             if sum(map(len, self._read)) > _MOST_TEXT:
                 raise spf.PermError(f"SPF records of more than {_MOST_TEXT} bytes")
+            if any(len(term) > _LONGEST_TERM for term in text.split()):
+                raise spf.PermError(f"A term of more than {_LONGEST_TERM} bytes")
         return text.encode("utf-8", "surrogateescape")
+
+    def get_explanation(self, spec: str) -> str | None:
+        """See pyspf, which takes the text for a name, and cuts off the front of one that is too long."""
+        if any(len(text) > _LONGEST_NAME for text in self.dns_txt(spec, ignore_void=True)):
+            return None
+        return super().get_explanation(spec)  # type: ignore[no-any-return]
 
     def dns_mx(self, domainname: str) -> list[str]:
         """See pyspf; notes all missing addresses at once."""

@@ -1,4 +1,4 @@
-"""Signs outgoing mail with DKIM (RFC 6376, RFC 8463): with dkimpy, by RSA and Ed25519 keys.
+"""Signs outgoing mail with DKIM (RFC 6376, RFC 8463), by RSA and Ed25519 keys.
 
 It signs the message as it is, so it has to be the last milter that changes anything. Verifying is the filter
 ``authentication``.
@@ -7,17 +7,22 @@ It signs the message as it is, so it has to be the last milter that changes anyt
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-import dkim  # type: ignore[import-untyped]
-from dkim.crypto import UnparsableKeyError, parse_pem_private_key  # type: ignore[import-untyped]
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from dkim import DKIM  # type: ignore[import-untyped]
 
 from postmill.api.domains import Domain, find_domain
 from postmill.api.edits import HeaderEdit
@@ -25,16 +30,17 @@ from postmill.api.kinds import Choice, Flag, ListOf, Text, quoted
 from postmill.api.mail_kinds import Network
 from postmill.api.milter import Milter
 from postmill.api.nouns import Message, Sender
+from postmill.api.ports import Clock
 from postmill.api.settings import key, required
 from postmill.api.verdicts import Accept, Verdict
 from postmill.filters._author import author_domains
-from postmill.filters._dkim import SILENT, Parsed
+from postmill.filters._canonical import Field, Parsed, off_loop
 
 _SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
-_PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----\s(.*?)\s-----END", re.DOTALL)
-_ED25519 = bytes.fromhex("302e020100300506032b657004220420")
-"""How a PKCS #8 Ed25519 key begins in DER (RFC 8410 §7); the key follows."""
+_ODD = re.compile(rb"[\v\f]|\r(?!\n)")
 _LEAST_BITS = 1024
+_WIDTH = 76
+"""Characters of a line of the header, where it can be folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ class Settings:
     )
     headers: tuple[str, ...] = key(
         ListOf(_NAME, 1),
-        sorted(name.decode().title() for name in dkim.DKIM.SHOULD),
+        sorted(name.decode().title() for name in DKIM.SHOULD),
         "Headers to sign, all of each name; `From` must be among them.",
         when_absent="those that RFC 6376 §5.4.1 recommends",
     )
@@ -133,12 +139,18 @@ class PrivateKey:
     """A key that has been read."""
 
     selector: str
-    algorithm: bytes
-    secret: bytes = b""
-    """As dkimpy wants it."""
+    secret: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
 
-    def __repr__(self) -> str:
-        return f"<{self.algorithm.decode()} key of selector {self.selector}>"
+    @property
+    def algorithm(self) -> str:
+        """As ``a=`` has it."""
+        return "rsa-sha256" if isinstance(self.secret, RSAPrivateKey) else "ed25519-sha256"
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature of some data."""
+        if isinstance(self.secret, RSAPrivateKey):
+            return self.secret.sign(data, PKCS1v15(), SHA256())
+        return self.secret.sign(sha256(data).digest())  # RFC 8463 §3
 
 
 class Ring:
@@ -165,7 +177,7 @@ def load(settings: Settings) -> Ring:
     if "from" not in map(str.lower, settings.headers):
         raise ValueError("headers: From must be signed (RFC 6376 §5.4)")
     for name in (*settings.headers, *settings.oversign):
-        if name.lower().encode() in dkim.DKIM.SHOULD_NOT:
+        if name.lower().encode() in DKIM.SHOULD_NOT:
             raise ValueError(f"{name} must not be signed: it changes on its way (RFC 6376 §5.4.1)")
     return Ring({domain: tuple(map(read_key, files)) for domain, files in settings.keys.items()})
 
@@ -178,43 +190,25 @@ def read_key(where: KeyFile) -> PrivateKey:
     if mode & 0o037:
         raise ValueError(f"{where.file} has mode {mode:04o}, open to others: chmod 0600 it, or 0640")
     try:
-        algorithm, secret = _parse_key(content)
-    except (ValueError, IndexError, KeyError, AssertionError, UnparsableKeyError):
+        secret = _parse_key(content)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it needs a password
         raise ValueError(
             f"{where.file} is no private key: RSA or Ed25519 in PEM without a password, or Ed25519 in base64"
         ) from None
-    if algorithm == b"ed25519-sha256" and importlib.util.find_spec("nacl") is None:
-        raise ValueError(f"{where.file} is an Ed25519 key, which needs the Python library pynacl")
-    if algorithm == b"rsa-sha256" and (bits := _bits(secret)) < _LEAST_BITS:
-        raise ValueError(f"{where.file} is a key of {bits} bits, which nobody accepts (RFC 8301 §3.2)")
-    return PrivateKey(where.selector, algorithm, secret)
+    if isinstance(secret, RSAPrivateKey) and secret.key_size < _LEAST_BITS:
+        raise ValueError(
+            f"{where.file} is a key of {secret.key_size} bits, which nobody accepts (RFC 8301 §3.2)"
+        )
+    return PrivateKey(where.selector, secret)
 
 
-def _parse_key(content: bytes) -> tuple[bytes, bytes]:
-    """Return the algorithm, and the key as dkimpy wants it."""
-    pem = _PEM.search(content.replace(b"\r\n", b"\n"))
-    if pem is None:
-        return b"ed25519-sha256", _seed(base64.b64decode(content.strip(), validate=True))
-    body = base64.b64decode(re.sub(rb"\s+", b"", pem[2]), validate=True)
-    if body.startswith(_ED25519):
-        return b"ed25519-sha256", _seed(body.removeprefix(_ED25519))
-    secret = b"-----BEGIN %s-----\n%s\n-----END %s-----\n" % (
-        pem[1],
-        base64.encodebytes(body).strip(),
-        pem[1],
-    )
-    parse_pem_private_key(secret)
-    return b"rsa-sha256", secret
-
-
-def _seed(secret: bytes) -> bytes:
-    if len(secret) != 32:
+def _parse_key(content: bytes) -> RSAPrivateKey | Ed25519PrivateKey:
+    if b"-----BEGIN" not in content:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(content.strip(), validate=True))
+    secret = load_pem_private_key(content, None)
+    if not isinstance(secret, RSAPrivateKey | Ed25519PrivateKey):
         raise ValueError
-    return base64.b64encode(secret)
-
-
-def _bits(secret: bytes) -> int:
-    return int(parse_pem_private_key(secret)["modulus"].bit_length())
+    return secret
 
 
 @app.on
@@ -224,7 +218,9 @@ async def leave_alone(sender: Sender, settings: Settings) -> Verdict | None:
 
 
 @app.on
-def sign(msg: Message, settings: Settings, ring: Ring, edit: HeaderEdit) -> Verdict | None:
+async def sign(
+    msg: Message, settings: Settings, ring: Ring, edit: HeaderEdit, clock: Clock
+) -> Verdict | None:
     """Sign a message, if there is a key for its author's domain."""
     try:
         authors = author_domains(msg.head.all("From"))
@@ -233,9 +229,9 @@ def sign(msg: Message, settings: Settings, ring: Ring, edit: HeaderEdit) -> Verd
     domain, keys = ring.of(authors)
     if not keys:
         return Accept(f"not signed: no key for {', '.join(authors)}"[:300])
-    parsed = Parsed.of(msg.raw)
-    for one in keys:
-        edit.insert_header(0, "DKIM-Signature", signature(parsed, domain, one, settings))
+    now = int(clock.now().timestamp())
+    for made in await off_loop(msg.size, lambda: signatures(msg.raw, domain, keys, settings, now)):
+        edit.insert_header(0, "DKIM-Signature", made)
     return Accept(f"signed for {domain} by {', '.join(one.selector for one in keys)}")
 
 
@@ -247,29 +243,58 @@ def may_sign(sender: Sender, settings: Settings) -> bool:
     return ip is None or any(ip in network for network in settings.networks)
 
 
-def signature(parsed: Parsed, domain: str, one: PrivateKey, settings: Settings) -> str:
-    """Return the value of a DKIM-Signature, folded; raises OSError when dkimpy does not make one."""
-    signer = dkim.DKIM(logger=SILENT, signature_algorithm=one.algorithm)
-    canonicalization = settings.canonicalization.encode()
-    parsed.for_dkimpy(signer, canonicalization)
-    try:
-        line: bytes = signer.sign(
-            one.selector.encode(),
-            domain.encode(),
-            one.secret,
-            canonicalize=tuple(canonicalization.split(b"/")),
-            include_headers=signed_names(parsed, settings),
-        )
-    except dkim.DKIMException as error:
-        raise OSError(f"cannot sign for {domain}: {error}") from error
-    text = line.decode("ascii").removeprefix("DKIM-Signature:").strip()
-    return text.replace("\r\n", "\n")
+def signatures(
+    raw: bytes, domain: str, keys: Sequence[PrivateKey], settings: Settings, now: int
+) -> list[str]:
+    """Return the value of a DKIM-Signature by each key, folded; ``now`` is in seconds since 1970."""
+    parsed = Parsed.of(raw)
+    return [_signature(parsed, domain, one, settings, now) for one in keys]
+
+
+def _signature(parsed: Parsed, domain: str, one: PrivateKey, settings: Settings, now: int) -> str:
+    names = signed_names(parsed, settings)
+    header, body = _canonicalizations(parsed, names, settings)
+    words = [
+        "v=1;",
+        f"a={one.algorithm};",
+        f"c={'relaxed' if header else 'simple'}/{'relaxed' if body else 'simple'};",
+        f"d={domain};",
+        f"s={one.selector};",
+        f"t={now};",
+        *f"h={b': '.join(names).decode()};".split(),
+        f"bh={base64.b64encode(parsed.body_hash(body)).decode()};",
+    ]
+    text = "\n\t".join(_lines(words)) + "\n\tb="
+    own = Field(b"DKIM-Signature", f" {text}\n".replace("\n", "\r\n").encode())
+    found = base64.b64encode(one.sign(parsed.signed(names, own, header))).decode()
+    return text + "\n\t".join(found[at : at + _WIDTH - 10] for at in range(0, len(found), _WIDTH - 10))
+
+
+def _canonicalizations(parsed: Parsed, names: Sequence[bytes], settings: Settings) -> tuple[bool, bool]:
+    """Tell of headers and of body whether they are signed relaxed.
+
+    Verifiers disagree about what else is a blank beside blank and tab, so what has such is signed as it is.
+    """
+    header, body = (part == "relaxed" for part in settings.canonicalization.split("/"))
+    signed = (one.value for name in set(names) for one in parsed.named(name))
+    return header and not any(map(_ODD.search, signed)), body and not _ODD.search(parsed.body)
+
+
+def _lines(words: Sequence[str]) -> Iterator[str]:
+    """Put words into lines; none is torn apart, however long it is."""
+    line, room = "", _WIDTH - len("DKIM-Signature: ")
+    for word in words:
+        if line and len(line) + 1 + len(word) > room:
+            yield line
+            line, room = "", _WIDTH - 8
+        line = f"{line} {word}".lstrip()
+    yield line
 
 
 def signed_names(parsed: Parsed, settings: Settings) -> list[bytes]:
     """Return the names for ``h=``: each signed header as often as it is there, and more to forbid others."""
     wanted = {name.lower().encode() for name in settings.headers}
-    present = [name.lower() for name, _ in parsed.headers]
+    present = [one.name.rstrip().lower() for one in parsed.fields]
     return [name for name in present if name in wanted] + [
         name.lower().encode() for name in settings.oversign
     ]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postmill.filters._canonical import Parsed
 from postmill.filters.authentication.arc import Arc, verify, vouched
 from postmill.testing.conditions import FixedResolver
 from tests.filters.keys import MESSAGE, rsa
@@ -28,7 +29,7 @@ def sealed(
 
 
 def check(message: bytes, dns: Dns = DNS) -> Arc:
-    return asyncio.run(verify(message, FixedResolver(dns), 5))
+    return asyncio.run(verify(Parsed.of(message), FixedResolver(dns), 5))
 
 
 CHAIN = sealed(
@@ -73,6 +74,12 @@ def test_changed_on_the_way_and_sealed_again() -> None:
         (rb"ARC-Seal: i=3;", b"ARC-Seal: i=3; h=from;"),
         (rb"ARC-Seal: i=3; cv=pass; a=rsa-sha256;", b"ARC-Seal: i=3; cv=pass; a=rsa-sha1;"),
         (rb"ARC-Seal: i=3;", b"ARC-Seal: i=51;"),
+        (rb"ARC-Seal: i=3;", b"ARC-Seal: i=" + b"9" * 5000 + b";"),
+        (rb"ARC-Seal: i=3;", b"ARC-Seal: i=-3;"),
+        (rb"ARC-Seal: i=3;", b"ARC-Seal: "),
+        (rb"(?s)^.*?(?=ARC-Seal: i=2)", b"ARC-Seal: i=3; cv=pass; a=rsa-sha256; d=e; s=s; b=A\r\n"),
+        (rb"ARC-Seal: i=3;", b"ARC-Seal: i=3; a=rsa-sha256; d=e; s=s; cv=fail; b=AA==\r\nX:"),
+        (rb"(ARC-Message-Signature: i=3; (.|\r\n )*?h=)", rb"\1arc-seal:"),
         (rb"ARC-Seal: i=3;", b"ARC-Seal:" + b" " * 200 + b"i=3;"),
     ],
 )
@@ -82,6 +89,13 @@ def test_broken_chains(old: bytes, new: bytes) -> None:
     found = check(broken)
     assert (found.result, found.seals) == ("fail", ())
     assert found.reason
+
+
+def test_blanks_that_count_for_nothing() -> None:
+    spaced = re.sub(rb"ARC-Message-Signature: i=3;", b"arc-message-signature:i=3;", CHAIN)
+    spaced = re.sub(rb"ARC-Seal: i=2;", b"ARC-Seal:\r\n\ti=2;", spaced)
+    spaced = re.sub(rb"ARC-Authentication-Results: i=1;", b"ARC-Authentication-Results:  i=1;", spaced)
+    assert [seal.instance for seal in check(spaced).seals] == [3, 2, 1]
 
 
 def test_too_many_sets() -> None:

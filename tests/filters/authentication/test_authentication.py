@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,14 @@ KEY = "s1._domainkey.example.net"
 POLICY = "_dmarc.example.net"
 GOOD: Dns = {SPF: ["v=spf1 ip4:192.0.2.5 -all"], KEY: [rsa().record], POLICY: ["v=DMARC1; p=reject"]}
 BAD: Dns = {**GOOD, SPF: ["v=spf1 -all"]}
+MACROS = {"C": {"j": "mx.example.org"}, "R": {"i": "4Z1abc"}}
 FOLLOW = {"dmarc_reject": "reject", "dmarc_quarantine": "quarantine"}
 
 
 def send(
     message: bytes = MESSAGE, dns: Dns = GOOD, settings: dict[str, Any] | None = None, **how: Any
 ) -> Delivery:
-    how.setdefault("macros", {"C": {"j": "mx.example.org"}, "R": {"i": "4Z1abc"}})
+    how.setdefault("macros", MACROS)
     written = {"public_suffix_list": SUFFIXES, **(settings or {})}
     return deliver(app, message=message, settings=written, ports={Resolver: FixedResolver(dns)}, **how)
 
@@ -159,6 +161,25 @@ def test_failing_dns_refuses_nothing(message: bytes, dns: Dns, result: str) -> N
     assert said(delivery)[-1] == result
 
 
+def test_dns_that_never_answers_refuses_nothing() -> None:
+    class Silent(FixedResolver):
+        async def texts(self, *_: object, **__: object) -> tuple[str, ...]:
+            await asyncio.Event().wait()
+            return ()
+
+    follow = {**FOLLOW, "spf_fail": "reject", "timeout": 0.1, "public_suffix_list": SUFFIXES}
+    delivery = deliver(app, message=relayed(), settings=follow, ports={Resolver: Silent({})}, macros=MACROS)
+    assert delivery.status == "accept"
+    assert [result.partition(" ")[0] for result in said(delivery)[1:]] == [
+        "spf=temperror",
+        "dkim=none",
+        "arc=fail",
+        "dmarc=temperror",
+    ]
+    signed = deliver(app, message=rsa().sign(), settings=follow, ports={Resolver: Silent({})}, macros=MACROS)
+    assert said(signed)[2].startswith('dkim=temperror reason="key not found: no answer within 0.1 s"')
+
+
 def test_failing_dns_of_a_strangers_domain_changes_nothing() -> None:
     signed = rsa().sign(domain="other.example")
     dns = {**BAD, "s1._domainkey.other.example": FAILED, "TXT other.example": FAILED}
@@ -171,6 +192,17 @@ def test_forged_results_go() -> None:
     ours, other = delivery.all(NAME)
     assert ours.startswith("mx.example.org;\n\tspf=pass")
     assert other == "other.example; spf=pass"
+
+
+@pytest.mark.parametrize("user", [None, "joe"])
+def test_forged_results_without_end(user: str | None) -> None:
+    forged = b"Authentication-Results: mx.example.org; dmarc=pass\r\n" * 101
+    assert (
+        send(forged + MESSAGE, user=user).reply
+        == "550 5.7.1 More than 100 forged Authentication-Results headers"
+    )
+    others = forged.replace(b"mx.example.org", b"mx.example.com")
+    assert send(others + MESSAGE, user=user).status == "accept"
 
 
 def test_name_of_our_own() -> None:
@@ -215,6 +247,37 @@ def test_bad_from(start: bytes) -> None:
     assert send(bad, settings={"bad_from": "reject"}).reply.startswith("550 5.6.0 ")
 
 
+@pytest.mark.parametrize(
+    "author",
+    [
+        "From: <joe@example.net> <eve@other.example>",
+        "From: eve@other.example\r\nFrom: joe@example.net",
+        "From: eve@other.example\r\nFrom : joe@example.net",
+        "X: y\r\nFrom : Joe <joe@example.net> (",
+        "From: The bank: joe@example.net;",
+        "From: Joe <@other.example:joe@example.net>",
+        "From: Joe <joe@ Example.NET> (",
+        "From: joe@example.net\x01",
+        "From: joe@other.example@example.net",
+        'From: "Joe <joe@example.net>',
+        "From: " + ", ".join(f"a@{n}.example" for n in range(9)) + ", joe@example.net",
+    ],
+)
+def test_no_author_hides_behind_an_unclear_one(author: str) -> None:
+    forged = author.encode() + MESSAGE.removeprefix(b"From: Joe <joe@example.net>")
+    assert send(forged, dns=BAD, settings=FOLLOW).verdict == Reject(
+        "5.7.1 rejected by DMARC policy for example.net"
+    )
+    assert "dis=none" not in said(send(forged, dns=BAD))[-1]
+    assert send(forged, dns=GOOD, settings=FOLLOW).status == "accept"
+
+
+def test_an_unclear_author_is_refused_without_a_policy_if_so_set() -> None:
+    forged = b"From: eve@other.example\r\n" + MESSAGE
+    for dns in (GOOD, BAD, {}):
+        assert send(forged, dns=dns, settings={"bad_from": "reject"}).reply == "550 5.6.0 2 From headers"
+
+
 def test_malformed_policy_asks_for_nothing() -> None:
     delivery = send(dns={**BAD, POLICY: ["v=DMARC1; p=oops"]}, settings={**FOLLOW, "bad_from": "reject"})
     assert delivery.status == "accept"
@@ -229,8 +292,12 @@ def test_the_strictest_of_several_authors_counts() -> None:
     assert send(message, dns=dns, settings=FOLLOW).verdict == Reject(
         "5.7.1 rejected by DMARC policy for other.example"
     )
-    many = MESSAGE.replace(b"Joe <joe@example.net>", b", ".join(b"a@%d.example" % n for n in range(9)))
-    assert "dmarc=permerror" in said(send(many))[-1]
+    many = MESSAGE.replace(b"Joe <joe@example.net>", b", ".join(b"a@%d.example" % n for n in range(11)))
+    assert said(send(many))[-1] == 'dmarc=permerror reason="the From header has 11 domains"'
+    assert (
+        send(many, dns={**dns, "_dmarc.9.example": ["v=DMARC1; p=reject"]}, settings=FOLLOW).status
+        == "reject"
+    )
 
 
 def relayed(said_by_list: str = "dmarc=pass header.from=example.net") -> bytes:
@@ -309,6 +376,15 @@ def test_null_sender() -> None:
 )
 def test_senders_cannot_write_results(sender: str, shown: str) -> None:
     assert said(send(sender=sender))[1] == f"spf=pass {shown}"
+
+
+def test_no_line_is_longer_than_mail_may_be() -> None:
+    long = b"a" * 3000
+    tags = (b"s=" + long, b"d=" + long + b".example", b"i=@" + long + b".net", b"a=" + long, long + b"=1")
+    signatures = b"".join(b"DKIM-Signature: v=1; b=AAAA; " + tag + b"\r\n" for tag in tags)
+    (value,) = send(signatures + MESSAGE, sender=f"joe@{'a' * 3000}.net", helo="b" * 3000).all(NAME)
+    assert value.count("dkim=permerror") == 5
+    assert max(map(len, value.split("\n"))) < 998
 
 
 NAMES = st.sampled_from(["From", "from", NAME, "DKIM-Signature", "ARC-Seal", "ARC-Message-Signature", "X"])

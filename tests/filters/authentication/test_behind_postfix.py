@@ -145,6 +145,22 @@ def test_policies_are_followed(house: House) -> None:
     assert "dmarc=fail (p=quarantine dis=quarantine) header.from=held.example" in text
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"From: joe@ext.example\r\nFrom: eve@bad.example\r\n",
+        b"From: joe@ext.example\r\nfrom :\r\n\teve@bad.example\r\n",
+        b"X: y\r\nFrom : eve@bad.example (\r\n",
+        b"From: The bank: eve@bad.example;\r\n",
+    ],
+)
+def test_no_author_hides(head: bytes, house: House) -> None:
+    mail = Mail("joe@ext.example", ("alice@test.example",), head + b"Subject: x\r\n\r\nHello\r\n")
+    outcome = play(house.postfix, house.mailbox, house.ports["authentication"], STRANGER, [mail])
+    assert any("5.7.1 rejected by DMARC policy for bad.example" in reply for reply in outcome.replies)
+    assert not outcome.originals
+
+
 MESSAGES = {
     "plain": b"From: Joe <joe@test.example>\r\nTo: a@b.example\r\nSubject: hello\r\n\r\nHello\r\n",
     "no other headers": b"From: joe@test.example\r\n\r\nHello\r\n",
@@ -152,6 +168,7 @@ MESSAGES = {
     "folds and blanks": b"From:  Joe\r\n\t<joe@test.example>\r\nSubject:\tx  y\r\n \t z \r\nTo:a@b.example\r\n\r\n a \tb \r\n\r\n\r\n",
     "dots and 8-bit": b"From: joe@test.example\r\nSubject: Gr\xc3\xbc\xc3\x9fe\r\n\r\n.\r\n..a\r\n\xfc\xff\r\n",
     "repeated": b"From: joe@test.example\r\nTo: a@b.example\r\nTo: c@d.example\r\nCc: e@f.example\r\n\r\nHello\r\n",
+    "control characters": b"From: joe@test.example\r\nSubject: \x0ba\x0c \x01 b\x0b\r\n\r\n\x0b \x0c\r\n\x01\r\n",
     "long": b"From: joe@test.example\r\nReferences: "
     + b"\r\n ".join(b"<%d@test.example>" % n for n in range(300))
     + b"\r\n\r\n"

@@ -27,6 +27,16 @@ OWN = "mx.example.org"
         ("mx.example.org", "mx.example.org"),
         ("other.example; spf=pass smtp.mailfrom=mx.example.org", "other.example"),
         ("mx.example.org.evil.example; none", "mx.example.org.evil.example"),
+        ("mx.example.org.; none", "mx.example.org"),
+        ("ｍｘ。ｅｘａｍｐｌｅ。ｏｒｇ; none", "mx.example.org"),
+        ("mx.bücher.example; none", "mx.xn--bcher-kva.example"),
+        ("mx.example.org\u00a0; none", "mx.example.org"),
+        ("(a)\n (b)\n\tmx.example.org (c) 1 (d); none", "mx.example.org"),
+        ("spf=pass smtp.mailfrom=x; mx.example.org", None),
+        ("mx.example.org/1; none", None),
+        ("mx.example.org\x01; none", None),
+        ("mx.example.org, none", None),
+        ("(" + "x" * 990 + ")mx.example.org; none", None),
         ("", None),
         ("(no end mx.example.org; none", None),
         (") mx.example.org; none", None),
@@ -36,6 +46,36 @@ OWN = "mx.example.org"
 )
 def test_whose(value: str, found: str | None) -> None:
     assert authserv_id(value) == found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mx.example.org/1; dkim=pass",
+        "mx.example.org=1; dkim=pass",
+        "mx.example.org\x01; dkim=pass",
+        "\x0emx.example.org; dkim=pass",
+        "[mx.example.org]; dkim=pass",
+        "mx.example.org:25; dkim=pass",
+        "<mx.example.org>; dkim=pass",
+        "=?utf-8?q?mx.example.org?=; dkim=pass",
+        '"mx.example.org;dkim=pass',
+        "spf=pass smtp.mailfrom=x; mx.example.org; dkim=pass",
+        "(" + "x" * 990 + ")mx.example.org; dkim=pass",
+        "(" * 100_000 + "mx.example.org; dkim=pass",
+        " " * 100_000 + "MX.example.org; dkim=pass",
+        "ｍｘ.example.org=1; dkim=pass",
+    ],
+)
+def test_what_a_lax_reader_may_take_for_ours(value: str) -> None:
+    assert is_ours(value, OWN)
+    assert not is_ours(value, "mx.other.example")
+
+
+@pytest.mark.parametrize("own", ["mx.bücher.example", "mx.xn--bcher-kva.example", "MX.Bücher.Example"])
+@pytest.mark.parametrize("written", ["mx.bücher.example", "mx.XN--bcher-kva.example", '"mx.BÜCHER.example"'])
+def test_names_beyond_ascii(own: str, written: str) -> None:
+    assert is_ours(f"{written}; dkim=pass", own)
 
 
 def test_what_cannot_be_read_is_ours_if_it_names_us() -> None:
@@ -54,9 +94,18 @@ def test_exactly_ours_go_the_last_first() -> None:
         'Authentication-Results: "mx.example.org"; dmarc=pass',
     )
     packets: list[ReplyPacket] = []
-    assert remove(one.headers, OWN, HeaderEdit(packets)) == 3
+    assert remove(one.headers, OWN, HeaderEdit(packets))
     name = b"Authentication-Results"
     assert packets == [ChangeHeader(place, name, b"") for place in (5, 3, 1)]
+
+
+def test_too_many_to_delete() -> None:
+    packets: list[ReplyPacket] = []
+    many = head(*["Authentication-Results: mx.example.org; none"] * 101)
+    assert remove(many.headers[1:], OWN, HeaderEdit(packets))
+    assert len(packets) == 100
+    assert not remove(many.headers, OWN, HeaderEdit(packets))
+    assert len(packets) == 100
 
 
 CFWS = st.sampled_from(["", " ", "\n\t", "(x)", "((x) y)", "(\\()", "(;)", " (a)\n (b) "])

@@ -403,16 +403,41 @@ def test_every_difference_has_a_reason() -> None:
         assert case.theirs.keys() <= {"dkim", "dmarc", "status", "reply"}
 
 
+ODD = (
+    b"Subject: \x0ba\rb \x0c\r\nCc:\r\n\t \r\nCC : <a@b.example>,  \r\n\t<c@d.example>\r\nReferences: "
+    + b"<x>" * 400
+)
+
+
 @pytest.mark.parametrize("key", [rsa(2048), ed25519()], ids=["rsa", "ed25519"])
 @pytest.mark.parametrize("how", ["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"])
-@pytest.mark.parametrize("body", [b"", b"Hello,  you \r\n\r\n\r\n", b"no line end", b"x" * 2000 + b"\r\n"])
-def test_our_signatures_verify_there(key: Key, how: str, body: bytes, theirs: Theirs, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"Hello,  you \r\n\r\n\r\n",
+        b"no line end",
+        b"x" * 2000 + b"\r\n",
+        b"\xff\x0b \x01\x0c\r\n\x80 \x0b\r\n",
+        b"a \r b\r\r\nc\r\n",
+    ],
+)
+@pytest.mark.parametrize("odd", [b"X: y", ODD], ids=["", "odd"])
+def test_our_signatures_verify_there(
+    key: Key, how: str, body: bytes, odd: bytes, theirs: Theirs, tmp_path: Path
+) -> None:
     domain = "none.example" if key is ed25519() else "strict.example"
     file = tmp_path / "key"
     file.write_bytes(key.private)
     file.chmod(0o600)
     message = (
-        by(domain).partition(b"\r\n\r\n")[0] + b"\r\nX-Long: " + b"many words " * 40 + b"\r\n\r\n" + body
+        by(domain).partition(b"\r\n\r\n")[0]
+        + b"\r\nX-Long: "
+        + b"many words " * 40
+        + b"\r\n"
+        + odd
+        + b"\r\n\r\n"
+        + body
     )
     made = deliver(
         signer,

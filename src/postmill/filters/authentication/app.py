@@ -17,10 +17,11 @@ from postmill.api.milter import Milter
 from postmill.api.nouns import Client, Message, Sender
 from postmill.api.ports import Resolver
 from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
-from postmill.filters import _dkim
-from postmill.filters._author import author_domains
-from postmill.filters._dkim import Result
+from postmill.filters._author import UnclearAuthorError, author_domains
+from postmill.filters._canonical import Parsed, off_loop
+from postmill.filters._dkim import Result, verify_parsed
 from postmill.filters._spf import Spf, ask_spf
+from postmill.filters._together import together
 from postmill.filters.authentication import arc, dmarc, forged
 from postmill.filters.authentication.arc import Arc
 from postmill.filters.authentication.dmarc import Dmarc, Policy
@@ -28,7 +29,7 @@ from postmill.filters.authentication.results import Found, header_value, read_vo
 from postmill.filters.authentication.settings import Settings
 from postmill.filters.authentication.suffixes import Organizations
 
-_MOST_AUTHORS = 5
+_MOST_AUTHORS = 10
 
 
 class Kept:
@@ -91,7 +92,8 @@ async def check_message(
 ) -> Verdict | None:
     """Check the rest, and write down what was found."""
     own = settings.authserv_id or own_name(msg)
-    forged.remove(msg.head.headers, own, edit)
+    if not forged.remove(msg.head.headers, own, edit):
+        return Reject(f"5.7.1 More than {forged.MOST} forged {forged.NAME} headers")
     if is_trusted(msg.sender, settings):
         return Accept("not checked: a user who logged in")
     found = await examine(msg, settings, organizations, kept.spf, resolver)
@@ -117,9 +119,16 @@ async def examine(
     msg: Message, settings: Settings, organizations: Organizations, spf: Spf | None, resolver: Resolver
 ) -> Found:
     """Make all checks that are left."""
-    signatures, chain = await asyncio.gather(
-        _signatures(msg, settings, resolver), _chain(msg, settings, resolver)
-    )
+    parsed = await _parsed(msg, settings)
+    if arc.is_sealed(parsed):
+        signatures, chain = await asyncio.gather(
+            _signatures(parsed, settings, resolver), _chain(parsed, settings, resolver)
+        )
+    else:
+        signatures, chain = (
+            await _signatures(parsed, settings, resolver),
+            await _chain(parsed, settings, resolver),
+        )
     found = Found(spf, msg.sender.address.text, signatures, chain)
     if "dmarc" not in settings.checks:
         return found
@@ -128,38 +137,48 @@ async def examine(
     return replace(found, dmarc=judged, overridden=reason)
 
 
-async def _signatures(msg: Message, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
+async def _parsed(msg: Message, settings: Settings) -> Parsed:
+    """Take the message apart; without reading its body where nobody has signed it."""
+    signed = {"dkim": ("DKIM-Signature",), "arc": arc.NAMES}
+    names = {name.lower() for check in signed.keys() & set(settings.checks) for name in signed[check]}
+    if not any(header.name.strip().lower() in names for header in msg.head.headers):
+        return Parsed((), b"")
+    return await off_loop(msg.size, lambda: Parsed.of(msg.raw))
+
+
+async def _signatures(parsed: Parsed, settings: Settings, resolver: Resolver) -> tuple[Result, ...] | None:
     if "dkim" not in settings.checks:
         return None
-    if not msg.head.all("DKIM-Signature"):
-        return ()  # without reading the body
-    return await _dkim.verify(msg.raw, resolver, settings.timeout)
+    return await verify_parsed(parsed, resolver, settings.timeout)
 
 
-async def _chain(msg: Message, settings: Settings, resolver: Resolver) -> Arc | None:
+async def _chain(parsed: Parsed, settings: Settings, resolver: Resolver) -> Arc | None:
     if "arc" not in settings.checks:
         return None
-    if not any(msg.head.all(name) for name in arc.NAMES):
-        return Arc("none")
-    return await arc.verify(msg.raw, resolver, settings.timeout)
+    return await arc.verify(parsed, resolver, settings.timeout)
 
 
 async def judge(
     msg: Message, found: Found, settings: Settings, organizations: Organizations, resolver: Resolver
 ) -> Dmarc:
-    """Judge by DMARC; for several authors, the strictest counts."""
+    """Judge by DMARC; for several authors, the strictest counts.
+
+    Where the author is not clear, whoever might be taken for one still has a policy that is followed.
+    """
     try:
         domains = author_domains(msg.head.all("From"))
-        if len(domains) > _MOST_AUTHORS:
-            raise ValueError(f"the From header has {len(domains)} domains")
-    except ValueError as error:
-        return Dmarc("permerror", reason=str(error))
+        unclear = f"the From header has {len(domains)} domains" if len(domains) > _MOST_AUTHORS else ""
+    except UnclearAuthorError as error:
+        domains, unclear = error.domains, str(error)
     sample = zlib.crc32(queue_id(msg).encode() or msg.head.raw) % 100
-    policies = await asyncio.gather(
-        *(_policy(domain, settings, organizations, resolver) for domain in domains)
-    )
+    domains = domains[:_MOST_AUTHORS]
+    policies = await together(_policy(domain, settings, organizations, resolver) for domain in domains)
     pairs = zip(domains, policies, strict=True)
-    return dmarc.strictest([_judge(domain, policy, found, organizations, sample) for domain, policy in pairs])
+    judged = [_judge(domain, policy, found, organizations, sample) for domain, policy in pairs]
+    if not unclear:
+        return dmarc.strictest(judged)
+    asked = [one for one in judged if one.disposition != "none"] or [Dmarc("permerror")]
+    return replace(dmarc.strictest(asked), reason=unclear, unclear=True)
 
 
 async def _policy(
@@ -176,7 +195,7 @@ def _judge(
     domain: str, policy: Policy | Exception | None, found: Found, organizations: Organizations, sample: int
 ) -> Dmarc:
     if isinstance(policy, OSError):
-        return Dmarc("temperror", domain, reason=f"DNS {policy}")
+        return Dmarc("temperror", domain, reason=f"DNS {policy}" if str(policy) else "DNS took too long")
     if isinstance(policy, Exception):
         return Dmarc("permerror", domain, reason=str(policy))
     spf = found.spf.domain if found.spf is not None and found.spf.result == "pass" else ""
@@ -238,7 +257,7 @@ def verdict(found: Found, settings: Settings) -> Verdict | None:
     judged = found.dmarc
     if judged is None or found.overridden:
         return None
-    if not judged.domain and settings.bad_from == "reject":
+    if judged.unclear and settings.bad_from == "reject":
         return Reject(f"5.6.0 {judged.reason}", because=judged.reason)
     asked = {"reject": settings.dmarc_reject, "quarantine": settings.dmarc_quarantine}
     because = f"DMARC fails for {judged.domain}, whose policy is {judged.policy}"

@@ -46,6 +46,8 @@ class Dmarc:
     disposition: str = "none"
     """What is asked for this message."""
     reason: str = ""
+    unclear: bool = False
+    """Whose the message is, is not clear; the domain is one that a mail reader may show."""
 
 
 def parse_policy(record: str, *, subdomain: bool) -> Policy | None:

@@ -7,24 +7,36 @@ we, so one that cannot be read and holds our name anywhere is taken for ours, to
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
+from postmill.api.domains import ascii_domain, is_domain
 from postmill.api.edits import HeaderEdit
 from postmill.api.nouns import Header
 
 NAME = "Authentication-Results"
+MOST = 100
+"""Nobody has as many by chance, and an MTA's time for deleting them grows with the square of their number."""
+_START = 1_000
+"""Characters in which the name has to come; nobody has that many comments before it."""
 _ID = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;()"<>,]+)', re.DOTALL)
 _AFTER = re.compile(r"[\s;(]|$")
 
 
 def authserv_id(value: str) -> str | None:
-    """Return whose results a header's value says it has, in lower case; None where that cannot be read."""
-    text = _skip_comments(value)
+    """Return whose results a header's value says it has, as ``ascii_domain`` gives it (RFC 8601 §5).
+
+    None where that cannot be read, or is no name that a host can have.
+    """
+    text = _skip_comments(value[:_START])
     found = None if text is None else _ID.match(text)
     if text is None or found is None or not _AFTER.match(text, found.end()):
         return None
+    if found.end() == len(text) and len(value) > _START:
+        return None  # it goes on
     quoted = found[1]
-    return (found[2] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)).lower()
+    name = ascii_domain(found[2] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
+    return name if is_domain(name) else None
 
 
 def _skip_comments(value: str) -> str | None:
@@ -47,7 +59,10 @@ def _skip_comments(value: str) -> str | None:
 def is_ours(value: str, own: str) -> bool:
     """Tell whether a header's value claims, or may be taken to claim, the name ``own``."""
     found = authserv_id(value)
-    return own.lower() in value.lower() if found is None else found == own.lower()
+    if found is not None:
+        return found == ascii_domain(own)
+    text = unicodedata.normalize("NFKC", value).lower()
+    return own.lower() in text or ascii_domain(own) in text
 
 
 def forged(headers: Sequence[Header], own: str) -> tuple[int, ...]:
@@ -56,9 +71,11 @@ def forged(headers: Sequence[Header], own: str) -> tuple[int, ...]:
     return tuple(place for place, value in enumerate(values, 1) if is_ours(value, own))
 
 
-def remove(headers: Sequence[Header], own: str, edit: HeaderEdit) -> int:
-    """Delete them and return how many there were; from the last, as each deletion moves those behind it."""
+def remove(headers: Sequence[Header], own: str, edit: HeaderEdit) -> bool:
+    """Delete them, from the last, as each deletion moves those behind it; False: too many for that."""
     places = forged(headers, own)
+    if len(places) > MOST:
+        return False
     for place in reversed(places):
         edit.delete_header(NAME, place)
-    return len(places)
+    return True

@@ -18,8 +18,10 @@ from postmill.filters._spf import Spf
 from postmill.filters.authentication.arc import Arc
 from postmill.filters.authentication.dmarc import Dmarc
 
-_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{0,64}@[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN_ADDRESS = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{0,64}@[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
+)
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 _READING = authres.FeatureContext(authres.dmarc)
 
 

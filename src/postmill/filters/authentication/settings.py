@@ -43,8 +43,8 @@ class Settings:
     bad_from: str = key(
         Choice(("report", "reject")),
         "report",
-        "What becomes of mail without a `From` header, with several, or with one that has no address: "
-        "DMARC has no domain to ask then.",
+        "What becomes of mail without a `From` header, with several, or with one that has no clear address. "
+        "If it is let pass, it is still judged by DMARC for every domain that could be read in them.",
     )
     trusted_arc_sealers: tuple[str, ...] = key(
         ListOf(Domain()),
@@ -63,7 +63,8 @@ class Settings:
     timeout: float = key(
         Duration(0.1, 120),
         "20s",
-        "How long to wait for DNS in each check; what takes longer is `temperror`, and refuses nothing.",
+        "How long to wait for DNS in each check; what takes longer is `temperror`, and refuses nothing. "
+        "It has to be shorter than `timeouts.command`, after which the filter has failed.",
     )
     public_suffix_list: str = key(
         Text(r"(/[^\0]*)?", 'the absolute path of a file, or ""'),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_network
 
@@ -64,8 +65,9 @@ class Context:
     groups: Sequence[str] = ()
 
 
+@cache
 def package() -> str:
-    """Return Postmill's version."""
+    """Return Postmill's version; finding it opens files."""
     try:
         return version("postmill")
     except PackageNotFoundError:
