@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.filters.greylist.parsing import ConfigError, parse
-from postmill.filters.greylist.patterns import compiled
+from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.values import Actions, Clause, Comparison, Config, MacroIs, Rule
 from tests.filters.greylist.statements import REFUSED, TAKEN
 from tests.stack.milter_greylist import PEERS, SETTINGS
@@ -129,14 +129,14 @@ def test_a_value_or_one_error(text: str) -> None:
     ],
 )
 def test_posix_expressions(posix: str, extended: bool, matches: str, not_: str) -> None:
-    pattern = compiled(posix, extended)
-    assert pattern.search(matches)
-    assert not pattern.search(not_)
+    pattern = Regex(posix, extended)
+    assert pattern.matches(matches)
+    assert not pattern.matches(not_)
 
 
 @given(st.text(max_size=30), st.booleans())
 def test_an_expression_or_a_value_error(text: str, extended: bool) -> None:
     try:
-        compiled(text, extended)
+        Regex(text, extended)
     except ValueError:
         return

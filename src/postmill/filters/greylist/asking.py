@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from postmill.api.ports import Resolver, Store
 from postmill.filters.greylist.facts import Answer, Facts, Question
-from postmill.filters.greylist.rules import Judgement, Need, judge, over
-from postmill.filters.greylist.texts import Context, expand
+from postmill.filters.greylist.rules import Judgement, Need, judge
+from postmill.filters.greylist.texts import Context, expand, printable
 from postmill.filters.greylist.values import Config, Dnsrbl, RateLimit
+
+log = logging.getLogger("postmill.filter.greylist")
 
 
 @dataclass(slots=True)
@@ -34,12 +38,20 @@ class Asking:
     async def judge(self, stage: str, facts: Facts) -> tuple[Judgement, Facts]:
         """Judge by the rules of a stage, asking what they need; raises OSError where the store fails."""
         facts = replace(facts, answers={**self.answers, **facts.answers})
-        while isinstance(found := judge(self.config, stage, facts), Need):
+        while isinstance(found := await self._judged(stage, facts), Need):
             answer = await self.ask(found.question, facts)
             if found.question[0] != "ratelimit":
                 self.answers[found.question] = answer
             facts = replace(facts, answers={**facts.answers, found.question: answer})
+        for text, matched in found.logs:
+            log.info("%s", printable(expand(text, Context(facts, facts.macros, matched=matched))))
         return found, facts
+
+    async def _judged(self, stage: str, facts: Facts) -> Judgement | Need:
+        """Judge, beside other sessions where a whole message has to be searched."""
+        if stage == "data" and (self.config.uses("body") or self.config.uses("header")):
+            return await asyncio.to_thread(judge, self.config, stage, facts)
+        return judge(self.config, stage, facts)
 
     async def ask(self, question: Question, facts: Facts) -> Answer:
         """Answer one question. A DNS that fails lists nobody, as milter-greylist has it."""
@@ -92,14 +104,34 @@ class Asking:
         return any(ip_address(address) in near for addresses in found for address in addresses)
 
     def _country(self, facts: Facts) -> str:
-        found = self.countries.get(str(facts.ip)) if self.countries is not None else None
+        """Return the code of the client's country; ``ZZ``, as milter-greylist has it, where there is none."""
+        found = None
+        with suppress(ValueError):  # an IPv6 address, and a database of IPv4 only
+            found = self.countries.get(str(facts.ip))
         country = found.get("country") if isinstance(found, dict) else None
-        return str(country.get("iso_code", "")) if isinstance(country, dict) else ""
+        return str(country.get("iso_code", "ZZ")) if isinstance(country, dict) else "ZZ"
 
     async def _beyond(self, limit: RateLimit, facts: Facts) -> bool:
+        """Count, and tell whether it is too much.
+
+        Counted is by fixed windows; of the one before, the share counts that is not older than the period.
+        """
         key = expand(limit.key, Context(facts, facts.macros))
-        window = int(facts.now.timestamp()) // limit.seconds
-        name = f"rate {limit.name} {window} {key}".encode("unicode_escape").decode()[:900]
-        again = limit.counts == "session" and name in self.counted
+        name = f"rate {limit.name} {key}".encode("unicode_escape").decode()[:900]
+        window, gone = divmod(facts.now.timestamp(), limit.seconds)
+        lives = 2.0 * limit.seconds
+        now, before = await asyncio.gather(
+            self.store.add(f"{name} {window:.0f}", self._amount(limit, name, facts), lives),
+            self.store.add(f"{name} {window - 1:.0f}", 0, lives),
+        )
+        return now + before * (1 - gone / limit.seconds) > limit.most
+
+    def _amount(self, limit: RateLimit, name: str, facts: Facts) -> int:
+        """Return by how much a rate goes up: a session counts once, recipients at RCPT one by one."""
+        if limit.counts == "data":
+            return facts.size
+        if limit.counts == "rcpt":
+            return 1 if facts.recipient else len(facts.recipients)
+        again = name in self.counted
         self.counted.add(name)
-        return over(limit, await self.store.add(name, 0 if again else 1, 2.0 * limit.seconds))
+        return 0 if again else 1

@@ -82,12 +82,14 @@ def config_of(settings: Settings) -> Config:
         text = Path(settings.file).read_text(encoding="utf-8", errors="surrogateescape")
         config = parse(text, config, settings.file)
     config = replace(config, rules=(*own, *config.rules))
+    delays = [rule.actions.delay or 0 for rule in config.rules]
     for warning in config.warnings:
         log.warning("%s", warning)
     return replace(
         config,
         noauth=config.noauth or config.uses("auth") or config.uses("tls"),
         nospf=config.nospf or config.uses("spf"),
+        longest=max([config.delay, *delays]),
     )
 
 

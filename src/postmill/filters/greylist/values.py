@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+
+from postmill.filters.greylist.patterns import Regex
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -49,7 +50,7 @@ class MacroIs:
 
     name: str
     macro: str
-    value: str | re.Pattern[str] | None
+    value: str | Regex | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,7 @@ class RateLimit:
     key: str = "%i"
 
 
-Item = (
-    str
-    | re.Pattern[str]
-    | IPv4Network
-    | IPv6Network
-    | Comparison
-    | Hours
-    | Dnsrbl
-    | MacroIs
-    | RateLimit
-    | int
-)
+Item = str | Regex | IPv4Network | IPv6Network | Comparison | Hours | Dnsrbl | MacroIs | RateLimit | int
 """What one clause compares with; ``int`` are seconds or bits."""
 
 
@@ -154,6 +144,8 @@ class Config:
     unbracket: bool = False
     geoipdb: str = ""
     localaddr: str = ""
+    longest: int = 0
+    """The longest delay of all rules."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def uses(self, kind: str) -> bool:
