@@ -9,7 +9,16 @@ from ipaddress import IPv4Network
 
 from postmill.filters.greylist.cursor import Cursor
 from postmill.filters.greylist.patterns import Regex
-from postmill.filters.greylist.values import Clause, Comparison, Dnsrbl, Hours, Item, MacroIs, RateLimit
+from postmill.filters.greylist.values import (
+    Clause,
+    Comparison,
+    Dnsrbl,
+    Hours,
+    Item,
+    MacroIs,
+    RateLimit,
+    gathered,
+)
 from postmill.filters.greylist.words import Token
 
 SPF_RESULTS = ("pass", "fail", "softfail", "neutral", "unknown", "error", "none", "self")
@@ -115,7 +124,7 @@ def read_list(cursor: Cursor, names: Names) -> None:
         items.append(_READERS[kind](cursor, names))
     if not items:
         raise cursor.error(f'list "{name}" is empty', token)
-    names.lists[name] = kind, tuple(items)
+    names.lists[name] = kind, gathered(kind, items)
 
 
 def _regex(cursor: Cursor, names: Names) -> Regex:

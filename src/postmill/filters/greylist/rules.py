@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network
 
 from postmill.filters.greylist.facts import SPF_WORDS, Facts, Question
 from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.texts import Context, Match, expand
 from postmill.filters.greylist.values import (
     Actions,
+    Addresses,
     Clause,
     Comparison,
     Config,
     Hours,
     Item,
     MacroIs,
+    Networks,
     Rule,
+    bare,
 )
 
 _REASONS = {"rawfrom": "from", "sm_macro": "macro"}
@@ -189,10 +193,6 @@ _SUBJECTS: dict[str, Callable[[Facts], Sequence[str]]] = {
 }
 
 
-def _same_mail(address: str) -> str:
-    return address.strip("<> \t").lower()
-
-
 def _in_domain(item: Item, facts: Facts, config: Config) -> bool:
     """milter-greylist takes any end of the name, unless ``domainexact``: then only whole labels."""
     domain, host = str(item).lower(), facts.host.lower()
@@ -224,7 +224,11 @@ def _compared(value: Callable[[Facts], int]) -> Callable[[Item, Facts, Config], 
 
 
 def _mail(addresses: Callable[[Facts], Sequence[str]]) -> Callable[[Item, Facts, Config], bool]:
-    return lambda item, facts, config: _same_mail(str(item)) in map(_same_mail, addresses(facts))
+    def holds(item: Item, facts: Facts, config: Config) -> bool:
+        wanted = item.texts if isinstance(item, Addresses) else (bare(str(item)),)
+        return any(bare(address) in wanted for address in addresses(facts))
+
+    return holds
 
 
 def _contains(lines: Callable[[Facts], Sequence[str]]) -> Callable[[Item, Facts, Config], bool]:
@@ -235,8 +239,9 @@ def _expanded(item: Item, facts: Facts) -> str:
     return expand(str(item), Context(facts, facts.macros))
 
 
+_NETWORKS = (IPv4Network, IPv6Network, Networks)
 _PLAIN: dict[str, Callable[[Item, Facts, Config], bool]] = {
-    "addr": lambda item, facts, config: not isinstance(item, str | int | Regex) and facts.ip in item,  # type: ignore[operator]
+    "addr": lambda item, facts, config: isinstance(item, _NETWORKS) and facts.ip in item,
     "domain": _in_domain,
     "helo": lambda item, facts, config: facts.helo.lower() == _expanded(item, facts).lower(),
     "from": _mail(lambda facts: (facts.sender,)),

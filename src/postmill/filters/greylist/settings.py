@@ -12,7 +12,7 @@ from postmill.api.kinds import Choice, Count, Duration, Flag, ListOf, Text
 from postmill.api.mail_kinds import Network
 from postmill.api.settings import key
 from postmill.filters.greylist.parsing import parse
-from postmill.filters.greylist.values import Actions, Clause, Config, Item, Rule
+from postmill.filters.greylist.values import Actions, Clause, Config, Item, Rule, gathered
 
 log = logging.getLogger("postmill.filter.greylist")
 _YEAR = 366 * 86400.0
@@ -101,7 +101,7 @@ def _whitelists(settings: Settings) -> list[Rule]:
         ("whitelist_recipients", "rcpt", settings.whitelist_recipients),
     ]
     return [
-        Rule("rcpt", "whitelist", (Clause(kind, items),), Actions(), 0, name)
+        Rule("rcpt", "whitelist", (Clause(kind, gathered(kind, items)),), Actions(), 0, name)
         for name, kind, items in lists
         if items
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from postmill.filters.greylist.patterns import Regex
 
@@ -65,8 +66,67 @@ class RateLimit:
     key: str = "%i"
 
 
-Item = str | Regex | IPv4Network | IPv6Network | Comparison | Hours | Dnsrbl | MacroIs | RateLimit | int
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Many networks at once, asked for one address as quickly as a few."""
+
+    places: Mapping[tuple[int, int], frozenset[int]]
+    """Version of IP and bits behind the prefix, to the prefixes."""
+
+    @classmethod
+    def of(cls, networks: Iterable[IPv4Network | IPv6Network]) -> Networks:
+        """Gather networks."""
+        places: dict[tuple[int, int], set[int]] = {}
+        for one in networks:
+            behind = one.max_prefixlen - one.prefixlen
+            places.setdefault((one.version, behind), set()).add(int(one.network_address) >> behind)
+        return cls({place: frozenset(prefixes) for place, prefixes in places.items()})
+
+    def __contains__(self, ip: IPv4Address | IPv6Address) -> bool:
+        number = int(ip)
+        return any(
+            version == ip.version and number >> behind in prefixes
+            for (version, behind), prefixes in self.places.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Many addresses of mail at once, bare and in lower case."""
+
+    texts: frozenset[str]
+
+
+Item = (
+    str
+    | Regex
+    | IPv4Network
+    | IPv6Network
+    | Networks
+    | Addresses
+    | Comparison
+    | Hours
+    | Dnsrbl
+    | MacroIs
+    | RateLimit
+    | int
+)
 """What one clause compares with; ``int`` are seconds or bits."""
+
+
+def bare(address: str) -> str:
+    """Return an address of mail as it is compared: without brackets, in lower case."""
+    return address.strip("<> \t").lower()
+
+
+def gathered(kind: str, items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items of a list, those of which there may be thousands as one."""
+    if kind == "addr":
+        return (Networks.of(one for one in items if isinstance(one, IPv4Network | IPv6Network)),)
+    plain = [one for one in items if isinstance(one, str)]
+    if kind not in ("from", "rawfrom", "rcpt") or not plain:
+        return tuple(items)
+    return (Addresses(frozenset(map(bare, plain))), *(one for one in items if not isinstance(one, str)))
 
 
 @dataclass(frozen=True, slots=True)
