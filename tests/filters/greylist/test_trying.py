@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sys
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -196,6 +197,25 @@ def test_databases_that_cannot_be_used_say_why(postmill_deliver: Deliverer, tmp_
         postmill_deliver(app, **rules(ABROAD.format(file)))
     with pytest.raises(ValueError, match="name a database"):
         postmill_deliver(app, **rules('racl blacklist geoip "AT"'))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "who passes SPF is not delayed unless nospf is said: needs the Python library pyspf"),
+        ("racl whitelist spf pass", "a rule asks for spf: needs the Python library pyspf"),
+        ("nospf\ndacl blacklist dkim fail", "a rule asks for dkim: needs the Python library dkimpy"),
+        ('nospf\nracl blacklist geoip "AT"', "a rule asks for geoip: needs the Python library maxminddb"),
+    ],
+)
+def test_libraries_that_are_missing_are_missed_at_once(
+    text: str, words: str, postmill_deliver: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("spf", "dkim", "maxminddb"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        postmill_deliver(app, settings={"rules": text})
+    assert postmill_deliver(app, **rules("")).refused
 
 
 def test_a_store_that_fails_is_a_failure_and_used_again(postmill_deliver: Deliverer) -> None:

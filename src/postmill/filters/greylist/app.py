@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.util import find_spec
 from typing import Any
 
 from postmill.api.edits import HeaderEdit
@@ -35,6 +36,8 @@ from postmill.filters.greylist.texts import (
 from postmill.filters.greylist.tuples import Step
 from postmill.filters.greylist.values import Actions, Config
 
+_LIBRARIES = {"spf": ("spf", "pyspf"), "dkim": ("dkim", "dkimpy"), "geoip": ("maxminddb", "maxminddb")}
+"""Kind of clause to module, and library it is of."""
 _GONE = ("551", "5.7.1", "Go away!")
 
 
@@ -82,17 +85,27 @@ app = Milter("greylist", Settings, session=Session, message=Kept)
 def prepare(settings: Settings) -> Policy:
     """Read the rules, and open the database of countries where they need one."""
     config = config_of(settings)
+    _check_libraries(config)
     return Policy(config, _countries(config.geoipdb) if config.uses("geoip") else None)
+
+
+def _check_libraries(config: Config) -> None:
+    """Check now, not at every mail, that what rules ask for can be found out."""
+    wanted = {kind: f"a rule asks for {kind}" for kind in _LIBRARIES if config.uses(kind)}
+    if not config.nospf:
+        wanted["spf"] = "who passes SPF is not delayed unless nospf is said"
+    for kind, words in wanted.items():
+        module, library = _LIBRARIES[kind]
+        if find_spec(module) is None:
+            raise ValueError(f"{words}: needs the Python library {library} (postmill[greylist])")
 
 
 def _countries(file: str) -> Any:
     """Open a database of countries; raises ValueError, which says what to do."""
     if not file:
         raise ValueError('a rule asks for geoip: name a database, as geoipdb "/var/lib/GeoIP/country.mmdb"')
-    try:
-        import maxminddb  # noqa: PLC0415 - only who asks for countries needs it
-    except ModuleNotFoundError:
-        raise ValueError("a rule asks for geoip: install the Python library maxminddb") from None
+    import maxminddb  # noqa: PLC0415 - only who asks for countries needs it
+
     try:
         return maxminddb.open_database(file)
     except OSError as error:
