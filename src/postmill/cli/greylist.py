@@ -24,7 +24,7 @@ def command() -> None:
 @command.command("import")
 @config_file
 @_name
-@click.argument("file", type=click.File(encoding="utf-8", errors="surrogateescape"))
+@click.argument("file", type=click.File(encoding="utf-8", errors="backslashreplace"))
 def import_(config_file: str, name: str, file: TextIO) -> None:
     """Remember what stands in FILE, a dump of milter-greylist (- reads standard input).
 

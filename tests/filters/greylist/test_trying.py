@@ -218,6 +218,16 @@ def test_libraries_that_are_missing_are_missed_at_once(
     assert postmill_deliver(app, **rules("")).refused
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_texts_of_a_file_in_an_old_encoding(
+    postmill_deliver: Deliverer, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "greylist.conf"
+    file.write_text('nospf\nracl blacklist default msg "Gr\xfc\xdfe"\n', encoding=encoding)
+    said = postmill_deliver(app, settings={"file": str(file)})
+    assert list(said.refused.values()) == ["551 5.7.1 Gr\xfc\xdfe"]
+
+
 def test_a_store_that_fails_is_a_failure_and_used_again(postmill_deliver: Deliverer) -> None:
     class Away(MemoryStore):
         away = False

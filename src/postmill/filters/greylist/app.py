@@ -268,7 +268,8 @@ async def _judge_content(
     if asking is None or not policy.config.of_stage("data"):
         return None
     asking.raw = lambda: msg.raw
-    judged, facts = await asking.judge("data", _with_content(facts, msg, policy.config, kept))
+    facts = await asyncio.to_thread(_with_content, facts, msg, policy.config, kept)
+    judged, facts = await asking.judge("data", facts)
     if judged.flushes:
         await forget(store, policy.config, facts)
     about = context(facts, facts.macros, facts.now, judged, elapsed=kept.elapsed)

@@ -79,8 +79,7 @@ def config_of(settings: Settings) -> Config:
     own, config = config.rules, replace(config, rules=())
     config = parse(settings.rules, config, "rules")
     if settings.file:
-        text = Path(settings.file).read_text(encoding="utf-8", errors="surrogateescape")
-        config = parse(text, config, settings.file)
+        config = parse(_text(Path(settings.file).read_bytes()), config, settings.file)
     config = replace(config, rules=(*own, *config.rules))
     delays = [rule.actions.delay or 0 for rule in config.rules]
     for warning in config.warnings:
@@ -91,6 +90,14 @@ def config_of(settings: Settings) -> Config:
         nospf=config.nospf or config.uses("spf"),
         longest=max([config.delay, *delays]),
     )
+
+
+def _text(data: bytes) -> str:
+    """Read UTF-8, or what was written before there was any."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _whitelists(settings: Settings) -> list[Rule]:
