@@ -81,6 +81,9 @@ def test_what_it_remembers_is_bounded() -> None:
     text = "".join("ab"[(one * one >> 7) & 1] + chr(0x4E00 + one % 5000) for one in range(60_000))
     assert not regex.matches(text)
     assert regex.matches(text + "a" * 12 + "c")
+    automaton = regex._automaton
+    assert automaton is not None
+    assert 0 < sum(len(one) for one in automaton._sets.values()) <= 50_000
 
 
 def test_one_that_is_too_large() -> None:

@@ -119,6 +119,19 @@ MIXED = [
     session(mail('"a b"@x.example', "soon@t.example")),
 ]
 EVIL = "nospf\nsubnetmatch /24\nracl blacklist from evil@x.example flushaddr\n"
+MIXTURE = "nospf\nracl whitelist rcpt w@t.example\nracl blacklist rcpt b@t.example\nracl greylist default\n"
+LOGIN, CERTIFICATE = {b"{auth_authen}": b"joe", b"{auth_type}": b"PLAIN"}, {b"{cert_subject}": b"/CN=joe"}
+USERS = [
+    session(macros=macros)
+    for macros in (
+        {"M": LOGIN},
+        {"H": {**CERTIFICATE, b"{verify}": b"OK"}},
+        {"H": {**CERTIFICATE, b"{verify}": b"NO"}},
+        {"M": LOGIN, "H": {**CERTIFICATE, b"{verify}": b"OK"}},
+        {"R": {b"{greylist}": b"WHITE"}},
+        {"R": {b"{greylist}": b"BLACK"}},
+    )
+]
 LIMIT = 'nospf\nratelimit "r" {} / 1h{}\nracl {} ratelimit "r" msg "over"\nracl whitelist default\n'
 CASES = [
     Case("trust: not said", TRUST, senders()),
@@ -133,6 +146,33 @@ CASES = [
     ),
     Case("spf self", "localaddr 192.0.2.5\nracl blacklist spf self\nracl whitelist default\n", senders()),
     Case("SPF in a header", 'racl whitelist not spf fail addheader "X-S: %Qs"\n', senders()),
+    Case("mixed recipients", MIXTURE,
+        [session(mail("joe@example.net", *to)) for to in (
+            ("w@t.example", "g@t.example", "b@t.example", "w@t.example"), ("g@t.example", "w@t.example"),
+            ("b@t.example", "w@t.example"), ("b@t.example",))]),
+    Case("several messages", MIXTURE,
+        [session(mail("joe@example.net", "w@t.example"), mail("joe@example.net", "g@t.example", "w@t.example"),
+            mail("x@y.example", "b@t.example"), mail("x@y.example", "w@t.example"))]),
+    Case("multiracl", "multiracl\n" + MIXTURE, [session(mail("joe@example.net", "w@t.example", "g@t.example"))]),
+    Case("quiet", "nospf\nquiet\n", [session(), session()]),
+    Case("testmode", "nospf\ntestmode\nrcpt g@t.example\n", [session(), session(mail("joe@example.net", "g@t.example"))]),
+    *(Case(f"report {word}", f"nospf\nreport {word}\n", REMEMBERED, DUMP) for word in ("none", "delays", "nodelays")),
+    *(
+        Case(f"users: {rule}", f"nospf\n{rule}\n", USERS)
+        for rule in ("", "noauth", 'racl whitelist auth "joe"', "racl whitelist auth /^J/", "racl whitelist tls /joe/",
+            "racl greylist not auth /.*/ delay 2h\nracl whitelist default", "noaccessdb")
+    ),
+    Case("values of macros", 'nospf\nsm_macro "f" "{client_resolve}" "FORGED"\nsm_macro "u" "{foo}" unset\n'
+        'sm_macro "r" "{foo}" /^b.*r$/\nracl blacklist sm_macro "f"\nracl blacklist sm_macro "r" msg "%M{foo}"\n'
+        'racl greylist sm_macro "u" delay 3h\nracl whitelist default\n',
+        [session(macros={stage: {name: value}}) for stage, name, value in (
+            ("C", b"{client_resolve}", b"FORGED"), ("R", b"{foo}", b"bar"), ("R", b"{foo}", b"BaR"), ("R", b"{foo}", b""))]),
+    Case("lists over several lines", 'nospf\nlist "l" from { a@x.example joe@example.net \\\n /foo/ }\n'
+        'list "n" addr { 10.0.0.0/8 \\\n 192.0.2.0/24 }\nracl blacklist list "l" not list "n"\n'
+        'racl blacklist not list "l" msg "2"\nracl blacklist list "n" list "l" msg "3 %A"\n', EVERYBODY),
+    Case("rules behind the default", "nospf\nracl whitelist default\nracl blacklist from joe@example.net\n", [session()]),
+    Case("continue adds up", 'nospf\nracl continue from /joe/ code "450" ecode "4.1.1" msg "first" delay 1h report "R" '
+        'addheader "X-A: 1"\nracl "w" continue rcpt /alice/ delay 2h addheader "X-B: 2"\n', [session(), session()]),
     Case("lists", LISTS + 'racl blacklist dnsrbl "BL" msg "%D %i %j"\nracl blacklist dnsrbl "DUN" msg "%D"\n'
         "racl whitelist default\n", EVERYBODY),
     Case("not on a list", LISTS + 'racl blacklist not dnsrbl "BL"\nracl whitelist default report "%D"\n', EVERYBODY),
