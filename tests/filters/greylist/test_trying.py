@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from postmill.api import Store
+from postmill.api import Resolver, Store
 from postmill.filters.greylist import app
 from postmill.filters.greylist.asking import Asking
 from postmill.filters.greylist.facts import Facts
@@ -226,6 +226,25 @@ def test_texts_of_a_file_in_an_old_encoding(
     file.write_text('nospf\nracl blacklist default msg "Gr\xfc\xdfe"\n', encoding=encoding)
     said = postmill_deliver(app, settings={"file": str(file)})
     assert list(said.refused.values()) == ["551 5.7.1 Gr\xfc\xdfe"]
+
+
+def test_nobody_waits_long_for_each_of_many_lists(postmill_deliver: Deliverer) -> None:
+    lists = "".join(f'dnsrbl "{one}" {one}.example 127.0.0.2\n' for one in "abc")
+    asked = "".join(f'racl blacklist dnsrbl "{one}"\n' for one in "abc")
+    failing = FixedResolver({f"5.2.0.192.{one}.example": TimeoutError("none") for one in "abc"})
+    said = postmill_deliver(app, **rules(lists + asked), ports={Resolver: failing})
+    assert list(said.refused.values()) == [IN_HALF_AN_HOUR]
+    assert [within for _, _, within in failing.asked] == [5.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("own", "status"), [("IPv6:2001:db8::1", "reject"), ("nowhere", "accept"), ("", "accept")]
+)
+def test_the_address_of_the_host_itself(postmill_deliver: Deliverer, own: str, status: str) -> None:
+    postmill_deliver.dns["example.net"] = ["v=spf1 ip6:2001:db8::1 -all"]
+    text = "racl blacklist spf self\nracl whitelist default"
+    said = postmill_deliver(app, settings={"rules": text}, macros={"C": {"if_addr": own}})
+    assert said.status == status
 
 
 def test_a_store_that_fails_is_a_failure_and_used_again(postmill_deliver: Deliverer) -> None:

@@ -34,6 +34,8 @@ class Asking:
     """Rates of this session that have been counted."""
     answers: dict[Question, Answer] = field(default_factory=dict)
     """What holds for the whole mail."""
+    failed: bool = False
+    """Whether DNS has failed to answer about this mail."""
 
     async def judge(self, stage: str, facts: Facts) -> tuple[Judgement, Facts]:
         """Judge by the rules of a stage, asking what they need; raises OSError where the store fails."""
@@ -69,17 +71,26 @@ class Asking:
                 return await self._listed(item, facts)
             return await self._exchanger(item if isinstance(item, int) else 128, facts)
         except OSError:
+            self.failed = True
             return False
+
+    @property
+    def _within(self) -> float:
+        """Seconds for a question to DNS; few when it has failed once, lest the MTA waits for each of them."""
+        return 1.0 if self.failed else 5.0
 
     async def _spf(self, facts: Facts, ours: bool) -> Answer:
         """With ``self``: whether the sender's domain would let this host send, too, so says nothing."""
         from postmill.filters._spf import check_spf  # noqa: PLC0415 - its library may be missing
 
-        own = self.config.localaddr or facts.macros.get("if_addr", "")
-        if ours and not own:
+        own = self.config.localaddr or facts.macros.get("if_addr", "").removeprefix("IPv6:")
+        try:
+            ip = ip_address(own) if ours else facts.ip
+        except ValueError:
             return False
-        ip = ip_address(own) if ours else facts.ip
-        result = await check_spf(ip, facts.helo, facts.rawfrom.strip("<> "), self.resolver)
+        sender = facts.rawfrom.strip("<> ")
+        result = await check_spf(ip, facts.helo, sender, self.resolver, 2 * self._within)
+        self.failed |= result == "temperror"
         return result == "pass" if ours else result
 
     async def _dkim(self) -> Answer:
@@ -90,16 +101,18 @@ class Asking:
 
     async def _listed(self, item: Dnsrbl, facts: Facts) -> bool:
         name = facts.ip.reverse_pointer.rsplit(".", 2)[0]
-        found = await self.resolver.addresses(f"{name}.{item.zone}")
+        found = await self.resolver.addresses(f"{name}.{item.zone}", within=self._within)
         return any(IPv4Address(address) in item.answers for address in found)
 
     async def _exchanger(self, bits: int, facts: Facts) -> bool:
         """Tell whether the client is near a mail exchanger of the sender's domain."""
         domain = facts.sender.strip("<>").rpartition("@")[2]
-        records = await self.resolver.records(domain, "MX") if domain else ()
+        records = await self.resolver.records(domain, "MX", within=self._within) if domain else ()
         names = [record.split()[-1] for record in records][:10]
         kind = "A" if facts.ip.version == 4 else "AAAA"
-        found = await asyncio.gather(*(self.resolver.records(name, kind) for name in names))
+        found = await asyncio.gather(
+            *(self.resolver.records(name, kind, within=self._within) for name in names)
+        )
         near = ip_network(f"{facts.ip}/{min(bits, facts.ip.max_prefixlen)}", strict=False)
         return any(ip_address(address) in near for addresses in found for address in addresses)
 
