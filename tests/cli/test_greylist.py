@@ -60,6 +60,13 @@ def test_in_and_out_again(directory: Path) -> None:
     assert greylist(directory, "import", str(directory / "again")).stdout.startswith("3 entries")
 
 
+def test_addresses_that_are_no_text(directory: Path) -> None:
+    line = f"192.0.2.5\t<gr\xfcn@x.example>\t<b@y.example>\t{int(time.time()) + 600}\r\n"
+    (directory / "dump").write_bytes(line.encode("latin-1"))
+    assert greylist(directory, "import", str(directory / "dump")).stdout.startswith("1 entries")
+    assert "<gr\\xfcn@x.example>" in greylist(directory, "export").stdout
+
+
 @pytest.mark.parametrize(
     ("dump", "arguments", "status", "words"),
     [

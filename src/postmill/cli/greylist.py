@@ -24,9 +24,12 @@ def command() -> None:
 @command.command("import")
 @config_file
 @_name
-@click.argument("file", type=click.File(encoding="utf-8", errors="surrogateescape"))
+@click.argument("file", type=click.File(encoding="utf-8", errors="backslashreplace"))
 def import_(config_file: str, name: str, file: TextIO) -> None:
-    """Remember what stands in FILE, a dump of milter-greylist (- reads standard input)."""
+    """Remember what stands in FILE, a dump of milter-greylist (- reads standard input).
+
+    An entry that the store knows better stays, so it may be done again.
+    """
     from postmill.daemon.greylisting import import_dump  # noqa: PLC0415 - only this command needs it
 
     put, late = import_dump(config_file, name, file.read(), file.name)

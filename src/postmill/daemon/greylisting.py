@@ -12,19 +12,17 @@ from postmill.config.settings import FilterSettings, Settings
 from postmill.daemon.configuration import load_configuration
 from postmill.errors import ConfigError, RequestError, UnavailableError
 from postmill.filters.greylist.dump import read_dump, write_dump
-from postmill.filters.greylist.keeping import exported, imported
+from postmill.filters.greylist.keeping import bring, exported
 from postmill.stores import View, open_backend
 
 T = TypeVar("T")
 
-_AT_ONCE = 1000
-
 
 def import_dump(config_file: str | os.PathLike[str], name: str, text: str, file: str) -> tuple[int, int]:
-    """Put the entries of a dump into the store of the filter ``name``; those it has of the same are replaced.
+    """Put the entries of a dump into the store of the filter ``name``, unless it knows better ones.
 
-    Returns how many were put, and how many were out of date. Raises ConfigError for a dump that is none,
-    RequestError when there is no such filter, UnavailableError when the store cannot be used.
+    Returns how many it remembers now, and how many were out of date. Raises ConfigError for a dump that is
+    none, RequestError when there is no such filter, UnavailableError when the store cannot be used.
     """
     settings = load_configuration(config_file).settings
     found = _filter(settings, name)
@@ -32,14 +30,12 @@ def import_dump(config_file: str | os.PathLike[str], name: str, text: str, file:
         entries = read_dump(text)
     except ValueError as error:
         raise ConfigError(str(error), file=file) from error
-    wanted = list(imported(entries, found.prepared.config, int(time.time())).items())
 
-    async def work(store: View) -> None:
-        for at in range(0, len(wanted), _AT_ONCE):
-            await store.put_many(dict(wanted[at : at + _AT_ONCE]))
+    async def work(store: View) -> int:
+        return await bring(store, entries, found.prepared.config, int(time.time()))
 
-    _with_store(settings, found.name, work)
-    return len(wanted), len(entries) - len(wanted)
+    late = _with_store(settings, found.name, work)
+    return len(entries) - late, late
 
 
 def export_dump(config_file: str | os.PathLike[str], name: str) -> str:

@@ -5,7 +5,9 @@ What has to be atomic is a script that the server runs (EVAL); time is the serve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -59,6 +61,7 @@ class RedisStore:
         self._url = url
         self._client: redis.asyncio.Redis | None = None
         self._pool: redis.asyncio.ConnectionPool | None = None
+        self._turn: asyncio.Semaphore | None = None
         try:  # a URL that is none, or with options that there are not, is told now; nothing is opened
             pool: Any = redis.asyncio.ConnectionPool.from_url(url)
             pool.make_connection()
@@ -67,38 +70,38 @@ class RedisStore:
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
-        value = await self._do(self._server.get(_PREFIX + key))
+        value = await self._do(lambda: self._server.get(_PREFIX + key))
         return None if value is None else bytes(value)
 
     async def put(self, key: str, value: bytes, lives: float) -> None:
         """See ``Store``."""
-        await self._do(self._server.set(_PREFIX + key, value, px=_ms(lives)))
+        await self._do(lambda: self._server.set(_PREFIX + key, value, px=_ms(lives)))
 
     async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
         """See ``Store``."""
         pipeline = self._server.pipeline(transaction=True)
         for key, (value, lives) in entries.items():
             pipeline.set(_PREFIX + key, value, px=_ms(lives))
-        await self._do(pipeline.execute())
+        await self._do(pipeline.execute)
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""
         arguments = (int(before is not None), before or b"", int(after is not None), after or b"", _ms(lives))
-        return bool(await self._do(self._server.eval(_SWAP, 1, _PREFIX + key, *arguments)))
+        return bool(await self._do(lambda: self._server.eval(_SWAP, 1, _PREFIX + key, *arguments)))
 
     async def add(self, key: str, amount: int, lives: float) -> int:
         """See ``Store``."""
-        return int(await self._do(self._server.eval(_ADD, 1, _COUNTER + key, amount, _ms(lives))))
+        return int(await self._do(lambda: self._server.eval(_ADD, 1, _COUNTER + key, amount, _ms(lives))))
 
     async def scan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
         """See ``Store``."""
         pattern = "".join(f"\\{one}" if one in "*?[]\\^-" else one for one in _PREFIX + prefix) + "*"
         cursor, seen = 0, set[bytes]()
         while True:
-            cursor, keys = await self._do(self._server.scan(cursor, pattern, count=500))
+            cursor, keys = await self._do(partial(self._server.scan, cursor, pattern, count=500))
             new = [key for key in keys if key not in seen]
             seen.update(new)
-            values = await self._do(self._server.mget(new)) if new else []
+            values = await self._do(partial(self._server.mget, new)) if new else []
             for key, value in zip(new, values, strict=True):
                 if value is not None:
                     yield key.decode().removeprefix(_PREFIX), bytes(value)
@@ -114,25 +117,31 @@ class RedisStore:
     @property
     def _server(self) -> Any:
         if self._client is None:
-            pool = redis.asyncio.BlockingConnectionPool.from_url(
-                self._url,
-                socket_connect_timeout=_WITHIN,
-                socket_timeout=_WITHIN,
-                max_connections=_CONNECTIONS,
-                timeout=_WITHIN,
+            pool = redis.asyncio.ConnectionPool.from_url(
+                self._url, socket_connect_timeout=_WITHIN, socket_timeout=_WITHIN
             )
             self._pool = pool
             self._client = redis.asyncio.Redis(connection_pool=pool)
         return self._client
 
-    async def _do(self, work: Awaitable[T]) -> T:
+    async def _do(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do some work when it is its turn. A pool that blocks would let those wait for ever who wait."""
+        if self._turn is None:
+            self._turn = asyncio.Semaphore(_CONNECTIONS)
         try:
-            return await work
+            async with asyncio.timeout(_WITHIN):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise OSError(f"Redis: no connection was free within {_WITHIN:g} s") from None
+        try:
+            return await work()
         except RedisError as error:
             raise OSError(f"Redis: {without_password(str(error), self._url)}") from None
         except AttributeError as error:
             # redis-py 4.3 trips over a time-out at a unix socket, after hanging up
             raise OSError("Redis did not answer") from error
+        finally:
+            self._turn.release()
 
 
 def _ms(seconds: float) -> int:

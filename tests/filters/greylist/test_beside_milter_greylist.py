@@ -6,29 +6,19 @@ the same file imported into its store.
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Iterator
 
 import pytest
 
-from postmill.api import Store
-from postmill.daemon.ports import SystemClock
-from postmill.filters.greylist import app
-from postmill.filters.greylist.dump import read_dump
-from postmill.filters.greylist.keeping import imported
-from postmill.filters.greylist.settings import config_of
-from postmill.stores.memory import MemoryStore
-from postmill.testing.delivery import deliver
-from postmill.testing.mta import FakeMta
-from postmill.testing.plan import Client, Recipient, SessionPlan, mail_from_bytes
-from postmill.testing.settings import settings_of
-from tests.filters.beside import a_box, outcome, started
-from tests.stack.milter_greylist import PEERS, Known, MilterGreylist
+from tests.filters.beside import a_box, started
+from tests.filters.greylist.pair import RAW, Ours, Theirs, both, mail, session
+from tests.stack.milter_greylist import PEERS, Known
 
 pytestmark = pytest.mark.interop
-RAW = b"Subject: hello\r\nFrom: joe@example.net\r\n\r\nHello.\r\n"
 RULES = """\
+subnetmatch /24
+greylist 10m
+autowhite 1w
 nospf
 racl whitelist from friend@example.net
 racl whitelist domain friendly.example
@@ -59,58 +49,21 @@ CASES = [
     ("joe@example.net", "open@test.example", "mail.ext.example", RAW.replace(b"hello", b"spam")),
     ("", "alice@test.example", "mail.ext.example", RAW),
 ]
-KNOWN = (Known("192.0.2.9", "known@example.net", "alice@test.example"),)
-
-
-class Configured(MilterGreylist):
-    def prepare(self) -> None:
-        super().prepare()
-        file = self.directory / "greylist.conf"
-        own = [line for line in file.read_text().splitlines() if not line.startswith(("racl", "sm_macro"))]
-        file.write_text("\n".join(own) + "\n" + RULES)
+DUMP = Known("192.0.2.9", "known@example.net", "alice@test.example").line()
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Iterator[Configured]:
+def theirs() -> Iterator[Theirs]:
     if not (PEERS / "milter-greylist/usr/sbin/milter-greylist").exists():
         pytest.skip("milter-greylist is not installed")
     with a_box("greylist-beside-") as box:
-        program = Configured(box.directory.parent, box, KNOWN)
+        program = Theirs(box.directory.parent, box, "milter-greylist", RULES, DUMP)
         with started(program):
             yield program
 
 
-def likened(text: str) -> str:
-    """Without what differs: version, host and date, and the second in which it was asked."""
-    text = re.sub(r"by (milter-greylist|postmill)-\S+ \(.*", "by X", text)
-    return re.sub(r"\b(00:09:5[0-9]|00:10:0[0-9]|00:10:1[0-9])\b", "TIME", text)
-
-
 @pytest.mark.parametrize(("sender", "to", "helo", "raw"), CASES, ids=lambda one: str(one)[:30])
-def test_the_same(theirs: Configured, sender: str, to: str, helo: str, raw: bytes) -> None:
-    mail = mail_from_bytes(raw, sender=f"<{sender}>".encode(), recipients=(Recipient(f"<{to}>".encode()),))
-    client = Client(b"mail.ext.example", b"4", 40025, b"192.0.2.5")
-    plan = SessionPlan(
-        client=client, helo=helo.encode(), mails=(mail,), macros={"C": {b"j": b"mx.test.example"}}
-    )
-    (report,) = FakeMta(theirs.endpoint, timeout=60).session(plan).mails
-    real = outcome(report)
-    refused = [reply.decode() for _, reply in report.refused]
-
-    clock = SystemClock()
-    file = theirs.directory / "greylist.conf"
-    settings = settings_of(app, file=str(file))
-    store = MemoryStore(lambda: clock.now().timestamp())
-    dump = "".join(known.line() for known in KNOWN)
-    entries = imported(read_dump(dump), config_of(settings), int(clock.now().timestamp()))
-
-    asyncio.run(store.put_many(entries))
-    ours = deliver(
-        app, sender=sender, to=[to], message=raw, name="mail.ext.example", helo=helo, settings=settings,
-        macros={"C": {"j": "mx.test.example"}}, ports={Store: store},
-    )  # fmt: skip
-    added = [(one.name, likened(one.value.strip())) for one in ours.headers if one.name.startswith("X-")]
-    assert added == [(name, likened(value)) for name, value in real.added]
-    assert [likened(reply) for reply in ours.refused.values()] == [likened(reply) for reply in refused]
-    assert likened(ours.reply) == likened(real.reply)
-    assert ours.status == real.status
+def test_the_same(theirs: Theirs, sender: str, to: str, helo: str, raw: bytes) -> None:
+    plan = session(mail(sender, to, raw=raw), helo=helo)
+    their, our = both(theirs, Ours(RULES, dump=DUMP), plan)
+    assert our == their

@@ -33,6 +33,16 @@ def test_errors_name_the_line(line: str) -> None:
         read_dump("# x\n" + line)
 
 
+def test_what_left_the_tarpit_means_nothing_here() -> None:
+    line = "192.0.2.5\t<a@x.example>\t<b@y.example>\t1795332923\t-1 TARPIT # 2026-11-22 07:35:23\r\n"
+    assert read_dump(line + line.replace("-1", "20")) == []
+
+
+def test_control_characters_do_not_stand_in_the_way() -> None:
+    text = write_dump([Entry("192.0.2.5", "<a\tb\n@x.example>", "<b@y.example>", 5)])
+    assert read_dump(text) == [Entry("192.0.2.5", "<a_b_@x.example>", "<b@y.example>", 5)]
+
+
 PATHS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"]), max_size=9).map(lambda text: f"<{text}>")
 
 

@@ -186,7 +186,7 @@ def test_a_file_and_settings(postmill_deliver: Deliverer, tmp_path: Path) -> Non
 
 def test_mailing_lists_have_one_sender() -> None:
     assert sender_of("<bounce-1=joe=example.net@list.example>") == "<example.net@list.example>"
-    assert sender_of("<a b@x.example>") == "<ab@x.example>"
+    assert sender_of("<a b@x.example>") == "<a_b@x.example>"
 
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.filters.greylist.parsing import ConfigError, parse
-from postmill.filters.greylist.patterns import compiled
-from postmill.filters.greylist.values import Actions, Clause, Comparison, Config, MacroIs, Rule
+from postmill.filters.greylist.patterns import Regex
+from postmill.filters.greylist.values import Actions, Clause, Comparison, Config, MacroIs, Networks, Rule
 from tests.filters.greylist.statements import REFUSED, TAKEN
 from tests.stack.milter_greylist import PEERS, SETTINGS
 
@@ -39,10 +40,17 @@ def test_what_is_not_said_is_as_in_milter_greylist() -> None:
 def test_actions_and_lists() -> None:
     text = 'list "n" addr { 192.0.2.0/24 \\\n 10.0.0.0/8 }\nracl "x" blacklist list "n" \\\n code "550" msg "no"\n'
     (rule,) = parse(text).rules
-    assert rule.clauses[0].items == (IPv4Network("192.0.2.0/24"), IPv4Network("10.0.0.0/8"))
+    assert rule.clauses[0].items == (Networks.of([IPv4Network("10.0.0.0/8"), IPv4Network("192.0.2.0/24")]),)
     assert (rule.actions.code, rule.actions.msg, rule.label, rule.line) == ("550", "no", "x", 4)
     (rule,) = parse("dacl blacklist msgsize >= 100k").rules
     assert rule.clauses == (Clause("msgsize", (Comparison(">=", 102400),)),)
+
+
+@given(st.lists(st.tuples(st.ip_addresses(), st.integers(0, 32))), st.ip_addresses())
+def test_many_networks_are_as_one_after_another(pairs: list[tuple[Any, int]], ip: Any) -> None:
+    networks = [ip_network(f"{address}/{bits}", strict=False) for address, bits in pairs]
+    assert (ip in Networks.of(networks)) == any(ip in one for one in networks)
+    assert all(address in Networks.of(networks) for address, _ in pairs)
 
 
 def test_an_address_before_the_rules_is_whitelisted_first() -> None:
@@ -129,14 +137,14 @@ def test_a_value_or_one_error(text: str) -> None:
     ],
 )
 def test_posix_expressions(posix: str, extended: bool, matches: str, not_: str) -> None:
-    pattern = compiled(posix, extended)
-    assert pattern.search(matches)
-    assert not pattern.search(not_)
+    pattern = Regex(posix, extended)
+    assert pattern.matches(matches)
+    assert not pattern.matches(not_)
 
 
 @given(st.text(max_size=30), st.booleans())
 def test_an_expression_or_a_value_error(text: str, extended: bool) -> None:
     try:
-        compiled(text, extended)
+        Regex(text, extended)
     except ValueError:
         return

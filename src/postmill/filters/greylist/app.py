@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.util import find_spec
 from typing import Any
 
 from postmill.api.edits import HeaderEdit
@@ -18,7 +19,7 @@ from postmill.api.nouns import Message, Recipient, Sender
 from postmill.api.ports import Clock, Resolver, Store
 from postmill.api.verdicts import Reject, Tempfail, Verdict
 from postmill.filters.greylist.asking import Asking
-from postmill.filters.greylist.facts import Facts
+from postmill.filters.greylist.facts import Facts, path_of
 from postmill.filters.greylist.keeping import forget, pass_now, submit
 from postmill.filters.greylist.rules import Judgement, authenticated, certified
 from postmill.filters.greylist.settings import Settings, config_of
@@ -35,6 +36,8 @@ from postmill.filters.greylist.texts import (
 from postmill.filters.greylist.tuples import Step
 from postmill.filters.greylist.values import Actions, Config
 
+_LIBRARIES = {"spf": ("spf", "pyspf"), "dkim": ("dkim", "dkimpy"), "geoip": ("maxminddb", "maxminddb")}
+"""Kind of clause to module, and library it is of."""
 _GONE = ("551", "5.7.1", "Go away!")
 
 
@@ -82,15 +85,33 @@ app = Milter("greylist", Settings, session=Session, message=Kept)
 def prepare(settings: Settings) -> Policy:
     """Read the rules, and open the database of countries where they need one."""
     config = config_of(settings)
-    if not config.uses("geoip"):
-        return Policy(config)
-    if not config.geoipdb:
+    _check_libraries(config)
+    return Policy(config, _countries(config.geoipdb) if config.uses("geoip") else None)
+
+
+def _check_libraries(config: Config) -> None:
+    """Check now, not at every mail, that what rules ask for can be found out."""
+    wanted = {kind: f"a rule asks for {kind}" for kind in _LIBRARIES if config.uses(kind)}
+    if not config.nospf:
+        wanted["spf"] = "who passes SPF is not delayed unless nospf is said"
+    for kind, words in wanted.items():
+        module, library = _LIBRARIES[kind]
+        if find_spec(module) is None:
+            raise ValueError(f"{words}: needs the Python library {library} (postmill[greylist])")
+
+
+def _countries(file: str) -> Any:
+    """Open a database of countries; raises ValueError, which says what to do."""
+    if not file:
         raise ValueError('a rule asks for geoip: name a database, as geoipdb "/var/lib/GeoIP/country.mmdb"')
+    import maxminddb  # noqa: PLC0415 - only who asks for countries needs it
+
     try:
-        import maxminddb  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ValueError("a rule asks for geoip: install the Python library maxminddb") from None
-    return Policy(config, maxminddb.open_database(config.geoipdb))
+        return maxminddb.open_database(file)
+    except OSError as error:
+        raise ValueError(f"geoipdb {file}: {error.strerror}") from None
+    except maxminddb.InvalidDatabaseError:
+        raise ValueError(f"geoipdb {file}: expected a MaxMind DB (.mmdb), not the old GeoIP.dat") from None
 
 
 def macros_of(sender: Sender, *later: Mapping[str, str]) -> dict[str, str]:
@@ -140,7 +161,7 @@ def context(
     if judged is None:
         return Context(facts, macros, when, **said)
     line = judged.rule.line if judged.rule else 0
-    return Context(facts, macros, when, judged.label, line, groups=judged.groups, **said)
+    return Context(facts, macros, when, judged.label, line, matched=judged.matched, **said)
 
 
 @app.on
@@ -156,7 +177,7 @@ async def check_recipient(
     """Judge by the racl, and let the tuple wait if it says so."""
     now = clock.now()
     macros = macros_of(rcpt.sender, rcpt.macros)
-    path = f"<{rcpt.address.text.replace(' ', '')}>"
+    path = path_of(rcpt.address.text)
     if kept.asking is None:
         kept.asking = Asking(policy.config, resolver, store, policy.countries, counted=session.counted)
     facts = facts_of(rcpt.sender, (path,), macros, now, policy.config)
@@ -165,7 +186,7 @@ async def check_recipient(
         kept.taken.append(path)
         kept.reasons = frozenset({reason})
         return None
-    facts = replace(facts, recipient=path, recipient_count=len(kept.taken) + 1)
+    facts = replace(facts, recipient=path, recipient_count=len(kept.taken))
     judged, facts = await kept.asking.judge("rcpt", facts)
     kept.judged = judged
     if judged.flushes:
@@ -197,6 +218,7 @@ async def _greylist(
         return None
     if judged.tarpit:
         await _tarpit(judged, policy.config, session)
+    if judged.tarpit and judged.verdict == "whitelist":
         kept.tarpit = judged.tarpit
         await pass_now(store, policy.config, facts, path, judged.actions)
         _take(kept, path, judged.reasons)
@@ -231,6 +253,7 @@ async def check_message(
     macros = macros_of(msg.sender, *later, msg.envelope.macros)
     facts = facts_of(msg.sender, tuple(kept.taken), macros, now, config)
     if facts is not None and kept.asking is not None:
+        facts = replace(facts, answers=dict(kept.asking.answers))
         refused = await _judge_content(facts, msg, policy, kept, store, edit)
         if refused is not None:
             return refused
@@ -245,7 +268,8 @@ async def _judge_content(
     if asking is None or not policy.config.of_stage("data"):
         return None
     asking.raw = lambda: msg.raw
-    judged, facts = await asking.judge("data", _with_content(facts, msg, policy.config, kept))
+    facts = await asyncio.to_thread(_with_content, facts, msg, policy.config, kept)
+    judged, facts = await asking.judge("data", facts)
     if judged.flushes:
         await forget(store, policy.config, facts)
     about = context(facts, facts.macros, facts.now, judged, elapsed=kept.elapsed)
@@ -268,15 +292,19 @@ def _longest(steps: list[Step]) -> int:
 
 
 def _with_content(facts: Facts, msg: Message, config: Config, kept: Kept) -> Facts:
-    headers = tuple(f"{one.name}: {one.value}" for one in msg.head.headers)
+    headers = _lines("\n".join(f"{one.name}: {one.value}" for one in msg.head.headers))
     body: tuple[str, ...] = ()
     if any(clause.kind == "body" for rule in config.of_stage("data") for clause in rule.clauses):
         limit = config.maxpeek
         if kept.judged is not None and kept.judged.actions.maxpeek is not None:
             limit = kept.judged.actions.maxpeek
         seen = msg.body if limit < 0 else msg.body[:limit]
-        body = tuple(line.rstrip("\r") for line in seen.decode("utf-8", "replace").split("\n"))
+        body = _lines(seen.decode("utf-8", "replace"))
     return replace(facts, headers=headers, body=body, size=msg.size, recipient_count=len(kept.taken))
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.removesuffix("\r") for line in text.split("\n"))
 
 
 def _report(

@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from postmill.filters.greylist.cursor import Cursor
-from postmill.filters.greylist.patterns import compiled
-from postmill.filters.greylist.values import Clause, Comparison, Dnsrbl, Hours, Item, MacroIs, RateLimit
+from postmill.filters.greylist.patterns import Regex
+from postmill.filters.greylist.values import (
+    Clause,
+    Comparison,
+    Dnsrbl,
+    Hours,
+    Item,
+    MacroIs,
+    RateLimit,
+    gathered,
+)
 from postmill.filters.greylist.words import Token
 
 SPF_RESULTS = ("pass", "fail", "softfail", "neutral", "unknown", "error", "none", "self")
@@ -115,13 +124,13 @@ def read_list(cursor: Cursor, names: Names) -> None:
         items.append(_READERS[kind](cursor, names))
     if not items:
         raise cursor.error(f'list "{name}" is empty', token)
-    names.lists[name] = kind, tuple(items)
+    names.lists[name] = kind, gathered(kind, items)
 
 
-def _regex(cursor: Cursor, names: Names) -> re.Pattern[str]:
+def _regex(cursor: Cursor, names: Names) -> Regex:
     token = cursor.take()
     try:
-        return compiled(token.text, names.extended)
+        return Regex(token.text, names.extended)
     except ValueError as error:
         raise cursor.error(str(error), token) from None
 
@@ -184,6 +193,8 @@ def _field(text: str, least: int, most: int) -> frozenset[int]:
             raise ValueError(f"{part!r} is no number, range or *")
         first = int(form[1]) if form[1] else least
         last = int(form[2] or form[1]) if form[1] else most
+        if first > last:
+            raise ValueError(f"{part!r} goes backwards: write {first}-{most},{least}-{last}")
         if not least <= first <= last <= most or (form[3] and not int(form[3])):
             raise ValueError(f"{part!r} is not within {least} and {most}")
         found.update(range(first, last + 1, int(form[3] or 1)))
@@ -206,6 +217,7 @@ _READERS: dict[str, Callable[[Cursor, Names], Item]] = {
     "rcptcount": _compared,
     "time": _hours,
     "tarpit": lambda cursor, names: cursor.seconds(),
+    "log": lambda cursor, names: cursor.string(),
 }
 
 
@@ -226,7 +238,7 @@ def read_macro(cursor: Cursor, names: Names) -> None:
     name = cursor.string("the name of an sm_macro in quotes")
     macro = cursor.string('a macro in quotes, as "{trusted_domain}"')
     bare = macro[1:-1] if macro.startswith("{") and macro.endswith("}") else macro
-    value: str | re.Pattern[str] | None = None
+    value: str | Regex | None = None
     if cursor.token.kind == "regex":
         value = _regex(cursor, names)
     elif not cursor.take_keyword("unset"):

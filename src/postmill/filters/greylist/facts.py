@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,9 @@ from postmill.filters.greylist.values import Item
 Question = tuple[str, Item | None]
 """Kind of clause, and its item; None where it is not about one, as the result of SPF."""
 Answer = str | bool
+SPF_WORDS = {"unknown": "permerror", "error": "temperror"}
+"""milter-greylist's words for what RFC 7208 calls so."""
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Facts:
     recipient_count: int = 0
     headers: tuple[str, ...] = ()
     body: tuple[str, ...] = ()
-    """Lines, as far as rules look at them."""
+    """Headers and body are lines, as far as rules look at them; one that is folded is several."""
     size: int = 0
     answers: Mapping[Question, Answer] = field(default_factory=dict)
 
@@ -41,10 +45,15 @@ class Facts:
         return sender_of(self.rawfrom)
 
 
+def path_of(address: str) -> str:
+    """Return an address in angle brackets, without blanks and control characters, as dump files have it."""
+    return f"<{_BLANK.sub('_', address)}>"
+
+
 def sender_of(rawfrom: str) -> str:
-    """Return a sender without blanks and without what mailing lists put before the last ``=``.
+    """Return a sender without what mailing lists put before the last ``=``.
 
     They make a new one of these for each try (VERP), which would never be known.
     """
-    text = rawfrom.replace(" ", "")
+    text = _BLANK.sub("_", rawfrom)
     return "<" + text.rpartition("=")[2] if "=" in text else text

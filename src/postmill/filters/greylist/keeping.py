@@ -6,10 +6,21 @@ from ipaddress import ip_address
 
 from postmill.api.ports import Store
 from postmill.filters.greylist.facts import Facts
-from postmill.filters.greylist.tuples import Entry, Step, key_of, lifetime, network_of, network_prefix, step
+from postmill.filters.greylist.tuples import (
+    SLACK,
+    Entry,
+    Step,
+    better,
+    key_of,
+    lifetime,
+    network_of,
+    network_prefix,
+    step,
+)
 from postmill.filters.greylist.values import Actions, Config
 
 _TRIES = 50
+_AT_ONCE = 1000
 
 
 async def submit(store: Store, config: Config, facts: Facts, recipient: str, actions: Actions) -> Step:
@@ -48,7 +59,7 @@ async def _once(
     for _ in range(_TRIES):
         before = await store.get(key)
         known = Entry.decode(before) if before is not None else None
-        found = step(known, mail, now, delay, autowhite, config.timeout)
+        found = step(known, mail, now, delay, autowhite, config.timeout, max(config.longest, delay))
         if only_auto and not found.auto:
             return None
         if found.after == known or await store.swap(key, before, found.after.encode(), found.lives):
@@ -67,24 +78,43 @@ async def pass_now(store: Store, config: Config, facts: Facts, recipient: str, a
 
 
 async def forget(store: Store, config: Config, facts: Facts) -> None:
-    """Forget all tuples of the client's network (``flushaddr``)."""
+    """Forget all tuples that the client has come with (``flushaddr``), not those of its neighbours."""
     network = network_of(facts.ip, config)
     found = [key async for key, _ in store.scan(network_prefix(network))]
     for key in [*found, lazy_key(network)]:
         before = await store.get(key)
-        if before is not None:
+        if before is not None and Entry.decode(before).ip == str(facts.ip):
             await store.swap(key, before, None, 1)
 
 
 def imported(entries: list[Entry], config: Config, now: int) -> dict[str, tuple[bytes, float]]:
-    """Return these entries, as of a dump, for ``Store.put_many``; those out of date are left out."""
-    found: dict[str, tuple[bytes, float]] = {}
+    """Return these entries, as of a dump, for ``Store.put_many``; those out of date are left out.
+
+    Of several of one tuple, as of two clients in one network, the better one is kept.
+    """
+    found: dict[str, Entry] = {}
     for entry in entries:
-        lives = lifetime(entry, now, config.timeout)
-        if lives > 0:
+        if lifetime(entry, now, config.timeout) > 0:
             network = network_of(ip_address(entry.ip), config)
-            found[key_of(network, entry.sender, entry.recipient)] = entry.encode(), lives
-    return found
+            keys = [key_of(network, entry.sender, entry.recipient)]
+            keys += [lazy_key(network)] if config.lazyaw and entry.auto else []
+            for key in keys:
+                found[key] = better(entry, found.get(key, entry))
+    return {
+        key: (entry.encode(), lifetime(entry, now, config.timeout) + SLACK) for key, entry in found.items()
+    }
+
+
+async def bring(store: Store, entries: list[Entry], config: Config, now: int) -> int:
+    """Put entries, as of a dump, into the store, unless it knows better; return how many are out of date."""
+    wanted = imported(entries, config, now)
+    async for key, value in store.scan(""):
+        if key in wanted and better(Entry.decode(value), Entry.decode(wanted[key][0])).encode() == value:
+            del wanted[key]
+    pairs = list(wanted.items())
+    for at in range(0, len(pairs), _AT_ONCE):
+        await store.put_many(dict(pairs[at : at + _AT_ONCE]))
+    return sum(lifetime(entry, now, config.timeout) <= 0 for entry in entries)
 
 
 async def exported(store: Store) -> list[Entry]:

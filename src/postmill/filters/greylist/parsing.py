@@ -49,6 +49,7 @@ _MEANINGLESS = {
     "nodrac": "",
     "syncmaxqlen": "n",
     "p0fsock": "s",
+    "geoipv6db": "s",
     "spamdsock": "ws",
     "fixldapcheck": "",
 }
@@ -56,6 +57,8 @@ _MEANINGLESS = {
 _VERDICTS = ("whitelist", "blacklist", "greylist", "continue")
 _TAKEN = {"delay": "seconds", "autowhite": "seconds", "code": "string", "ecode": "string", "msg": "string",
           "report": "string", "addheader": "string", "maxpeek": "number"}  # fmt: skip
+_PATIENCE = 25
+"""Seconds for which Postmill waits for an answer if it is not told otherwise (Postfix: 30)."""
 
 
 def parse(text: str, base: Config | None = None, file: str = "greylist.conf") -> Config:
@@ -120,7 +123,7 @@ class _Reader:
             self.settings["delay" if word == "greylist" else word] = cursor.seconds()
         elif word:
             self.settings[word] = _SETTINGS[word](cursor)
-        elif place.keyword in UNSUPPORTED | {"ldapconf", "tsig", "geoipv6db"}:
+        elif place.keyword in UNSUPPORTED | {"ldapconf", "tsig"}:
             raise cursor.error(f"{place.text} is not supported here")
         else:
             raise cursor.expected("a statement of greylist.conf")
@@ -157,6 +160,9 @@ class _Reader:
             raise cursor.expected("a clause, as addr, or default")
         self._ended |= {stage} if not clauses else set()
         actions = self._actions(cursor)
+        for clause in clauses:
+            if clause.kind == "tarpit" and clause.items[0] >= _PATIENCE:  # type: ignore[operator]
+                self.warn(cursor.line, f"a tarpit of {_PATIENCE} s or more needs a longer timeouts.command")
         self.rules.append(Rule(stage, verdict, clauses, actions, cursor.line, name))
 
     def _actions(self, cursor: Cursor) -> Actions:

@@ -1,12 +1,15 @@
-"""POSIX regular expressions (basic and extended, as regcomp(3) of glibc has them) as Python's.
+"""POSIX regular expressions, basic and extended, as regcomp(3) of glibc has them.
 
-milter-greylist compares without regard to case; so do these.
+milter-greylist compares without regard to case; so do these. An expression is cut into pieces in Python's
+spelling. What repeats something is left to ``automaton``, lest a mail that was made for it stop everything.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+
+from postmill.filters.greylist.automaton import Automaton
 
 _CLASSES = {
     "alpha": "A-Za-z",
@@ -26,25 +29,62 @@ _OPERATORS = frozenset("(){}+?|")
 _BRACKET = re.compile(r"\[\^?\]?(?:\[:[a-z]+:\]|[^\]])*\]")
 
 
-def compiled(text: str, extended: bool) -> re.Pattern[str]:
-    """Return what matches as the POSIX expression does; raises ValueError where that is none."""
-    python = _translate(text, extended)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return re.compile(python, re.IGNORECASE)
-    except (re.error, RecursionError, OverflowError, Warning) as error:
-        raise ValueError(f"/{text}/ is no regular expression: {error}") from None
+_REPEATS = frozenset("*+?{")
+_IRREGULAR = re.compile(r"\\[1-9bB].*")
+"""Back references, and edges of words."""
+_LONGEST = 1000
+"""Characters that are looked at where only Python's own search will do."""
 
 
-def _translate(text: str, extended: bool) -> str:
+class Regex:
+    """A regular expression of a configuration; equal to one that is written the same."""
+
+    def __init__(self, text: str, extended: bool) -> None:
+        """Raises ValueError for what is none."""
+        self.text, self.extended = text, extended
+        self._pieces = _cut(text, extended)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                self._python = re.compile("".join(self._pieces), re.IGNORECASE | re.DOTALL)
+            repeats = not _REPEATS.isdisjoint(self._pieces)
+            irregular = any(_IRREGULAR.fullmatch(piece) for piece in self._pieces)
+            self._automaton = Automaton(self._pieces) if repeats and not irregular else None
+        except (re.error, RecursionError, OverflowError, ValueError, Warning) as error:
+            raise ValueError(f"/{text}/ is no regular expression: {error}") from None
+        self._longest = _LONGEST if repeats else None
+
+    def matches(self, subject: str) -> bool:
+        """Tell whether it matches somewhere in a text."""
+        if self._automaton is not None:
+            return self._automaton.matches(subject)
+        return self._python.search(subject[: self._longest]) is not None
+
+    def groups(self, subject: str) -> tuple[str, ...]:
+        """Return what its groups match in a text; nothing for what is too far from the begin."""
+        if not self._python.groups:
+            return ()
+        found = self._python.search(subject[: self._longest])
+        return ("",) * self._python.groups if found is None else found.groups("")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Regex) and (self.text, self.extended) == (other.text, other.extended)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.extended))
+
+    def __repr__(self) -> str:
+        return f"Regex({self.text!r}, {self.extended})"
+
+
+def _cut(text: str, extended: bool) -> list[str]:
     made: list[str] = []
     at = 0
     while at < len(text):
         piece, length = _piece(text, at, extended, _begins(made))
         made.append(piece)
         at += length
-    return "".join(made)
+    return made
 
 
 def _begins(made: list[str]) -> bool:
@@ -63,9 +103,9 @@ def _piece(text: str, at: int, extended: bool, begins: bool) -> tuple[str, int]:
         return (character if extended else re.escape(character)), 1
     if character == "*":
         return (r"\*" if begins and not extended else "*"), 1
-    if character == "^" and not extended and not begins:
+    if character == "^" and not extended and (not begins or text[at - 1 : at] == "^"):
         return r"\^", 1
-    if character == "$" and not extended and text[at + 1 :] and not text.startswith("\\)", at + 1):
+    if character == "$" and not extended and text[at + 1 : at + 3] not in ("", "\\)", "\\|"):
         return r"\$", 1
     return (character if character in ".^$" else re.escape(character)), 1
 

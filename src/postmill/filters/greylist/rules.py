@@ -6,28 +6,30 @@ it to the facts and judges again. So nothing is looked up that does not count, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network
 
-from postmill.filters.greylist.facts import Facts, Question
+from postmill.filters.greylist.facts import SPF_WORDS, Facts, Question
+from postmill.filters.greylist.patterns import Regex
+from postmill.filters.greylist.texts import Context, Match, expand
 from postmill.filters.greylist.values import (
     Actions,
+    Addresses,
     Clause,
     Comparison,
     Config,
     Hours,
     Item,
     MacroIs,
-    RateLimit,
+    Networks,
     Rule,
+    bare,
 )
 
 _REASONS = {"rawfrom": "from", "sm_macro": "macro"}
 ASKED = frozenset(["spf", "dkim", "dnsrbl", "mx", "geoip", "ratelimit"])
 """Clauses that the facts alone do not answer."""
-SPF_WORDS = {"unknown": "permerror", "error": "temperror"}
-"""milter-greylist's words for what RFC 7208 calls so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,10 @@ class Judgement:
     """Some rule wants the client's tuples forgotten."""
     tarpit: int = 0
     """Seconds the client has to wait first."""
-    groups: tuple[str, ...] = ()
-    """What the groups of the last regular expression matched."""
+    matched: tuple[Match, ...] = ()
+    """The regular expressions of the rule that decided, the last one first."""
+    logs: tuple[tuple[str, tuple[Match, ...]], ...] = ()
+    """What ``log`` clauses that were come to want to see logged, and what had matched in their rules."""
 
     @property
     def label(self) -> str:
@@ -67,9 +71,10 @@ class _Course:
 
     facts: Facts
     config: Config
-    groups: tuple[str, ...] = ()
+    matched: tuple[Match, ...] = ()
     reasons: set[str] = field(default_factory=set)
     tarpit: int = 0
+    logs: list[tuple[str, tuple[Match, ...]]] = field(default_factory=list)
 
 
 def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
@@ -77,7 +82,7 @@ def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
     course = _Course(facts, config)
     actions, flushes, last = Actions(), False, None
     for rule in config.of_stage(stage):
-        course.reasons, course.groups, course.tarpit = set(), (), 0
+        course.reasons, course.matched, course.tarpit = set(), (), 0
         holds = _holds(rule.clauses, course)
         if isinstance(holds, Need):
             return holds
@@ -85,10 +90,19 @@ def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
             actions, flushes, last = _merged(actions, rule.actions), flushes or rule.actions.flushaddr, rule
             if rule.verdict != "continue":
                 reasons = frozenset(course.reasons or {"default"})
-                return Judgement(rule.verdict, reasons, actions, rule, flushes, course.tarpit, course.groups)
+                return Judgement(
+                    rule.verdict,
+                    reasons,
+                    actions,
+                    rule,
+                    flushes,
+                    course.tarpit,
+                    course.matched,
+                    tuple(course.logs),
+                )
     verdict = "whitelist" if config.testmode or stage == "data" else "greylist"
     plain = replace(actions, delay=None, autowhite=None)
-    return Judgement(verdict, frozenset({"default"}), plain, last, flushes)
+    return Judgement(verdict, frozenset({"default"}), plain, last, flushes, logs=tuple(course.logs))
 
 
 def _merged(before: Actions, after: Actions) -> Actions:
@@ -126,9 +140,12 @@ def _one(kind: str, item: Item, course: _Course) -> bool | Need:
     if kind == "tarpit":
         course.tarpit = item if isinstance(item, int) else 0
         return True
+    if kind == "log":
+        course.logs.append((str(item), course.matched))
+        return True
     if kind in ASKED:
         return _asked(kind, item, course.facts)
-    if isinstance(item, re.Pattern):
+    if isinstance(item, Regex):
         return _searched(item, _SUBJECTS[kind](course.facts), course)
     return _PLAIN[kind](item, course.facts, course.config)
 
@@ -144,11 +161,10 @@ def _asked(kind: str, item: Item, facts: Facts) -> bool | Need:
     return answer == wanted if results else bool(answer)
 
 
-def _searched(pattern: re.Pattern[str], subjects: Sequence[str], course: _Course) -> bool:
+def _searched(regex: Regex, subjects: Sequence[str], course: _Course) -> bool:
     for subject in subjects:
-        found = pattern.search(subject)
-        if found:
-            course.groups = tuple(group or "" for group in found.groups())
+        if regex.matches(subject):
+            course.matched = ((regex, subject), *course.matched)
             return True
     return False
 
@@ -177,10 +193,6 @@ _SUBJECTS: dict[str, Callable[[Facts], Sequence[str]]] = {
 }
 
 
-def _same_mail(address: str) -> str:
-    return address.strip("<> \t").lower()
-
-
 def _in_domain(item: Item, facts: Facts, config: Config) -> bool:
     """milter-greylist takes any end of the name, unless ``domainexact``: then only whole labels."""
     domain, host = str(item).lower(), facts.host.lower()
@@ -196,8 +208,8 @@ def _macro_is(item: Item, facts: Facts, config: Config) -> bool:
     value = facts.macros.get(item.macro)
     if item.value is None or value is None:
         return item.value is None and value is None
-    if isinstance(item.value, re.Pattern):
-        return item.value.search(value) is not None
+    if isinstance(item.value, Regex):
+        return item.value.matches(value)
     return value == item.value
 
 
@@ -212,17 +224,26 @@ def _compared(value: Callable[[Facts], int]) -> Callable[[Item, Facts, Config], 
 
 
 def _mail(addresses: Callable[[Facts], Sequence[str]]) -> Callable[[Item, Facts, Config], bool]:
-    return lambda item, facts, config: _same_mail(str(item)) in map(_same_mail, addresses(facts))
+    def holds(item: Item, facts: Facts, config: Config) -> bool:
+        wanted = item.texts if isinstance(item, Addresses) else (bare(str(item)),)
+        return any(bare(address) in wanted for address in addresses(facts))
+
+    return holds
 
 
 def _contains(lines: Callable[[Facts], Sequence[str]]) -> Callable[[Item, Facts, Config], bool]:
     return lambda item, facts, config: any(str(item) in line for line in lines(facts))
 
 
+def _expanded(item: Item, facts: Facts) -> str:
+    return expand(str(item), Context(facts, facts.macros))
+
+
+_NETWORKS = (IPv4Network, IPv6Network, Networks)
 _PLAIN: dict[str, Callable[[Item, Facts, Config], bool]] = {
-    "addr": lambda item, facts, config: not isinstance(item, str | int | re.Pattern) and facts.ip in item,  # type: ignore[operator]
+    "addr": lambda item, facts, config: isinstance(item, _NETWORKS) and facts.ip in item,
     "domain": _in_domain,
-    "helo": lambda item, facts, config: facts.helo.lower() == str(item).lower(),
+    "helo": lambda item, facts, config: facts.helo.lower() == _expanded(item, facts).lower(),
     "from": _mail(lambda facts: (facts.sender,)),
     "rawfrom": _mail(lambda facts: (facts.rawfrom,)),
     "rcpt": _mail(lambda facts: facts.recipients),
@@ -235,8 +256,3 @@ _PLAIN: dict[str, Callable[[Item, Facts, Config], bool]] = {
     "msgsize": _compared(lambda facts: facts.size),
     "rcptcount": _compared(lambda facts: facts.recipient_count),
 }
-
-
-def over(limit: RateLimit, so_far: int) -> bool:
-    """Tell whether a count goes beyond a limit."""
-    return so_far > limit.most

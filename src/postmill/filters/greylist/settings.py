@@ -12,7 +12,7 @@ from postmill.api.kinds import Choice, Count, Duration, Flag, ListOf, Text
 from postmill.api.mail_kinds import Network
 from postmill.api.settings import key
 from postmill.filters.greylist.parsing import parse
-from postmill.filters.greylist.values import Actions, Clause, Config, Item, Rule
+from postmill.filters.greylist.values import Actions, Clause, Config, Item, Rule, gathered
 
 log = logging.getLogger("postmill.filter.greylist")
 _YEAR = 366 * 86400.0
@@ -79,16 +79,25 @@ def config_of(settings: Settings) -> Config:
     own, config = config.rules, replace(config, rules=())
     config = parse(settings.rules, config, "rules")
     if settings.file:
-        text = Path(settings.file).read_text(encoding="utf-8", errors="surrogateescape")
-        config = parse(text, config, settings.file)
+        config = parse(_text(Path(settings.file).read_bytes()), config, settings.file)
     config = replace(config, rules=(*own, *config.rules))
+    delays = [rule.actions.delay or 0 for rule in config.rules]
     for warning in config.warnings:
         log.warning("%s", warning)
     return replace(
         config,
         noauth=config.noauth or config.uses("auth") or config.uses("tls"),
         nospf=config.nospf or config.uses("spf"),
+        longest=max([config.delay, *delays]),
     )
+
+
+def _text(data: bytes) -> str:
+    """Read UTF-8, or what was written before there was any."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _whitelists(settings: Settings) -> list[Rule]:
@@ -99,7 +108,7 @@ def _whitelists(settings: Settings) -> list[Rule]:
         ("whitelist_recipients", "rcpt", settings.whitelist_recipients),
     ]
     return [
-        Rule("rcpt", "whitelist", (Clause(kind, items),), Actions(), 0, name)
+        Rule("rcpt", "whitelist", (Clause(kind, gathered(kind, items)),), Actions(), 0, name)
         for name, kind, items in lists
         if items
     ]

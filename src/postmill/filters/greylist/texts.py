@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_network
 
 from postmill.api.verdicts import Reject, Tempfail
-from postmill.filters.greylist.facts import Facts
-from postmill.filters.greylist.rules import SPF_WORDS
-from postmill.filters.greylist.values import Actions
+from postmill.filters.greylist.facts import SPF_WORDS, Facts
+from postmill.filters.greylist.patterns import Regex
+from postmill.filters.greylist.values import Actions, Dnsrbl
 
 HEADER = "X-Greylist"
 AGAIN = "Greylisting in action, please come back in %R"
@@ -24,7 +24,7 @@ _LONGEST = 380
 """Characters of a reply's line."""
 _FORM = re.compile(
     r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Qs|Qd|C|cA|ca)"
-    r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M\{([^}]*)\}|T\{([^}]*)\})"
+    r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M([A-Za-z_]|\{[^}]*\})|T\{([^}]*)\}|)"
 )
 _WHY = {
     "domain": "Sender DNS name whitelisted",
@@ -43,6 +43,8 @@ _WHY = {
     "default": "Default is to whitelist mail",
     "tarpit": "Message whitelisted by tarpit %ts",
 }
+Match = tuple[Regex, str]
+"""An expression and the text it matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,7 @@ class Context:
     tarpit: int = 0
     code: str = ""
     ecode: str = ""
-    msg: str = ""
-    groups: Sequence[str] = ()
+    matched: Sequence[Match] = ()
 
 
 @cache
@@ -75,7 +76,7 @@ def package() -> str:
 
 
 def expand(text: str, about: Context) -> str:
-    """Put values in place of ``%i``, ``%R`` and the like; what is no substitution stays."""
+    """Put values in place of ``%i``, ``%R`` and the like; what is no substitution loses its ``%``."""
     return _FORM.sub(lambda found: _value(found, about), text)
 
 
@@ -87,11 +88,18 @@ def _value(found: re.Match[str], about: Context) -> str:
     if found[3] is not None:
         return "" if facts is None else _network(facts, int(found[3]))
     if found[4] is not None:
-        place = int(found[4])
-        return about.groups[place - 1] if 0 < place <= len(about.groups) else found[0]
+        return _group(about, int(found[4]))
     if found[5] is not None:
         return about.macros.get(found[5].strip("{}"), "")
-    return "" if facts is None else facts.now.strftime(found[6].encode("ascii", "ignore").decode())
+    if found[6] is None or facts is None:
+        return ""
+    return facts.now.strftime(found[6].encode("ascii", "ignore").decode())
+
+
+def _group(about: Context, place: int) -> str:
+    """Return what a group of the rule's expressions matched; those of the last one come first."""
+    groups = [group for regex, subject in about.matched for group in regex.groups(subject)]
+    return groups[place - 1] if 0 < place <= len(groups) else ""
 
 
 def _network(facts: Facts, bits: int) -> str:
@@ -113,7 +121,7 @@ def _part(about: Context, word: str) -> str:
         return machine if first else domain
     address = _bare(about.facts.sender if word[1] == "f" else about.facts.recipient)
     mailbox, at, site = address.rpartition("@")
-    return (mailbox if at else site) if first else (site if at else "")
+    return mailbox if first and at else site
 
 
 def _time(seconds: int, word: str) -> str:
@@ -135,7 +143,14 @@ def _query(about: Context, word: str) -> str:
 
 
 def _sent(about: Context, word: str) -> str:
-    return {"c": about.code, "e": about.ecode, "m": about.msg, "h": ""}[word[1]]
+    """``%Xc``, ``%Xe``: the codes of the reply; milter-greylist has no text for the others, either."""
+    return {"c": about.code, "e": about.ecode}.get(word[1], "")
+
+
+def _lists(about: Context, word: str) -> str:
+    """``%D``: the DNS lists that have the client."""
+    answers = about.facts.answers.items() if about.facts else ()
+    return ",".join(item.name for (_, item), answer in answers if isinstance(item, Dnsrbl) and answer)
 
 
 def signature(about: Context) -> str:
@@ -158,7 +173,7 @@ _WORDS: dict[str, Callable[[Context, str], str]] = {
     "A": lambda about, word: str(about.line or "(none)"),
     "a": lambda about, word: about.label,
     "c": lambda about, word: about.label if word == "ca" else str(about.line or "(none)"),
-    "D": lambda about, word: "",
+    "D": _lists,
     "S": lambda about, word: "",
     "t": lambda about, word: str(about.tarpit),
     "m": _part,
@@ -198,6 +213,7 @@ def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Re
     """
     code, ecode = actions.code or usual[0], actions.ecode or usual[1]
     kind = Tempfail if usual[0][0] == "4" or code[0] == "4" else Reject
+    about = replace(about, code=code, ecode=ecode)
     text = printable(expand(actions.msg if actions.msg is not None else usual[2], about))
     lines = (
         [text[at : at + _LONGEST // 2] for at in range(0, len(text), _LONGEST // 2)]

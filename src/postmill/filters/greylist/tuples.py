@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import quote
@@ -16,7 +15,7 @@ from postmill.filters.greylist.values import Config
 
 PREFIX = "tuple "
 _LONGEST = 600
-_SLACK = 60
+SLACK = 60
 """Seconds a store keeps entries longer than they count, lest its clock and ours disagree."""
 
 
@@ -74,25 +73,35 @@ def key_of(network: str, sender: str, recipient: str) -> str:
     return f"{PREFIX}{network} {path}"
 
 
-def step(known: Entry | None, mail: Entry, now: int, delay: int, autowhite: int, timeout: int) -> Step:
+def step(
+    known: Entry | None, mail: Entry, now: int, delay: int, autowhite: int, timeout: int, longest: int
+) -> Step:
     """Return what becomes of a mail whose tuple is ``mail`` and was ``known`` before.
 
-    ``mail.until`` does not count. All times are in seconds.
+    ``mail.until`` does not count. All times are in seconds. An entry that has to wait for more than
+    ``longest``, the longest of all delays, is from before the clock was put back, and does not count.
     """
     if known is not None and known.auto and autowhite and known.until >= now:
-        return Step(True, True, 0, 0, _auto(mail, now, autowhite), autowhite + _SLACK)
-    if known is None or known.auto or now - known.until > timeout:
+        return Step(True, True, 0, 0, _auto(mail, now, autowhite), autowhite + SLACK)
+    if known is None or known.auto or not -longest <= now - known.until <= timeout:
         until = now + delay
         after = Entry(mail.ip, mail.sender, mail.recipient, until)
-        return Step(delay <= 0, False, delay, 0, after, delay + timeout + _SLACK)
+        return Step(delay <= 0, False, delay, 0, after, delay + timeout + SLACK)
     remaining, elapsed = known.until - now, now - (known.until - delay)
     if remaining > 0:
-        return Step(False, False, remaining, elapsed, known, remaining + timeout + _SLACK)
-    return Step(True, False, 0, elapsed, _auto(mail, now, autowhite), autowhite + _SLACK)
+        return Step(False, False, remaining, elapsed, known, remaining + timeout + SLACK)
+    return Step(True, False, 0, elapsed, _auto(mail, now, autowhite), autowhite + SLACK)
 
 
 def _auto(mail: Entry, now: int, autowhite: int) -> Entry:
     return Entry(mail.ip, mail.sender, mail.recipient, now + autowhite, auto=True)
+
+
+def better(one: Entry, other: Entry) -> Entry:
+    """Return that of two entries of a tuple by which mail is let through sooner, or for longer."""
+    if one.auto != other.auto:
+        return one if one.auto else other
+    return one if (one.until > other.until) == one.auto else other
 
 
 def lifetime(entry: Entry, now: int, timeout: int) -> float:
@@ -103,6 +112,3 @@ def lifetime(entry: Entry, now: int, timeout: int) -> float:
 def network_prefix(network: str) -> str:
     """Return what the keys of all tuples of a network begin with."""
     return f"{PREFIX}{network} "
-
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")

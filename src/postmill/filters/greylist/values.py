@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from postmill.filters.greylist.patterns import Regex
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -49,7 +51,7 @@ class MacroIs:
 
     name: str
     macro: str
-    value: str | re.Pattern[str] | None
+    value: str | Regex | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,44 @@ class RateLimit:
     key: str = "%i"
 
 
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Many networks at once, asked for one address as quickly as a few."""
+
+    places: Mapping[tuple[int, int], frozenset[int]]
+    """Version of IP and bits behind the prefix, to the prefixes."""
+
+    @classmethod
+    def of(cls, networks: Iterable[IPv4Network | IPv6Network]) -> Networks:
+        """Gather networks."""
+        places: dict[tuple[int, int], set[int]] = {}
+        for one in networks:
+            behind = one.max_prefixlen - one.prefixlen
+            places.setdefault((one.version, behind), set()).add(int(one.network_address) >> behind)
+        return cls({place: frozenset(prefixes) for place, prefixes in places.items()})
+
+    def __contains__(self, ip: IPv4Address | IPv6Address) -> bool:
+        number = int(ip)
+        return any(
+            version == ip.version and number >> behind in prefixes
+            for (version, behind), prefixes in self.places.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Many addresses of mail at once, bare and in lower case."""
+
+    texts: frozenset[str]
+
+
 Item = (
     str
-    | re.Pattern[str]
+    | Regex
     | IPv4Network
     | IPv6Network
+    | Networks
+    | Addresses
     | Comparison
     | Hours
     | Dnsrbl
@@ -77,6 +112,21 @@ Item = (
     | int
 )
 """What one clause compares with; ``int`` are seconds or bits."""
+
+
+def bare(address: str) -> str:
+    """Return an address of mail as it is compared: without brackets, in lower case."""
+    return address.strip("<> \t").lower()
+
+
+def gathered(kind: str, items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items of a list, those of which there may be thousands as one."""
+    if kind == "addr":
+        return (Networks.of(one for one in items if isinstance(one, IPv4Network | IPv6Network)),)
+    plain = [one for one in items if isinstance(one, str)]
+    if kind not in ("from", "rawfrom", "rcpt") or not plain:
+        return tuple(items)
+    return (Addresses(frozenset(map(bare, plain))), *(one for one in items if not isinstance(one, str)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +204,8 @@ class Config:
     unbracket: bool = False
     geoipdb: str = ""
     localaddr: str = ""
+    longest: int = 0
+    """The longest delay of all rules."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def uses(self, kind: str) -> bool:
