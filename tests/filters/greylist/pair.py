@@ -116,7 +116,7 @@ def seen(report: SessionReport) -> list[Seen]:
         one = outcome(mail)
         added = tuple((name, likened(value)) for name, value in one.added)
         refused = tuple(likened(reply.decode()) for _, reply in mail.refused)
-        found.append((Outcome(one.status, likened(one.reply), added, one.gone, one.held), refused))
+        found.append((Outcome(one.status, likened(one.reply), added), refused))
     return found
 
 
