@@ -27,6 +27,7 @@ SLOW = (
     "docs/test_milter_examples.py",
     "filters/",
     "history/test_in_the_daemon.py",
+    "metrics/test_in_the_daemon.py",
     "house/test_required_peers.py",
     "net/",
     "packaging/",

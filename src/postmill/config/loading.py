@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import cast
+from typing import TypeVar, cast
 
 from postmill.config.checks import check
 from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.detected import Detect, Merged, is_wanted, merge
 from postmill.config.documents import parse_document, read_text
 from postmill.config.filters import FindFilter, no_filters
+from postmill.config.observing import HistorySettings, MetricsSettings
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.reading import read_settings
 from postmill.config.settings import ControlSettings
 from postmill.config.tables import Reader, read_table
+
+T = TypeVar("T")
 
 
 def load(
@@ -64,11 +67,25 @@ def load_control(path: str | os.PathLike[str]) -> ControlSettings:
 
     Raises ConfigErrors when that cannot be told.
     """
+    return _load_table(path, "control", ControlSettings)
+
+
+def load_history(path: str | os.PathLike[str]) -> HistorySettings:
+    """Read only where the history is, as ``load_control`` does."""
+    return _load_table(path, "history", HistorySettings)
+
+
+def load_metrics(path: str | os.PathLike[str]) -> MetricsSettings:
+    """Read only where numbers are told, as ``load_control`` does."""
+    return _load_table(path, "metrics", MetricsSettings)
+
+
+def _load_table(path: str | os.PathLike[str], name: str, of: type[T]) -> T:
     file = os.fspath(path)
     text = read_text(file)
     document = parse_document(file, text)
     reader = Reader(file, key_lines(text))
-    control = read_table(reader, ControlSettings, ("control",), document.get("control", {}))
-    if control is None:
+    settings = read_table(reader, of, (name,), document.get(name, {}))
+    if settings is None:
         raise ConfigErrors(reader.problems)
-    return cast("ControlSettings", control)
+    return cast("T", settings)

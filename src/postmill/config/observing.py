@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postmill.api.kinds import Choice, Duration, Size, Text
+from postmill.api.kinds import Choice, Duration, InetSocket, Size, Text
 from postmill.api.settings import key
+from postmill.wire.endpoint import Endpoint
 
 _YEARS = 3660 * 86400.0
 
@@ -35,4 +36,16 @@ class HistorySettings:
         "keep",
         "Mail addresses of senders and recipients: `keep` them, `hash` them (the domain stays, and who knows "
         "an address can still look for it), or `omit` them.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where numbers are told to monitoring."""
+
+    listen: Endpoint | None = key(
+        InetSocket(),
+        "",
+        "Where `postmill metrics` answers Prometheus over HTTP, such as `inet:9797@127.0.0.1`. Who can reach "
+        "it can read all numbers. Empty: nowhere.",
     )
