@@ -34,6 +34,7 @@ SLOW = (
     "record/test_records.py",
     "stores/",
     "testing/test_conversation_properties.py",
+    "tracing/test_in_the_daemon.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from postmill.api.kinds import ListOf
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.observing import HistorySettings, MetricsSettings
+from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.settings import (
     ControlSettings,
     FilterSettings,
@@ -41,6 +41,7 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         "What is kept of each message, for those who ask later: see `docs/history.md`.",
     ),
     ("metrics", MetricsSettings, "Where numbers are told to monitoring: see `docs/metrics.md`."),
+    ("tracing", TracingSettings, "Where traces of messages are sent: see `docs/tracing.md`."),
     (
         "milters.NAME",
         MilterSettings,

@@ -11,7 +11,7 @@ from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.detected import Detect, Merged, is_wanted, merge
 from postmill.config.documents import parse_document, read_text
 from postmill.config.filters import FindFilter, no_filters
-from postmill.config.observing import HistorySettings, MetricsSettings
+from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
@@ -78,6 +78,11 @@ def load_history(path: str | os.PathLike[str]) -> HistorySettings:
 def load_metrics(path: str | os.PathLike[str]) -> MetricsSettings:
     """Read only where numbers are told, as ``load_control`` does."""
     return _load_table(path, "metrics", MetricsSettings)
+
+
+def load_tracing(path: str | os.PathLike[str]) -> TracingSettings:
+    """Read only where traces are sent, as ``load_control`` does."""
+    return _load_table(path, "tracing", TracingSettings)
 
 
 def _load_table(path: str | os.PathLike[str], name: str, of: type[T]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postmill.api.kinds import Choice, Duration, InetSocket, Size, Text
+from postmill.api.kinds import Choice, Duration, Flag, InetSocket, Size, Text
 from postmill.api.settings import key
 from postmill.wire.endpoint import Endpoint
 
@@ -48,4 +48,26 @@ class MetricsSettings:
         "",
         "Where `postmill metrics` answers Prometheus over HTTP, such as `inet:9797@127.0.0.1`. Who can reach "
         "it can read all numbers. Empty: nowhere.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Where traces of messages are sent."""
+
+    endpoint: str = key(
+        Text(r"(https?://\S+)?", 'a URL such as "http://127.0.0.1:4318", or ""'),
+        "",
+        "The collector that `postmill trace` sends a trace of each message to, over OTLP/HTTP. Without a "
+        "path, `/v1/traces` is meant. Empty: nowhere.",
+    )
+    addresses: bool = key(
+        Flag(),
+        False,
+        "Whether the mail addresses of senders and recipients are sent, as the history has them.",
+    )
+    place: str = key(
+        Text(r"/[^\0]+", "an absolute path"),
+        "/var/lib/postmill/tracing.place",
+        "The file that keeps how far the history was sent.",
     )

@@ -28,7 +28,7 @@ from postmill.api.kinds import (
 from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
 from postmill.config.conditions import Named, When, Wish
-from postmill.config.observing import HistorySettings, MetricsSettings
+from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
 
@@ -366,6 +366,7 @@ class Settings:
     store: StoreSettings = section(StoreSettings, "The memory of filters.")
     history: HistorySettings = section(HistorySettings, "What happened to each message.")
     metrics: MetricsSettings = section(MetricsSettings, "Numbers for monitoring.")
+    tracing: TracingSettings = section(TracingSettings, "Traces of messages.")
     milters: tuple[MilterSettings, ...] = ()
     filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()
