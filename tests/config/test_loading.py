@@ -201,6 +201,13 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         M + 'mode = ["off"]\n',
         ['p.toml:3: milters.a.mode: must be "enforce", "evaluate" or "off", not a list'],
     ),
+    "metrics at a unix socket": (
+        '[metrics]\nlisten = "unix:/run/m"\n',
+        [
+            'p.toml:2: metrics.listen: must be an address such as "inet:9797@127.0.0.1" or "inet6:9797@::1", '
+            'or "" for none, not "unix:/run/m"'
+        ],
+    ),
     "zero time": (M + 'pool_idle = "0s"\n', [f'p.toml:3: milters.a.pool_idle: must be {DURATION}, not "0s"']),
     "time without unit": (
         M + 'pool_idle = "5"\n',

@@ -15,7 +15,7 @@ from postmill.metrics.exposition import IncompleteError, render
 from postmill.metrics.values import FAULTS, MESSAGE_VERDICTS, MILTER_VERDICTS
 from postmill.record import Answer, Change, ChildRecord, Decision, MessageRecord, Tally
 from tests.daemon.test_status import child, of, report
-from tests.metrics.reading import openmetrics
+from tests.metrics.reading import Samples, openmetrics, samples
 
 FACTS = {
     "postmill": "1.2.3",
@@ -24,7 +24,6 @@ FACTS = {
     "configuration": {"file": "/etc/postmill/postmill.toml", "since": 1_700_000_600.0},
 }
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-Values = dict[tuple[str, ...], float]
 
 
 def the_status(*tallies: Tally, **more: Any) -> dict[str, Any]:
@@ -33,17 +32,10 @@ def the_status(*tallies: Tally, **more: Any) -> dict[str, Any]:
     return {**json.loads(json.dumps({**of(*reports, **more), **FACTS}))}
 
 
-def read(text: bytes, metric: str) -> Values:
+def read(text: bytes, metric: str) -> Samples:
     """The samples of one name, by the values of their labels in the order of the catalogue."""
-    (order,) = [one.labels for one in CATALOGUE if metric in one.series]
-    found: Values = {}
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            if sample.name == metric:
-                found[tuple(sample.labels[name] for name in (*order, "le") if name in sample.labels)] = (
-                    sample.value
-                )
-    return found
+    found = samples(text_string_to_metric_families(text.decode()))
+    return {key[1:]: value for key, value in found.items() if key[0] == metric}
 
 
 def message(verdict: str = "accept", **child: Any) -> MessageRecord:
@@ -170,23 +162,19 @@ RECORDS = st.builds(
 )
 
 
-def samples(tally: Tally) -> dict[tuple[Any, ...], float]:
+def counted(tally: Tally) -> Samples:
     """All samples that count."""
     text, _ = render(the_status(tally), OPENMETRICS)
-    return {
-        (sample.name, *sample.labels.items()): sample.value
-        for family in openmetrics(text.decode())
-        if family.type in {"counter", "histogram"}
-        for sample in family.samples
-    }
+    families = openmetrics(text.decode())
+    return samples(family for family in families if family.type in {"counter", "histogram"})
 
 
 @given(st.lists(RECORDS, max_size=6), st.lists(RECORDS, max_size=6))
 def test_whatever_happens_the_format_is_kept_and_no_counter_goes_down(
     first: list[MessageRecord], then: list[MessageRecord]
 ) -> None:
-    before = samples(tally(*first))
-    after = samples(tally(*first, *then))
+    before = counted(tally(*first))
+    after = counted(tally(*first, *then))
     assert before.keys() <= after.keys()
     for name, value in before.items():
         assert after[name] >= value

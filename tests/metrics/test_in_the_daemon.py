@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,9 +26,9 @@ from postmill.wire.endpoint import parse_endpoint
 from tests.daemon.running import Daemon, environment
 from tests.history.test_in_the_daemon import REFUSED, daemon, history_of
 from tests.interop.postfix import wait_until
-from tests.metrics.reading import openmetrics
+from tests.metrics.reading import Samples, openmetrics, samples
 
-Samples = dict[tuple[str, ...], float]
+BIG = {"name": "message-size", "at_least": "1MB"}
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -56,11 +57,7 @@ def scrape(url: str) -> Samples:
     with urllib.request.urlopen(urllib.request.Request(url, headers=OPENMETRICS), timeout=30) as answer:
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
         text = answer.read().decode()
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in openmetrics(text)
-        for sample in family.samples
-    }
+    return samples(openmetrics(text))
 
 
 def refused(url: str) -> str:
@@ -83,6 +80,9 @@ def test_metrics_history_and_status_agree_to_the_unit_and_no_counter_goes_down()
         mails=(Mail(queue_id=b"A"), Mail(recipients=(REFUSED,), queue_id=b"B"), Mail(queue_id=b"C"))
     )
     with daemon() as one, metrics_of(one) as url:
+        one.milters["gone"] = {"socket": f"unix:{one.directory}/nobody.sock", "on_error": "accept"}
+        one.milters["big"] = {"socket": one.milters["tagger"]["socket"], "when": [BIG]}
+        assert one.reload().returncode == 0
         scrapes: list[Samples] = []
         over = threading.Event()
 
@@ -121,6 +121,7 @@ def test_metrics_history_and_status_agree_to_the_unit_and_no_counter_goes_down()
             ("verdicts", child.verdicts),
             ("decided", child.decided),
             ("errors", child.errors),
+            ("skipped", child.skipped),
         ):
             found = {
                 key[2]: n for key, n in last.items() if key[:2] == (f"postmill_milter_{metric}_total", name)
@@ -130,9 +131,9 @@ def test_metrics_history_and_status_agree_to_the_unit_and_no_counter_goes_down()
             assert last["postmill_milter_answer_seconds_count", name, stage] == sum(times.values())
             assert sum(told["times"][stage].values()) == sum(times.values())
     assert counted.children["trial"].evaluated["reject/accept"] == 200
-    assert last["postmill_milter_evaluated_total", "trial", "accept", "reject"] == 200, (
-        "labels in the order of names"
-    )
+    assert sum(counted.children["gone"].errors.values()) == 150, "once for each session"
+    assert counted.children["big"].skipped == {"message-size": 300}
+    assert last["postmill_milter_evaluated_total", "trial", "reject", "accept"] == 200
 
 
 def test_a_worker_that_is_killed_takes_nothing_with_it_that_was_told() -> None:
@@ -170,6 +171,12 @@ def test_no_numbers_rather_than_smaller_ones() -> None:
         assert "cannot reach the daemon" in refused(url)
         one.start()
         assert scrape(url)["postmill_messages_total", "accept"] == 0
+
+
+def test_a_client_that_says_nothing_keeps_nobody_from_scraping() -> None:
+    with daemon() as one, metrics_of(one) as url, socket.socket() as silent:
+        silent.connect(("127.0.0.1", int(url.split(":")[2].removesuffix("/metrics"))))
+        assert scrape(url)["postmill_sessions_total",] == 0
 
 
 def test_other_paths_and_nowhere_to_listen() -> None:
