@@ -208,6 +208,10 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
             'or "" for none, not "unix:/run/m"'
         ],
     ),
+    "traces without a history": (
+        '[tracing]\nendpoint = "http://127.0.0.1:4318"\n',
+        ["p.toml:2: tracing.endpoint: traces are made of the history: set history.url, too"],
+    ),
     "zero time": (M + 'pool_idle = "0s"\n', [f'p.toml:3: milters.a.pool_idle: must be {DURATION}, not "0s"']),
     "time without unit": (
         M + 'pool_idle = "5"\n',

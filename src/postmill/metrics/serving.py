@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socketserver
+import sys
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,8 +62,11 @@ class Server(ThreadingHTTPServer):
         return HTTPStatus.OK, body, media_type
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let a client go that went away or was too slow."""
-        log.info("%s: connection ended early", client_address, exc_info=True)
+        """Let a client go that went away or was too slow; anything else is a defect."""
+        if isinstance(sys.exc_info()[1], OSError):
+            log.info("%s: connection ended early", client_address, exc_info=True)
+        else:
+            log.exception("defect in Postmill; no metrics this time")
 
 
 class _Handler(BaseHTTPRequestHandler):
