@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -46,7 +47,7 @@ def metrics_of(one: Daemon) -> Iterator[str]:
         try:
             assert process.stderr is not None
             said = process.stderr.readline()
-            found = re.fullmatch(r"serving (http://127\.0\.0\.1:\d+/metrics)\n", said)
+            found = re.search(r"metrics: (http://127\.0\.0\.1:\d+/metrics)", said)
             assert found, said
             yield found[1]
         finally:
@@ -177,6 +178,23 @@ def test_a_client_that_says_nothing_keeps_nobody_from_scraping() -> None:
     with daemon() as one, metrics_of(one) as url, socket.socket() as silent:
         silent.connect(("127.0.0.1", int(url.split(":")[2].removesuffix("/metrics"))))
         assert scrape(url)["postmill_sessions_total",] == 0
+
+
+def test_it_ends_with_the_daemon_that_runs_it() -> None:
+    with daemon() as one:
+        command = [sys.executable, "-m", "postmill", "metrics", "-c", str(one.config), "--beside-daemon"]
+        command += ["--listen", "inet:0@127.0.0.1"]
+        with subprocess.Popen(
+            command, env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            line = json.loads(process.stderr.readline())
+            assert (line["logger"], line["text"][:16]) == ("postmill.metrics", "metrics: http://"), (
+                "as the daemon logs"
+            )
+            process.stdin.close()
+            assert process.wait(30) == 0
 
 
 def test_other_paths_and_nowhere_to_listen() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 import click
 
 from postmill.api.kinds import InetSocket
+from postmill.cli.beside_daemon import begin, beside_daemon
 from postmill.cli.controlling import Control
 from postmill.cli.options import config_file
 from postmill.config import load_metrics
@@ -29,7 +28,8 @@ _WITHIN = 8.0
     help="Where to answer, such as inet:9797@127.0.0.1; else metrics.listen of the configuration.",
 )
 @click.option("--print", "once", is_flag=True, help="Print the metrics once, as a file for node_exporter.")
-def command(config_file: str, socket: str, listen: str, once: bool) -> None:
+@beside_daemon
+def command(config_file: str, socket: str, listen: str, once: bool, beside_daemon: bool) -> None:
     """Tell Prometheus what the daemon counts: over HTTP, at /metrics, until interrupted.
 
     Who runs it must be allowed to look at the daemon's control socket. Exit status 69 when there is nowhere
@@ -46,9 +46,8 @@ def command(config_file: str, socket: str, listen: str, once: bool) -> None:
     if once:
         click.echo(render(control.ask("status", _WITHIN))[0], nl=False)
         return
-    logging.basicConfig(level=logging.WARNING, format="postmill metrics: %(message)s")
+    begin(config_file, beside_daemon)
     with Server(_where(config_file, listen), lambda: control.ask("status", _WITHIN)) as server:
-        click.echo(f"serving {server.url}", err=True)
         server.serve_forever()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from contextlib import closing
 from pathlib import Path
 
 import click
 
+from postmill.cli.beside_daemon import begin, beside_daemon
 from postmill.cli.options import config_file
 from postmill.config import load_history, load_tracing
 from postmill.errors import ConfigError, UnavailableError
@@ -26,6 +26,7 @@ from postmill.errors import ConfigError, UnavailableError
 @click.option("--once", is_flag=True, help="Send what has come since the last time, and end.")
 @click.option("--id", "queue_id", metavar="QUEUE-ID", help="Print the trace id of a message, and end.")
 @click.option("--host", default=socket.gethostname, metavar="NAME", help="With --id: the machine it came to.")
+@beside_daemon
 def command(
     config_file: str,
     endpoint: str | None,
@@ -34,6 +35,7 @@ def command(
     once: bool,
     queue_id: str | None,
     host: str,
+    beside_daemon: bool,
 ) -> None:
     """Send a trace of each message to a collector, as it comes into the history, until interrupted.
 
@@ -60,7 +62,6 @@ def command(
         opened = check_url(url)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    logging.basicConfig(level=logging.WARNING, format="postmill trace: %(message)s")
     follower = following.Follower(
         lambda: History(opened(False)),
         following.Collector(endpoint),
@@ -69,6 +70,7 @@ def command(
     )
     with closing(follower):
         if not once:
+            begin(config_file, beside_daemon)
             follower.follow()
         try:
             click.echo(f"messages sent: {follower.catch_up()}")

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from postmill.config.detected import Detect
 from postmill.config.documents import DEFAULT_FILE
-from postmill.config.loading import load, load_control, load_history, load_metrics, load_tracing, parse
+from postmill.config.loading import (
+    load,
+    load_control,
+    load_history,
+    load_log,
+    load_metrics,
+    load_tracing,
+    parse,
+)
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import (
@@ -40,6 +48,7 @@ __all__ = [
     "load",
     "load_control",
     "load_history",
+    "load_log",
     "load_metrics",
     "load_tracing",
     "parse",

@@ -16,7 +16,7 @@ from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.reading import read_settings
-from postmill.config.settings import ControlSettings
+from postmill.config.settings import ControlSettings, LogSettings
 from postmill.config.tables import Reader, read_table
 
 T = TypeVar("T")
@@ -73,6 +73,11 @@ def load_control(path: str | os.PathLike[str]) -> ControlSettings:
 def load_history(path: str | os.PathLike[str]) -> HistorySettings:
     """Read only where the history is, as ``load_control`` does."""
     return _load_table(path, "history", HistorySettings)
+
+
+def load_log(path: str | os.PathLike[str]) -> LogSettings:
+    """Read only how to log, as ``load_control`` does."""
+    return _load_table(path, "log", LogSettings)
 
 
 def load_metrics(path: str | os.PathLike[str]) -> MetricsSettings:

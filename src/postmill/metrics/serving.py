@@ -7,7 +7,6 @@ numbers are better than smaller ones.
 from __future__ import annotations
 
 import logging
-import socketserver
 import sys
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -37,6 +36,7 @@ class Server(ThreadingHTTPServer):
         super().__init__((endpoint.host, endpoint.port), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = bind(endpoint, 0, "")
+        log.info("metrics: %s", self.url)
         self._look = look
         self._trouble = ""
 
@@ -57,7 +57,7 @@ class Server(ThreadingHTTPServer):
             self._trouble = str(error)
             return HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode(), _PLAIN
         if self._trouble:
-            log.warning("metrics again")
+            log.info("metrics again")
             self._trouble = ""
         return HTTPStatus.OK, body, media_type
 
@@ -73,7 +73,6 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE
     server_version = "Postmill"
     sys_version = ""
-    server: socketserver.BaseServer
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] == PATH:

@@ -170,5 +170,5 @@ class Follower:
         if trouble and trouble != self._trouble:
             log.warning("%s; messages wait in the history", trouble)
         elif self._trouble and not trouble:
-            log.warning("traces are sent again")
+            log.info("traces are sent again")
         self._trouble = trouble
