@@ -172,6 +172,9 @@ def test_a_real_prometheus_reads_it(tmp_path: Path) -> None:
             float(stored["result"][0]["value"][1])
             == samples["postmill_milter_answer_seconds_count", "trial", "mail"]
         )
+        one.stop()
+        gone = 'up{job="postmill"} == 0'
+        wait_until(lambda: api(f"{server}/query", query=gone)["result"], "the end, in Prometheus", 40)
 
 
 def munin(one: Daemon, directory: Path, *what: str) -> subprocess.CompletedProcess[str]:
