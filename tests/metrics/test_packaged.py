@@ -172,6 +172,11 @@ def test_a_real_prometheus_reads_it(tmp_path: Path) -> None:
             float(stored["result"][0]["value"][1])
             == samples["postmill_milter_answer_seconds_count", "trial", "mail"]
         )
+        printed = one.run("metrics", "--print").stdout
+        checked = subprocess.run(
+            ["promtool", "check", "metrics"], input=printed, capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
         one.stop()
         gone = 'up{job="postmill"} == 0'
         wait_until(lambda: api(f"{server}/query", query=gone)["result"], "the end, in Prometheus", 40)

@@ -209,6 +209,16 @@ def test_a_message_that_the_collector_refuses_does_not_keep_the_others(
     assert "message Q6 is given up: the collector refuses it" in caplog.text
 
 
+def test_the_first_message_of_a_history_is_sent_where_it_was_waited_for(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with closing(follower(tmp_path, receiver.url)) as one:
+        with pytest.raises(OSError, match="unable to open"):
+            one.catch_up()
+        store(tmp_path, message("FIRST"))
+        assert one.catch_up() == 1
+
+
 def test_a_place_that_cannot_be_kept_is_an_error(folder: Path, receiver: Receiver) -> None:
     (folder / "place").write_text("no number")
     with (

@@ -43,6 +43,14 @@ def load(one: Daemon, sessions: int) -> None:
     send_load(parse_endpoint(one.endpoint), MAIL, sessions, 4)
 
 
+def recorded(one: Daemon) -> int:
+    try:
+        with history_of(one) as history:
+            return len(history.latest(Selection(), 1000))
+    except OSError:
+        return 0
+
+
 def wait_for(receiver: Receiver, count: int) -> None:
     wait_until(lambda: len({span.span for span in receiver.roots()}) >= count, f"{count} traces", 60)
 
@@ -51,6 +59,7 @@ def test_each_message_arrives() -> None:
     with receiving() as receiver, daemon() as one:
         configure(one, receiver)
         load(one, 1)
+        wait_until(lambda: recorded(one) == 2, "two messages in the history", 30)
         with traced(one):
             wait_until((one.directory / "place").exists, "the first look", 30)
             load(one, 20)
@@ -94,6 +103,9 @@ def test_once_and_by_queue_id() -> None:
         configure(one, receiver)
         load(one, 1)
         one.stop()
+        assert one.run("trace", "--once").stdout == "messages sent: 2\n", (
+            "those that came after the first try"
+        )
         assert one.run("trace", "--once").stdout == "messages sent: 0\n"
         one.start()
         load(one, 1)

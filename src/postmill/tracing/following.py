@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from postmill.errors import UnavailableError
 from postmill.history import Entry, History, Selection
+from postmill.history.tables import MICROSECONDS
 from postmill.tracing.spans import spans_of
 
 log = logging.getLogger("postmill.tracing")
@@ -35,7 +36,7 @@ _REFUSED = (requests.codes.bad_request, requests.codes.request_entity_too_large)
 
 
 class Place:
-    """The row of the history up to which all was sent, in a file."""
+    """The row of the history up to which all was sent, in a file: a time, too (``history.tables``)."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -123,14 +124,14 @@ class Follower:
     def catch_up(self) -> int:
         """Send all that has come since; return how many messages.
 
-        The first time of all there is nothing to send, only a place to begin at. Raises OSError when the
-        history cannot be read, UnavailableError when the collector takes nothing or the place is not kept.
+        The first time of all, that is what comes from now on. Raises OSError when the history cannot be read,
+        UnavailableError when the collector takes nothing or the place is not kept.
         """
-        history = self._history = self._history or self._reach()
         row = self._place.read()
-        if row is None:
-            self._place.write(history.last_row())
-            return 0
+        if row is None:  # also where there is no history yet: its first message is to be sent
+            row = int(time.time() * MICROSECONDS)
+            self._place.write(row)
+        history = self._history = self._history or self._reach()
         sent = 0
         while entries := history.after(row, Selection(), BATCH):
             if not self._collector.take(entries, self._addresses):
