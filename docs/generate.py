@@ -24,6 +24,7 @@ from postmill.config.describing import TABLES, Entry, entries, entries_of
 from postmill.detectors import shelf as detectors_shelf
 from postmill.errors import PostmillError
 from postmill.filters import shelf as filters_shelf
+from postmill.metrics import CATALOGUE, LABELS
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
@@ -89,6 +90,13 @@ DETECTORS = """\
 The milters that [detection](../detection.md) knows, in the row in which they are asked: those who follow see
 what those before them did. `order` and `when` in `[milters.NAME]` change that."""
 
+METRICS = """\
+# Metrics
+
+What `postmill metrics` tells Prometheus; how to read it there is told in [metrics](../metrics.md). Counters
+begin with the daemon's start and never go down while it runs; they hold what all its workers have counted,
+also those that are no more."""
+
 ERRORS = """\
 # Errors and exit statuses
 
@@ -111,6 +119,7 @@ def pages() -> dict[str, str]:
         "detectors.md": detectors(),
         "filters.md": filters(),
         "errors.md": errors(),
+        "metrics.md": metrics(),
     }
     return {name: NOTICE + "\n" + text.rstrip() + "\n" for name, text in made.items()}
 
@@ -250,6 +259,19 @@ def detectors() -> str:
         found_by = (inspect.getdoc(module) or "").partition(". ")[2]
         parts += [f"## {one.name}", prose(one.doc), prose(found_by)]
     return "\n\n".join(parts)
+
+
+def metrics() -> str:
+    """Describe every metric, then every label."""
+    rows = [
+        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} | {one.meaning} |"
+        for one in CATALOGUE
+    ]
+    table = "\n".join(["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows])
+    labels = "\n".join(
+        ["| label | its values |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in LABELS.items())]
+    )
+    return "\n\n".join([METRICS, table, "## Labels", labels])
 
 
 def errors() -> str:

@@ -27,12 +27,14 @@ SLOW = (
     "docs/test_milter_examples.py",
     "filters/",
     "history/test_in_the_daemon.py",
+    "metrics/test_in_the_daemon.py",
     "house/test_required_peers.py",
     "net/",
     "packaging/",
     "record/test_records.py",
     "stores/",
     "testing/test_conversation_properties.py",
+    "tracing/test_in_the_daemon.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 

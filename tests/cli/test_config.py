@@ -104,8 +104,8 @@ def test_show_says_where_each_value_came_from(good: Path) -> None:
 
 
 def test_show_puts_milters_in_their_order(good: Path) -> None:
-    heads = [line for line in config("show", good).stdout.splitlines() if line.startswith("[")]
-    assert heads == ["[manager]", "[log]", "[control]", "[store]", "[history]", "[milters.a]", "[milters.b]"]
+    heads = [line for line in config("show", good).stdout.splitlines() if line.startswith("[milters.")]
+    assert heads == ["[milters.a]", "[milters.b]"]
 
 
 def test_what_show_prints_means_the_same_when_read_again(good: Path, tmp_path: Path) -> None:

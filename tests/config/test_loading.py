@@ -166,7 +166,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "key at the top": (
         'listen = ["unix:/a"]\n',
         [
-            "p.toml:1: listen: unknown key (known here: conditions, control, filter, history, log, manager, milters, store)"
+            "p.toml:1: listen: unknown key (known here: conditions, control, filter, history, log, manager, metrics, milters, store, tracing)"
         ],
     ),
     "misspelt key in an inline table": (
@@ -200,6 +200,17 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "a list is no word": (
         M + 'mode = ["off"]\n',
         ['p.toml:3: milters.a.mode: must be "enforce", "evaluate" or "off", not a list'],
+    ),
+    "metrics at a unix socket": (
+        '[metrics]\nlisten = "unix:/run/m"\n',
+        [
+            'p.toml:2: metrics.listen: must be an address such as "inet:9797@127.0.0.1" or "inet6:9797@::1", '
+            'or "" for none, not "unix:/run/m"'
+        ],
+    ),
+    "traces without a history": (
+        '[tracing]\nendpoint = "http://127.0.0.1:4318"\n',
+        ["p.toml:2: tracing.endpoint: traces are made of the history: set history.url, too"],
     ),
     "zero time": (M + 'pool_idle = "0s"\n', [f'p.toml:3: milters.a.pool_idle: must be {DURATION}, not "0s"']),
     "time without unit": (

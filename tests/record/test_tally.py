@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from postmill.record import Answer, Change, ChildRecord, Decision, MessageRecord, Tally, percentile
+from postmill.record import Answer, Change, ChildRecord, Decision, MessageRecord, Tally, percentile, spent
 from postmill.record.tally import MOST_TAGS
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Mail, SessionPlan
@@ -83,6 +83,25 @@ def test_headers_of_mail_that_passed_are_counted_once_a_message() -> None:
     many = [Change("add-header", f"X-{number}") for number in range(MOST_TAGS + 10)]
     tally.add(record("accept", ChildRecord("mad", changes=many)), 1.0)
     assert len(tally.tagged) == MOST_TAGS
+    other = Tally()
+    another = [Change("add-header", "X-Spam-Flag"), Change("add-header", "Y-1")]
+    other.add(record("accept", ChildRecord("mad", changes=another)), 1.0)
+    tally.merge(other.as_dict())
+    assert (len(tally.tagged), tally.tagged["X-Spam-Flag"]) == (MOST_TAGS, 3)
+
+
+def test_the_time_that_all_answers_took_is_right_within_a_tenth_and_never_goes_down() -> None:
+    dice = random.Random(5)
+    times = [dice.lognormvariate(2, 2) for _ in range(2000)]
+    tally, last = Tally(), 0.0
+    for ms in times:
+        tally.add(record("accept", ChildRecord("spam", [Answer("mail", "continue", ms)])), 1.0)
+        now = spent(tally.children["spam"].times["mail"])
+        assert now >= last
+        last = now
+    assert last == pytest.approx(sum(times), rel=0.1)
+    histogram = tally.children["spam"].times["mail"]
+    assert spent(dict(reversed(histogram.items()))) == last, "whatever the order that workers are added in"
 
 
 def test_what_a_connection_repeats_for_each_message_is_counted_once() -> None:

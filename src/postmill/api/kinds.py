@@ -280,6 +280,26 @@ class LocalSocket:
 
 
 @dataclass(frozen=True, slots=True)
+class InetSocket:
+    """An address to listen at over TCP, or none."""
+
+    allowed: str = 'an address such as "inet:9797@127.0.0.1" or "inet6:9797@::1", or "" for none'
+
+    def parse(self, raw: Any) -> Endpoint | None:
+        """See ``Kind``."""
+        if raw == "":
+            return None
+        endpoint = Socket().parse(raw)
+        if endpoint.kind == "unix":
+            raise ValueError
+        return endpoint
+
+    def show(self, value: Endpoint | None) -> str:
+        """See ``Kind``."""
+        return quoted(str(value or ""))
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
     """A list of values of one kind; an error names the element."""
 

@@ -1,7 +1,7 @@
 """The configuration, floor 4: TOML to frozen values, with the origin of each, and errors that say what to do.
 
 ``load(path)`` reads and checks a file, ``load_control(path)`` only what leads to the running daemon, and
-``load_history(path)`` only where the history is;
+``load_history(path)`` and its like only what one part of the work needs;
 ``settings`` holds the schema. Whether an account or a directory
 exists on this machine is not asked here: the daemon finds that out when it starts.
 """
@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from postmill.config.detected import Detect
 from postmill.config.documents import DEFAULT_FILE
-from postmill.config.loading import load, load_control, load_history, parse
+from postmill.config.loading import (
+    load,
+    load_control,
+    load_history,
+    load_log,
+    load_metrics,
+    load_tracing,
+    parse,
+)
 from postmill.config.origins import DEFAULT, Loaded, Origin
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import (
@@ -40,5 +48,8 @@ __all__ = [
     "load",
     "load_control",
     "load_history",
+    "load_log",
+    "load_metrics",
+    "load_tracing",
     "parse",
 ]

@@ -25,6 +25,8 @@ def check(settings: Settings, reader: Reader) -> list[ConfigError]:
         _check_breaker(child, reader)
     _check_names(settings, reader)
     _check_earlier_milters(settings, reader)
+    if settings.tracing.endpoint and not settings.history.url:
+        reader.problem(("tracing", "endpoint"), "traces are made of the history: set history.url, too")
     return [*_suspicions(settings, reader)]
 
 

@@ -13,7 +13,7 @@ from postmill.api.kinds import ListOf
 from postmill.api.milter import Milter
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.observing import HistorySettings
+from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.settings import (
     ControlSettings,
     FilterSettings,
@@ -45,6 +45,8 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         HistorySettings,
         "What is kept of each message, for those who ask later: see `docs/history.md`.",
     ),
+    ("metrics", MetricsSettings, "Where numbers are told to monitoring: see `docs/metrics.md`."),
+    ("tracing", TracingSettings, "Where traces of messages are sent: see `docs/tracing.md`."),
     (
         "milters.NAME",
         MilterSettings,

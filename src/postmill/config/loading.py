@@ -11,12 +11,12 @@ from postmill.config.conditions import NO_CONDITIONS, Shelf
 from postmill.config.detected import Detect, Merged, is_wanted, merge
 from postmill.config.documents import parse_document, read_text
 from postmill.config.filters import FindFilter, no_filters
-from postmill.config.observing import HistorySettings
+from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.origins import Loaded
 from postmill.config.positions import key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.reading import read_settings
-from postmill.config.settings import ControlSettings
+from postmill.config.settings import ControlSettings, LogSettings
 from postmill.config.tables import Reader, read_table
 
 T = TypeVar("T")
@@ -73,6 +73,21 @@ def load_control(path: str | os.PathLike[str]) -> ControlSettings:
 def load_history(path: str | os.PathLike[str]) -> HistorySettings:
     """Read only where the history is, as ``load_control`` does."""
     return _load_table(path, "history", HistorySettings)
+
+
+def load_log(path: str | os.PathLike[str]) -> LogSettings:
+    """Read only how to log, as ``load_control`` does."""
+    return _load_table(path, "log", LogSettings)
+
+
+def load_metrics(path: str | os.PathLike[str]) -> MetricsSettings:
+    """Read only where numbers are told, as ``load_control`` does."""
+    return _load_table(path, "metrics", MetricsSettings)
+
+
+def load_tracing(path: str | os.PathLike[str]) -> TracingSettings:
+    """Read only where traces are sent, as ``load_control`` does."""
+    return _load_table(path, "tracing", TracingSettings)
 
 
 def _load_table(path: str | os.PathLike[str], name: str, of: type[T]) -> T:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postmill.api.kinds import Choice, Duration, Size, Text
+from postmill.api.kinds import Choice, Duration, Flag, InetSocket, Size, Text
 from postmill.api.settings import key
+from postmill.wire.endpoint import Endpoint
 
 _YEARS = 3660 * 86400.0
 
@@ -35,4 +36,38 @@ class HistorySettings:
         "keep",
         "Mail addresses of senders and recipients: `keep` them, `hash` them (the domain stays, and who knows "
         "an address can still look for it), or `omit` them.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where numbers are told to monitoring."""
+
+    listen: Endpoint | None = key(
+        InetSocket(),
+        "",
+        "Where `postmill metrics` answers Prometheus over HTTP, such as `inet:9797@127.0.0.1`. Who can reach "
+        "it can read all numbers. Empty: nowhere.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Where traces of messages are sent."""
+
+    endpoint: str = key(
+        Text(r"(https?://\S+)?", 'a URL such as "http://127.0.0.1:4318", or ""'),
+        "",
+        "The collector that `postmill trace` sends a trace of each message to, over OTLP/HTTP. Without a "
+        "path, `/v1/traces` is meant. Empty: nowhere.",
+    )
+    addresses: bool = key(
+        Flag(),
+        False,
+        "Whether the mail addresses of senders and recipients are sent, as the history has them.",
+    )
+    place: str = key(
+        Text(r"/[^\0]+", "an absolute path"),
+        "/var/lib/postmill/tracing.place",
+        "The file that keeps how far the history was sent.",
     )

@@ -13,9 +13,10 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from postmill.config.settings import Settings
 from postmill.daemon import logs, worker
@@ -42,6 +43,8 @@ class Worker:
     """When it was started, in seconds of the wall clock."""
     talks: bool = True
     """Its end of the channel is open."""
+    counted: Mapping[str, Any] | None = None
+    """The tally of its last report, until it says farewell."""
     _lines: LineReader = field(default_factory=LineReader)
 
     def tell(self, message: Message) -> bool:
@@ -180,6 +183,7 @@ class Crew:
 
     def _listen(self, one: Worker) -> None:
         for message in one.listen():
+            one.counted = message["report"]["tally"] if "report" in message else None
             self.hear(one, message)
         if not one.talks:
             self.selector.unregister(one.channel)
@@ -217,6 +221,8 @@ class Crew:
             self._listen(one)
         if one.talks:  # somebody else holds the other end
             self.selector.unregister(one.channel)
+        if one.counted is not None:  # it was killed: what it said last is its farewell, lest counts go down
+            self.hear(one, {"farewell": one.counted, "cut_off": 0})
         one.channel.close()
         os.close(one.ready)
 

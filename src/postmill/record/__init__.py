@@ -8,17 +8,19 @@ whoever hands in the sink.
 from postmill.record.change import Change
 from postmill.record.journey import Cell, Journey, Row, journey_of
 from postmill.record.recorder import Recorder
-from postmill.record.tally import ChildTally, Tally, percentile
+from postmill.record.tally import CLASSES, ChildTally, Histogram, Tally, percentile, spent
 from postmill.record.text import one_line
 from postmill.record.value import Answer, ChildRecord, Decision, MessageRecord, Recipient
 
 __all__ = [
+    "CLASSES",
     "Answer",
     "Cell",
     "Change",
     "ChildRecord",
     "ChildTally",
     "Decision",
+    "Histogram",
     "Journey",
     "MessageRecord",
     "Recipient",
@@ -28,4 +30,5 @@ __all__ = [
     "journey_of",
     "one_line",
     "percentile",
+    "spent",
 ]

@@ -1,0 +1,78 @@
+"""``postmill trace``: a trace of each message of the history, for a collector of OpenTelemetry."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from postmill.cli.beside_daemon import begin, beside_daemon
+from postmill.cli.options import config_file
+from postmill.config import load_history, load_tracing
+from postmill.errors import ConfigError, UnavailableError
+
+
+@click.command("trace")
+@config_file
+@click.option("--endpoint", metavar="URL", help="The collector; else tracing.endpoint of the configuration.")
+@click.option(
+    "--place", type=click.Path(dir_okay=False), help="Where to keep how far it got; else tracing.place."
+)
+@click.option(
+    "--addresses/--no-addresses", default=None, help="Send mail addresses, too; else tracing.addresses."
+)
+@click.option("--once", is_flag=True, help="Send what has come since the last time, and end.")
+@click.option("--id", "queue_id", metavar="QUEUE-ID", help="Print the trace id of a message, and end.")
+@click.option("--host", default=socket.gethostname, metavar="NAME", help="With --id: the machine it came to.")
+@beside_daemon
+def command(
+    config_file: str,
+    endpoint: str | None,
+    place: str | None,
+    addresses: bool | None,
+    once: bool,
+    queue_id: str | None,
+    host: str,
+    beside_daemon: bool,
+) -> None:
+    """Send a trace of each message to a collector, as it comes into the history, until interrupted.
+
+    Begins with what comes after its first start, and goes on where it was left. Exit status 69 when there is
+    no history, and with --once when the collector takes nothing.
+    """
+    try:
+        from postmill.tracing import following, spans  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise UnavailableError(
+            f"traces need libraries of OpenTelemetry (pip install 'postmill[tracing]'): {error}"
+        ) from error
+    from postmill.history import History, check_url  # noqa: PLC0415 - keeps `postmill --help` quick
+
+    if queue_id:
+        click.echo(f"{spans.trace_id(host, queue_id):032x}")
+        return
+    tracing, url = load_tracing(config_file), load_history(config_file).url
+    endpoint = endpoint or tracing.endpoint
+    if not url or not endpoint:
+        lacking = "history.url" if not url else "tracing.endpoint"
+        raise UnavailableError(f"no traces can be sent: {lacking} is not set in {config_file}")
+    try:
+        opened = check_url(url)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    follower = following.Follower(
+        lambda: History(opened(False)),
+        following.Collector(endpoint),
+        following.Place(Path(place or tracing.place)),
+        tracing.addresses if addresses is None else addresses,
+    )
+    with closing(follower):
+        if not once:
+            begin(config_file, beside_daemon)
+            follower.follow()
+        try:
+            click.echo(f"messages sent: {follower.catch_up()}")
+        except OSError as error:
+            raise UnavailableError(f"the history cannot be read: {error}") from error

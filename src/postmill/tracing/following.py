@@ -1,0 +1,175 @@
+"""Sends what comes into a history to a collector, in its order, and remembers how far it got.
+
+What was sent and not yet remembered is sent again after a restart, as the same spans. While the collector or
+the history is away, nothing is lost that the history keeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from postmill.errors import UnavailableError
+from postmill.history import Entry, History, Selection
+from postmill.history.tables import MICROSECONDS
+from postmill.tracing.spans import spans_of
+
+log = logging.getLogger("postmill.tracing")
+
+BATCH = 100
+"""Messages sent together."""
+_EVERY = 1.0
+"""Seconds between two looks at the history."""
+_LONGEST_PAUSE = 60.0
+_WITHIN = 10.0
+"""Seconds for one request to the collector, repetitions included."""
+_REFUSED = (requests.codes.bad_request, requests.codes.request_entity_too_large)
+"""A collector that answers so will not take the same request later, either (OTLP, "Failures")."""
+
+
+class Place:
+    """The row of the history up to which all was sent, in a file: a time, too (``history.tables``)."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def read(self) -> int | None:
+        """Return the row; None when there was none yet. Raises UnavailableError."""
+        try:
+            return int(self._file.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise UnavailableError(f"{self._file}: cannot read how far traces were sent: {error}") from error
+
+    def write(self, row: int) -> None:
+        """Remember a row; raises UnavailableError."""
+        new = self._file.with_name(f"{self._file.name}.new")
+        try:
+            with new.open("w", encoding="ascii") as file:
+                file.write(f"{row}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self._file)
+        except OSError as error:
+            raise UnavailableError(
+                f"{self._file}: cannot keep how far traces were sent: {error.strerror}"
+            ) from error
+
+
+class Collector:
+    """Takes traces over OTLP/HTTP. The variables OTEL_EXPORTER_OTLP_… (headers, certificates) hold, too."""
+
+    def __init__(self, endpoint: str) -> None:
+        """Send to a URL; without a path, to ``/v1/traces`` there."""
+        if urlsplit(endpoint).path in ("", "/"):
+            endpoint = endpoint.rstrip("/") + "/v1/traces"
+        self._endpoint = endpoint
+        self._answered = 0
+        """Status of the last answer over HTTP; 0 when there was none."""
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # we say it, once
+        session = requests.Session()
+        session.hooks["response"] = [self._note]
+        self._exporter = OTLPSpanExporter(endpoint=endpoint, timeout=_WITHIN, session=session)
+
+    def _note(self, response: requests.Response, *_: object, **__: object) -> None:
+        self._answered = response.status_code
+
+    @property
+    def trouble(self) -> str:
+        """Why it took nothing."""
+        said = f"it answers {self._answered}" if self._answered else "it cannot be reached"
+        return f"{self._endpoint} takes no traces: {said}"
+
+    def take(self, entries: Sequence[Entry], addresses: bool) -> bool:
+        """Send messages; False when they are to be sent again later. What it never takes is given up."""
+        self._answered = 0
+        spans = [span for entry in entries for span in spans_of(entry, addresses)]
+        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return True
+        if self._answered not in _REFUSED:
+            return False
+        if len(entries) == 1:
+            log.error("message %s is given up: the collector refuses it", entries[0].record.queue_id)
+            return True
+        return all(self.take([entry], addresses) for entry in entries)
+
+    def close(self) -> None:
+        """Close connections."""
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+
+
+class Follower:
+    """Goes through a history from where it was left."""
+
+    def __init__(
+        self, reach: Callable[[], History], collector: Collector, place: Place, addresses: bool
+    ) -> None:
+        """Read what ``reach`` opens; it raises OSError while it cannot be opened."""
+        self._reach = reach
+        self._collector = collector
+        self._place = place
+        self._addresses = addresses
+        self._history: History | None = None
+        self._trouble = ""
+
+    def catch_up(self) -> int:
+        """Send all that has come since; return how many messages.
+
+        The first time of all, that is what comes from now on. Raises OSError when the history cannot be read,
+        UnavailableError when the collector takes nothing or the place is not kept.
+        """
+        row = self._place.read()
+        if row is None:  # also where there is no history yet: its first message is to be sent
+            row = int(time.time() * MICROSECONDS)
+            self._place.write(row)
+        history = self._history = self._history or self._reach()
+        sent = 0
+        while entries := history.after(row, Selection(), BATCH):
+            if not self._collector.take(entries, self._addresses):
+                raise UnavailableError(self._collector.trouble)
+            row = entries[-1].row
+            self._place.write(row)
+            sent += len(entries)
+        return sent
+
+    def close(self) -> None:
+        """Close the history, and connections to the collector."""
+        self._leave_history()
+        self._collector.close()
+
+    def _leave_history(self) -> None:
+        if self._history is not None:
+            self._history.close()
+            self._history = None
+
+    def follow(self) -> None:
+        """Send what comes, for ever; troubles are logged and waited for."""
+        pause = _EVERY
+        while True:
+            try:
+                self.catch_up()
+            except (OSError, UnavailableError) as error:
+                if isinstance(error, OSError):
+                    self._leave_history()
+                self._say(str(error))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                self._say("")
+                pause = _EVERY
+            time.sleep(pause)
+
+    def _say(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            log.warning("%s; messages wait in the history", trouble)
+        elif self._trouble and not trouble:
+            log.info("traces are sent again")
+        self._trouble = trouble
