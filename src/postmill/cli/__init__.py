@@ -21,6 +21,7 @@ from postmill.errors import PostmillError
 
 COMMANDS = (
     *("run", "status", "reload", "drain", "stop", "enable", "disable", "mode", "log-level"),
+    "graph",
     *(
         "config",
         "detect",

@@ -28,7 +28,7 @@ from postmill.api.kinds import (
 from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
 from postmill.config.conditions import Named, When, Wish
-from postmill.config.observing import HistorySettings
+from postmill.config.observing import GraphsSettings, HistorySettings
 from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
 
@@ -365,6 +365,7 @@ class Settings:
     control: ControlSettings = section(ControlSettings, "The control socket.")
     store: StoreSettings = section(StoreSettings, "The memory of filters.")
     history: HistorySettings = section(HistorySettings, "What happened to each message.")
+    graphs: GraphsSettings = section(GraphsSettings, "Where graphs are drawn.")
     milters: tuple[MilterSettings, ...] = ()
     filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()

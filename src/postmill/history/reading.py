@@ -111,25 +111,32 @@ class History:
     def tally(self, since: float, until: float = 0.0) -> Tally:
         """Return what was counted from the minute of ``since`` on, up to that of ``until``."""
         whole = Tally()
-        for _, cell in self._counts(since, until):
+        for _, _, cell in self._counts(since, until):
             whole.merge(unpack(cell))
         return whole
 
     def tallies(self, since: float, until: float, step: int) -> dict[int, Tally]:
         """Return what was counted in each span of ``step`` seconds with mail, by its beginning."""
         spans: dict[int, Tally] = {}
-        for start, cell in self._counts(since, until):
+        for start, _, cell in self._counts(since, until):
             spans.setdefault(start // step * step, Tally()).merge(unpack(cell))
         return spans
 
-    def _counts(self, since: float, until: float) -> Iterator[tuple[int, bytes]]:
+    def counted(self, since: float, until: float = 0.0) -> dict[tuple[int, int], Tally]:
+        """Return what was counted as finely as it is kept: by beginning and length of a span, in seconds."""
+        spans: dict[tuple[int, int], Tally] = {}
+        for start, span, cell in self._counts(since, until):
+            spans.setdefault((start, span), Tally()).merge(unpack(cell))
+        return spans
+
+    def _counts(self, since: float, until: float) -> Iterator[tuple[int, int, bytes]]:
         before = " AND start < ?" if until else ""
         values = (int(since) // 60 * 60, *((int(until),) if until else ()))
-        for start, cell in self._database.rows(
-            f"SELECT start, tally FROM {{p}}counts WHERE start >= ?{before} ORDER BY start",  # noqa: S608
+        for start, span, cell in self._database.rows(
+            f"SELECT start, span, tally FROM {{p}}counts WHERE start >= ?{before} ORDER BY start",  # noqa: S608
             values,
         ):
-            yield int(start), bytes(cell)
+            yield int(start), int(span), bytes(cell)
 
     def close(self) -> None:
         """Close it."""
