@@ -54,7 +54,7 @@ class Way:
         """Seconds of CPU so far."""
         pids = descendants(self.daemon.pid)
         pids += descendants(self.milter.pid) if self.milter is not None else []
-        return sum(map(_cpu, pids))
+        return sum(map(cpu_seconds, pids))
 
     def send(self, count: int) -> None:
         """Send messages, a session for each, and add up what they cost."""
@@ -72,7 +72,7 @@ class Way:
         return self.seconds / self.messages * 1000
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Seconds of a process and of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / 100

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -36,9 +37,10 @@ class Answer(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        values = {**self._asdict(), "ms": round(self.ms, 3)}
-        if not self.because:
-            del values["because"]
+        stage, verdict, ms, said, because = self
+        values = {"stage": stage, "verdict": verdict, "ms": round(ms, 3), "text": said}
+        if because:
+            values["because"] = because
         return values
 
 
@@ -69,6 +71,20 @@ class ChildRecord:
     """How many of the answers, the first ones, stand in an earlier record of the same connection, too."""
     conditions: dict[str, Decision] = field(default_factory=dict)
     """What was decided about asking it, by the condition's name."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; derived figures included."""
+        return {
+            "name": self.name,
+            "answers": [answer.as_dict() for answer in self.answers],
+            "edits": self.edits,
+            "changes": [change._asdict() for change in self.changes],
+            "evaluated": self.evaluated,
+            "repeated": self.repeated,
+            "conditions": [decision._asdict() for decision in self.conditions.values()],
+            "verdict": self.verdict,
+            "ms": round(self.ms, 3),
+        }
 
     @property
     def skipped(self) -> Decision | None:
@@ -134,24 +150,35 @@ class MessageRecord:
     """Reason for which the message is quarantined."""
     ms: float = 0.0
     """Milliseconds from MAIL to the verdict, the client's own time included."""
+    _json: str = field(default="", init=False, repr=False, compare=False)
+
+    def as_json(self) -> str:
+        """Return ``as_dict`` as JSON, made once for log and history; the record must be complete."""
+        if not self._json:
+            self._json = json.dumps(self.as_dict(), ensure_ascii=False, separators=(",", ":"))
+        return self._json
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; derived figures included."""
-        data = asdict(self)
-        data["children"] = [
-            {
-                **asdict(child),
-                "answers": [answer.as_dict() for answer in child.answers],
-                "changes": [change._asdict() for change in child.changes],
-                "conditions": [decision._asdict() for decision in child.conditions.values()],
-                "verdict": child.verdict,
-                "ms": round(child.ms, 3),
-            }
-            for child in self.children.values()
-        ]
-        data["ms"] = round(self.ms, 3)
-        data["time"] = round(self.time, 3)
-        return data
+        return {
+            "session": self.session,
+            "queue_id": self.queue_id,
+            "message_id": self.message_id,
+            "size": self.size,
+            "time": round(self.time, 3),
+            "client_name": self.client_name,
+            "client_address": self.client_address,
+            "helo": self.helo,
+            "sender": self.sender,
+            "recipients": [{"address": one.address, "verdict": one.verdict} for one in self.recipients],
+            "children": [child.as_dict() for child in self.children.values()],
+            "stage": self.stage,
+            "verdict": self.verdict,
+            "by": self.by,
+            "reply": self.reply,
+            "held": self.held,
+            "ms": round(self.ms, 3),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MessageRecord:
@@ -169,5 +196,5 @@ class MessageRecord:
 
 
 def _known(kind: type, data: Mapping[str, Any], *besides: str) -> dict[str, Any]:
-    names = {each.name for each in fields(kind)}.difference(besides)
+    names = {each.name for each in fields(kind) if each.init}.difference(besides)
     return {key: value for key, value in data.items() if key in names}
