@@ -33,6 +33,7 @@ def tally(accepted: int = 1, rejected: int = 0, ms: float = 10.0, name: str = "s
         record.by = name if verdict == "reject" else ""
         whole.add(record, 1.0)
     whole.sessions = accepted + rejected
+    whole.open_seconds = 30.0 * whole.sessions
     return whole
 
 

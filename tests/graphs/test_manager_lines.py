@@ -18,7 +18,7 @@ LINES = (
     "[statistics] [session][header][add](28): <X-Spam-Flag>=<YES>",
     "[statistics] [session][end][end-of-message][pass][0.4](28)",
     "[statistics] [session][end][end-of-message][reject][1.6](29)",
-    "[statistics] [session][end][connect][abort][0.1](30)",
+    "[statistics] [session][end][connect][abort][1e-01](30)",
     "[statistics] [session][end][envelope-recipient][temporary-failure][0.3](31)",
     "[statistics] [session][disconnected][2.2](32)",
     "[statistics] [sessions][finished] 29(+2) 3",
@@ -32,6 +32,7 @@ def test_all_lines_together() -> None:
         if counter := counter_of(line):
             counter(tally)
     assert tally.sessions == 4
+    assert tally.open_seconds == pytest.approx(0.4 + 1.6 + 0.1 + 0.3)
     assert tally.messages == {"accept": 1, "reject": 1, "tempfail": 1}
     assert tally.connections == {"aborted": 1, "disconnected": 1}
     assert tally.tagged == {"X-Spam-Flag": 1, "X-Spam-Status": 1}

@@ -57,6 +57,7 @@ def test_every_count_of_a_tally_is_a_series() -> None:
     found = dict(numbers(tally()))
     assert {series for series in found if not is_time(series)} == {
         ("sessions", "sessions"),
+        ("open", "sessions"),
         ("messages", "reject"),
         ("connections", "reject"),
         ("child", "spam", "verdicts", "reject"),

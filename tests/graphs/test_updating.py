@@ -47,6 +47,8 @@ def test_each_minute_stands_in_its_place_and_nothing_is_counted_twice(place: Sto
     assert found == {HOURS - 60: 0, HOURS: 5, HOURS + 60: 0, HOURS + 120: 1, HOURS + 180: 0, HOURS + 240: 0}
     assert counted(place, REJECTED) == 1
     assert counted(place, ("sessions", "sessions")) == 7
+    at_once = fetched(place.databases, ("open", "sessions"), HOURS, HOURS + 60)
+    assert at_once == {HOURS: pytest.approx(6 * 30 / 60)}
     assert counted(place, ("child", "spam", "decided", "reject")) == 1
     times = fetched(place.databases, P95, HOURS - 60, HOURS + 300)
     assert list(times) == [HOURS, HOURS + 120], "no answer, no time"

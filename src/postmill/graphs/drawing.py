@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from postmill.graphs.databases import STEP
 from postmill.graphs.palette import MOST, OTHERS, THEMES, VERDICT, Colour, Theme, nth
-from postmill.graphs.panels import STACKED, Line, Panel, Section
+from postmill.graphs.panels import MILLISECONDS, STACKED, Line, Panel, Section
 from postmill.graphs.rrdtool import Rrdtool
 from postmill.graphs.series import file_of
 
@@ -100,7 +100,7 @@ def _numbers(tool: Rrdtool, panel: Panel, period: Period, span: Sequence[str]) -
         for text in tool.do("graph", _NO_FILE, *span, "--width", "1000", *words)[-3 * len(panel.lines) :]
     ]
     found = zip(printed[::3], printed[1::3], printed[2::3], strict=True)
-    scale = 1 if panel.is_time else period.minutes
+    scale = 1 if panel.unit else period.minutes
     return [Numbers(_or_none(total) / STEP, mean * scale, _or_none(peak)) for total, mean, peak in found]
 
 
@@ -137,7 +137,7 @@ def _look(theme: Theme, panel: Panel) -> list[str]:
     words = ["--full-size-mode", "--width", str(WIDTH), "--height", str(HEIGHT), "--zoom", "2"]
     words += ["--border", "0", "--no-legend", "--disable-rrdtool-tag", "--grid-dash", "1:0"]
     words += ["--units-length", "6", "--font", f"DEFAULT:8:{_FONT}"]
-    if panel.is_time:
+    if panel.unit == MILLISECONDS:
         words += ["--logarithmic", "--units", "si"]
     else:
         words += ["--lower-limit", "0", "--slope-mode", "--units-exponent", "0"]
@@ -149,10 +149,10 @@ def _look(theme: Theme, panel: Panel) -> list[str]:
 def _lines(
     panel: Panel, rows: Sequence[tuple[Line, Colour, Numbers]], theme: Theme, period: Period
 ) -> list[str]:
-    scale = 1 if panel.is_time else period.minutes
+    scale = 1 if panel.unit else period.minutes
     words: list[str] = []
     for place, (line, _, _) in enumerate(rows):
-        known = f"a{place}" if panel.is_time else f"a{place},UN,0,a{place},IF"
+        known = f"a{place}" if panel.unit == MILLISECONDS else f"a{place},UN,0,a{place},IF"
         words += [_definitions(place, line)[0], f"CDEF:c{place}={known},{scale},*"]
     for place, (_, colour, _) in enumerate(rows):
         shade = colour.light if theme.name == "light" else colour.dark

@@ -29,8 +29,8 @@ def counter_of(text: str) -> Callable[[Tally], None] | None:
     return None
 
 
-def _session(tally: Tally, state: str, status: str) -> None:
-    tally.sessions += 1
+def _session(tally: Tally, state: str, status: str, seconds: str) -> None:
+    _old_session(tally, seconds)
     counts = tally.connections if state in _BEFORE_MAIL else tally.messages
     _add(counts, _WORDS.get(status, status))
 
@@ -50,8 +50,9 @@ def _abort(tally: Tally) -> None:
     _add(tally.messages, "aborted")
 
 
-def _old_session(tally: Tally) -> None:
+def _old_session(tally: Tally, seconds: str) -> None:
     tally.sessions += 1
+    tally.open_seconds += float(seconds)
 
 
 def _milter(tally: Tally, state: str, status: str, name: str) -> None:
@@ -80,14 +81,15 @@ def _add(counts: dict[str, int], word: str) -> None:
     counts[word] = counts.get(word, 0) + 1
 
 
+_SECONDS = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"  # as %g writes them
 _TAG = r"\(\d+\)"
 _LINES: tuple[tuple[re.Pattern[str], Callable[..., None]], ...] = tuple(
     (re.compile(pattern), counted)
     for pattern, counted in (
         (rf"\[milter\]\[end\]\[([\w-]+)\]\[([\w-]+)\]\[[^\]]*\]{_TAG}: (.+)", _milter),
         (rf"\[milter\]\[header\]\[add\]{_TAG}: <([^>]+)>=<(.*)>: ([^>]+)", _header),
-        (rf"\[session\]\[end\]\[([\w-]+)\]\[([\w-]+)\]\[[^\]]*\]{_TAG}", _session),
-        (rf"\[session\]\[end\]\[[^\]]*\]{_TAG}", _old_session),
+        (rf"\[session\]\[end\]\[([\w-]+)\]\[([\w-]+)\]\[{_SECONDS}\]{_TAG}", _session),
+        (rf"\[session\]\[end\]\[{_SECONDS}\]{_TAG}", _old_session),
         (rf"\[session\]\[disconnected\]\[[^\]]*\]{_TAG}", _disconnected),
         (r"\[reply\]\[([\w-]+)\]\[([\w-]+)\]", _reply),
         (r"\[abort\]\[[\w-]+\]", _abort),

@@ -74,8 +74,8 @@ def _section(place: int, one: Shown, period: Period) -> str:
 
 def _figure(drawn: Drawn, period: Period) -> str:
     panel = drawn.panel
-    unit = "milliseconds" if panel.is_time else f"per {period.unit}"
-    described = ", ".join(f"{line.label} {_main(panel.is_time, each)}" for line, _, each in drawn.rows)
+    unit = panel.unit or f"per {period.unit}"
+    described = ", ".join(f"{line.label} {_main(panel.unit, each)}" for line, _, each in drawn.rows)
     return "\n".join(
         (
             f"<figure>\n<figcaption><b>{escape(panel.title)}</b><span>{unit}</span>"
@@ -89,19 +89,19 @@ def _figure(drawn: Drawn, period: Period) -> str:
     )
 
 
-def _main(is_time: bool, numbers: Numbers) -> str:
-    return f"{amount(numbers.mean)} ms" if is_time else amount(numbers.total)
+def _main(unit: str, numbers: Numbers) -> str:
+    return f"{amount(numbers.mean)} {unit}" if unit else amount(numbers.total)
 
 
 def _table(drawn: Drawn, period: Period) -> str:
-    heads = ("mean", "peak") if drawn.panel.is_time else ("total", f"a {period.unit}", "peak/min")
+    heads = ("mean", "peak") if drawn.panel.unit else ("total", f"a {period.unit}", "peak/min")
     head = "".join(f'<th scope="col">{text}</th>' for text in ("", *heads))
     rows = "\n".join(_row(line, colour, _cells(drawn, each)) for line, colour, each in drawn.rows)
     return f"<table>\n<tr>{head}</tr>\n{rows}\n</table>"
 
 
 def _cells(drawn: Drawn, numbers: Numbers) -> Iterator[float]:
-    if not drawn.panel.is_time:
+    if not drawn.panel.unit:
         yield round(numbers.total)
     yield numbers.mean
     yield numbers.peak

@@ -15,6 +15,7 @@ VERDICTS = (
 STAGES = ("negotiate", "connect", "helo", "mail", "rcpt", "data", "header", "end-of-header", "body")
 LAST_STAGE = "end-of-message"
 STACKED, LINES = "stacked", "lines"
+MILLISECONDS, AT_ONCE = "milliseconds", "at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Panel:
     note: str
     lines: tuple[Line, ...]
     style: str = STACKED
-    is_time: bool = False
+    unit: str = ""
+    """What the numbers are; empty for counts, of which there are so many per minute, hour or day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def _whole(series: Sequence[Series], tree: dict[str, dict[str, list[Series]]]) -
         top.setdefault(one[0], []).append(one)
     yield from _panel("messages", "Messages by verdict", "what the mail server was told", top.get("messages"))
     yield from _panel("sessions", "Sessions", "SMTP sessions that ended", top.get("sessions"))
+    opened = "on average, counted when they ended"
+    yield from _panel("open", "Open sessions", opened, top.get("open"), unit=AT_ONCE)
     connections = "sessions without a message, by verdict"
     yield from _panel("connections", "Connections", connections, top.get("connections"))
     decided = [one for groups in tree.values() for one in groups.get("decided", ())]
@@ -79,7 +83,7 @@ def _whole(series: Sequence[Series], tree: dict[str, dict[str, list[Series]]]) -
     lines = tuple(Line(one, one[1]) for one in slowest)
     if lines:
         note = "95 of 100 messages were answered within"
-        yield Panel("slowest", "Milters compared", note, lines, LINES, is_time=True)
+        yield Panel("slowest", "Milters compared", note, lines, LINES, MILLISECONDS)
     yield from _panel(
         "findings", "What milters found", "read in the headers they added", top.get("findings"), LINES
     )
@@ -91,11 +95,11 @@ def _milter(groups: dict[str, list[Series]]) -> Iterator[Panel]:
     times = groups.get(TIMES, [])
     last = tuple(Line(one, one[4]) for one in times if one[3] == LAST_STAGE)
     if last:
-        yield Panel("times", "Time to the verdict", "at the end of the message", last, LINES, is_time=True)
+        yield Panel("times", "Time to the verdict", "at the end of the message", last, LINES, MILLISECONDS)
     stages = sorted((one for one in times if one[4] == "p95"), key=lambda one: _stage(one[3]))
     if stages:
         lines = tuple(Line(one, one[3]) for one in stages)
-        yield Panel("stages", "Time by stage", "95 of 100 answers within", lines, LINES, is_time=True)
+        yield Panel("stages", "Time by stage", "95 of 100 answers within", lines, LINES, MILLISECONDS)
     yield from _panel("skipped", "Left out", "by the condition that did it", groups.get("skipped"))
     yield from _panel("errors", "Faults", "by kind", groups.get("errors"))
     yield from _panel("findings", "Found", "read in the headers it added", groups.get("findings"), LINES)
@@ -109,11 +113,11 @@ def _stage(name: str) -> int:
 
 
 def _panel(
-    key: str, title: str, note: str, series: Sequence[Series] | None, style: str = STACKED
+    key: str, title: str, note: str, series: Sequence[Series] | None, style: str = STACKED, unit: str = ""
 ) -> Iterator[Panel]:
     if series:
         lines = (Line(one, one[-1], one[-1] if one[-1] in VERDICTS else "") for one in series)
-        yield Panel(key, title, note, tuple(sorted(lines, key=_order)), style)
+        yield Panel(key, title, note, tuple(sorted(lines, key=_order)), style, unit)
 
 
 def _order(line: Line) -> tuple[int, str]:

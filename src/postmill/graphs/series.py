@@ -1,7 +1,8 @@
 """Which numbers are kept over time: one series for each, of what a tally has counted.
 
 A series is a path of names, as ``("messages", "reject")`` or ``("child", "spam", "errors", "timeout")``,
-and is kept in a file of that path. Counts are kept for each minute; times are percentiles in milliseconds.
+and is kept in a file of that path. Counts are kept for each minute, and so are the minutes for which sessions
+were open, which is how many were open at once; times are percentiles in milliseconds.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def is_time(series: Series) -> bool:
 def numbers(tally: Tally) -> Iterator[tuple[Series, float]]:
     """Yield every number of a tally: counts as they are, times in milliseconds."""
     yield ("sessions", "sessions"), tally.sessions
+    yield ("open", "sessions"), tally.open_seconds / 60
     for group in ("messages", "connections", "tagged", "findings"):
         for name, count in getattr(tally, group).items():
             yield (group, name), count

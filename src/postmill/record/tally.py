@@ -91,11 +91,13 @@ class ChildTally:
 class Tally:
     """What all records so far say."""
 
-    __slots__ = ("children", "connections", "findings", "messages", "sessions", "tagged")
+    __slots__ = ("children", "connections", "findings", "messages", "open_seconds", "sessions", "tagged")
 
     def __init__(self) -> None:
         self.sessions = 0
         """SMTP sessions that are over."""
+        self.open_seconds = 0.0
+        """How long they were open, together; divided by a span's seconds: how many were open at once."""
         self.messages: Counts = {}
         """Verdict to how many messages had it."""
         self.connections: Counts = {}
@@ -146,6 +148,7 @@ class Tally:
         }
         return {
             "sessions": self.sessions,
+            "open_seconds": round(self.open_seconds, 3),
             "messages": self.messages,
             "connections": self.connections,
             "tagged": self.tagged,
@@ -156,6 +159,7 @@ class Tally:
     def merge(self, other: Mapping[str, Any]) -> None:
         """Add what ``as_dict`` gave of another tally, whether or not it has been JSON in between."""
         self.sessions += other["sessions"]
+        self.open_seconds += other.get("open_seconds", 0.0)
         _sum(self.messages, other["messages"])
         _sum(self.connections, other["connections"])
         _sum(self.tagged, other["tagged"])
