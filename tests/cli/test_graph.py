@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,17 @@ def test_with_nothing_to_draw_it_says_where_counts_come_from(config: Path) -> No
 def test_a_directory_that_cannot_be_made_is_told(config: Path) -> None:
     (config.parent / "graphs").write_text("in the way")
     assert f"{config.parent}/graphs" in failure("render", "-c", str(config))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be in somebody else's directory")
+def test_root_is_told_as_whom_to_run_it(config: Path) -> None:
+    place = config.parent / "graphs"
+    place.mkdir()
+    shutil.chown(place, "nobody")
+    assert "runuser -u nobody" in failure("render", "-c", str(config))
+    os.chown(place, 54321, -1)
+    assert "user 54321" in failure("render", "-c", str(config))
+    assert list(place.iterdir()) == []
 
 
 def test_a_log_without_mail_is_told(config: Path) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +39,12 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the directories, and keep others out; raises UnavailableError when that cannot be done."""
+        """Make the directories, and keep others out; raises UnavailableError when that cannot be done.
+
+        Root is not let into a directory of somebody else, who could never change what root has made there.
+        """
         with telling(self.data):
+            self._refuse_root()
             for directory in (self.databases, self.html):
                 directory.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -48,6 +53,15 @@ class Store:
             yield
         finally:
             os.close(lock)
+
+    def _refuse_root(self) -> None:
+        there = next(one for one in self.data.parents if one.exists())
+        owner = there.stat().st_uid
+        if os.geteuid() == 0 and owner != 0:
+            with contextlib.suppress(KeyError):
+                name = pwd.getpwuid(owner).pw_name
+                raise UnavailableError(f"{there} is {name}'s: runuser -u {name} -- postmill graph …")
+            raise UnavailableError(f"{there} is not root's, but of user {owner}: run it as that user")
 
     @property
     def until(self) -> int:
