@@ -172,8 +172,9 @@ class Tally:
                 _sum(getattr(child, counts), theirs[counts])
             _sum(child.findings, theirs.get("findings", {}))
             for stage, histogram in theirs["times"].items():
-                times = {int(place): count for place, count in histogram.items()}
-                _sum(child.times.setdefault(stage, {}), times)
+                times = child.times.setdefault(stage, {})
+                for place, count in histogram.items():
+                    times[int(place)] = times.get(int(place), 0) + count
 
 
 def _headers_of(child: ChildRecord) -> Sequence[Change]:
