@@ -50,7 +50,7 @@ class Way:
     def cpu(self) -> float:
         """Seconds of CPU so far."""
         parents = [self.daemon.pid, *(milter.pid for milter in self.milters)]
-        return sum(_cpu(pid) for parent in parents for pid in descendants(parent))
+        return sum(cpu_seconds(pid) for parent in parents for pid in descendants(parent))
 
     def warm_up(self) -> None:
         """Send until it is let through (a greylist does so in the second second), and then some more."""
@@ -82,7 +82,7 @@ class Way:
         return self.seconds / self.messages * 1000
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Seconds of a process and of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / 100

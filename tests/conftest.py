@@ -26,6 +26,8 @@ SLOW = (
     "docs/test_from_outside.py",
     "docs/test_milter_examples.py",
     "filters/",
+    "graphs/test_in_the_daemon.py",
+    "graphs/test_rendering.py",
     "history/test_in_the_daemon.py",
     "metrics/test_in_the_daemon.py",
     "house/test_required_peers.py",

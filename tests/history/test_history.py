@@ -155,6 +155,25 @@ def test_a_message_is_found_by(opened: Open, what: dict[str, str]) -> None:
     assert found(history, **{**what, "child": "quiet", "child_verdict": ""}) == []
 
 
+@pytest.mark.parametrize("rare", ["discard", "reject"])
+def test_several_conditions_hold_together_whichever_is_the_rarest(opened: Open, rare: str) -> None:
+    common = {"discard": "reject", "reject": "discard"}[rare]
+    verdicts = [common] * 30 + [rare, rare, common]
+    elsewhere = [Recipient("<me@example.net>", "continue")]
+    store(
+        opened(),
+        *(
+            record(n, verdict, recipients=elsewhere if n % 31 == 0 else [])
+            for n, verdict in enumerate(verdicts)
+        ),
+    )
+    history = History(opened(writes=False))
+    assert found(history, text="@example.net", verdict=rare) == ["Q31"]
+    assert found(history, text="@example.net", verdict=common) == ["Q0"]
+    assert found(history, text="sender30@example.com", address="@example.com", verdict=rare) == ["Q30"]
+    assert found(history, text="@example.net", address="nobody@example.net") == []
+
+
 def test_what_passed_is_found_newest_first_page_by_page(opened: Open) -> None:
     writer = opened()
     store(writer, *(record(number, "reject" if number % 3 == 0 else "accept") for number in range(1, 10)))

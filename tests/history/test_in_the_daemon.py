@@ -86,10 +86,11 @@ def test_log_history_and_status_agree_to_the_unit() -> None:
     )
     assert {entry.record.queue_id for entry in entries} == {record["queue_id"] for record in records}
     assert counted.sessions == 225
+    assert 0 < counted.open_seconds < 225 * 60
     whole = Tally()
     for entry in entries:
         whole.add(entry.record, entry.record.time)
-    whole.sessions = 225
+    whole.sessions, whole.open_seconds = 225, counted.open_seconds
     again, stored = whole.as_dict(), counted.as_dict()
     for child in (*again["children"].values(), *stored["children"].values()):
         del child["heard"]

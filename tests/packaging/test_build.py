@@ -83,6 +83,9 @@ def test_what_is_in_it(package: Path) -> None:
         "/etc/postmill/postmill.toml",
         "/lib/systemd/system/postmill.service",
         "/lib/systemd/system/postmill.socket",
+        "/lib/systemd/system/postmill-graph.service",
+        "/lib/systemd/system/postmill-graph.timer",
+        "/usr/lib/python3/dist-packages/postmill/graphs/style.css",
         "/usr/bin/postmill",
         "/usr/lib/sysusers.d/postmill.conf",
         "/usr/share/man/man1/postmill.1.gz",
@@ -143,7 +146,8 @@ def test_the_shipped_configuration_loads_as_it_is_and_with_its_examples(tmp_path
 
 
 @needs("systemd-analyze")
-def test_the_service_is_hardened() -> None:
+@pytest.mark.parametrize("unit", ["postmill.service", "postmill-graph.service"])
+def test_the_service_is_hardened(unit: str) -> None:
     done = subprocess.run(
         [
             "systemd-analyze",
@@ -151,7 +155,7 @@ def test_the_service_is_hardened() -> None:
             "--offline=true",
             f"--threshold={EXPOSURE * 10:.0f}",
             "--no-pager",
-            UNITS / "postmill.service",
+            UNITS / unit,
         ],
         capture_output=True,
         text=True,

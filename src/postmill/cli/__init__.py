@@ -22,7 +22,7 @@ from postmill.errors import PostmillError
 COMMANDS = (
     *("run", "status", "reload", "drain", "stop", "enable", "disable", "mode", "log-level"),
     *("explain", "tail", "report", "top"),
-    *("metrics", "trace"),
+    *("metrics", "trace", "graph"),
     *(
         "config",
         "detect",

@@ -13,7 +13,7 @@ from postmill.api.kinds import ListOf
 from postmill.api.milter import Milter
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
+from postmill.config.observing import GraphsSettings, HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.settings import (
     ControlSettings,
     FilterSettings,
@@ -47,6 +47,11 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
     ),
     ("metrics", MetricsSettings, "Where numbers are told to monitoring: see `docs/metrics.md`."),
     ("tracing", TracingSettings, "Where traces of messages are sent: see `docs/tracing.md`."),
+    (
+        "graphs",
+        GraphsSettings,
+        "Where `postmill graph` keeps its databases and draws its pages: see `docs/graphs.md`.",
+    ),
     (
         "milters.NAME",
         MilterSettings,

@@ -71,3 +71,20 @@ class TracingSettings:
         "/var/lib/postmill/tracing.place",
         "The file that keeps how far the history was sent.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class GraphsSettings:
+    """Where `postmill graph` keeps and draws."""
+
+    directory: str = key(
+        Text(r"/[^\0]*", "an absolute path"),
+        "/var/lib/postmill/graphs",
+        "Where `postmill graph` works: `data` in it has the databases of RRDtool, `html` the pages and "
+        "pictures that a web server may show.",
+    )
+    title: str = key(
+        Text(r"[^\x00-\x1f\x7f]+", "a string without line ends and control characters"),
+        "Mail through Postmill",
+        "The heading of the pages.",
+    )

@@ -29,7 +29,7 @@ from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
 from postmill.api.urls import Url
 from postmill.config.conditions import Named, When, Wish
-from postmill.config.observing import HistorySettings, MetricsSettings, TracingSettings
+from postmill.config.observing import GraphsSettings, HistorySettings, MetricsSettings, TracingSettings
 from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
 
@@ -378,6 +378,7 @@ class Settings:
     history: HistorySettings = section(HistorySettings, "What happened to each message.")
     metrics: MetricsSettings = section(MetricsSettings, "Numbers for monitoring.")
     tracing: TracingSettings = section(TracingSettings, "Traces of messages.")
+    graphs: GraphsSettings = section(GraphsSettings, "Where graphs are drawn.")
     milters: tuple[MilterSettings, ...] = ()
     filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()

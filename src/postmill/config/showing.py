@@ -46,6 +46,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     yield "history", loaded.settings.history
     yield "metrics", loaded.settings.metrics
     yield "tracing", loaded.settings.tracing
+    yield "graphs", loaded.settings.graphs
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings

@@ -74,12 +74,12 @@ def build_service(
     sink: Callable[[MessageRecord], None],
     ports: Ports = NO_PORTS,
     counted: Callable[[int], None] = lambda sessions: None,
-    ended: Callable[[], None] = lambda: None,
+    ended: Callable[[float], None] = lambda seconds: None,
 ) -> Service:
     """Return a service that is ready to be given its listening sockets.
 
     ``ports`` are what its conditions may ask of the world; ``counted`` is told the number of sessions,
-    and ``ended`` of the end of each.
+    and ``ended`` of the end of each and the seconds that it was open.
     """
     manager = settings.manager
     plan = plan_of(settings)

@@ -58,9 +58,11 @@ class Ledger:
         if self._historian is not None:
             self._batch.records.append(record)
 
-    def session_ended(self) -> None:
-        """Count a session."""
-        self._current().tally.sessions += 1
+    def session_ended(self, seconds: float) -> None:
+        """Count a session that was open for so long."""
+        tally = self._current().tally
+        tally.sessions += 1
+        tally.open_seconds += seconds
 
     def _current(self) -> Batch:
         """Return the batch of this minute."""

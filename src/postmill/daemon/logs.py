@@ -78,12 +78,11 @@ class JsonFormatter(logging.Formatter):
             "pid": self._pid,
             "text": record.getMessage(),
         }
-        mail = getattr(record, "mail", None)
-        if mail is not None:
-            data["message"] = mail.as_dict()
         if record.exc_info:
             data["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(data, ensure_ascii=False)
+        line = json.dumps(data, ensure_ascii=False)
+        mail = getattr(record, "mail", None)
+        return line if mail is None else f'{line[:-1]}, "message": {mail.as_json()}}}'
 
 
 class JournalFormatter(logging.Formatter):

@@ -121,6 +121,7 @@ class _Sqlite:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; a page changes often meanwhile
                 self._db.execute("PRAGMA cache_size = -16384")
                 for statement in schema("", "BLOB", " WITHOUT ROWID"):
                     self._db.execute(statement)

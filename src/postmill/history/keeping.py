@@ -11,7 +11,7 @@ from postmill.record import Tally
 HOUR = 3600
 BY_THE_MINUTE = 2 * 86400
 """Seconds for which counts are kept by the minute."""
-_SETTLED = 180
+SETTLED = 180
 """Seconds after which nobody adds to a minute any more, unless the database was away."""
 _AT_ONCE = 1000
 """Messages removed in one transaction, so that nobody waits long to write."""
@@ -33,7 +33,7 @@ class Limits:
 
 def keep_within(database: Database, limits: Limits, now: float) -> None:
     """Remove what is beyond the limits, oldest first, and put old counts together; raises OSError."""
-    _put_together(database, 60, _SETTLED, now)
+    _put_together(database, 60, SETTLED, now)
     _put_together(database, HOUR, BY_THE_MINUTE, now)
     if limits.keep_counts:
         database.rows("DELETE FROM {p}counts WHERE start < ?", (int(now - limits.keep_counts),))

@@ -16,13 +16,11 @@ _ABOUT_ADDRESSES = ("add-recipient", "delete-recipient", "change-sender")
 
 
 def hidden(record: MessageRecord, how: str, key: bytes) -> dict[str, Any]:
-    """Return the plain values of a record with its mail addresses kept, hashed with ``key``, or left out.
+    """Return the plain values of a record with its mail addresses hashed with ``key``, or left out.
 
     They are replaced in what children said and changed, too. A hash keeps the domain.
     """
     data = record.as_dict()
-    if how == "keep":
-        return data
 
     def mark(address: str) -> str:
         before, after = ("<", ">") if address.startswith("<") else ("", "")

@@ -10,6 +10,9 @@ from postmill.history.tables import MICROSECONDS, unpack
 from postmill.history.words import PASSED, bare, number
 from postmill.record import MessageRecord, Tally
 
+_MANY = 20_000
+"""Messages with a word that are counted, to find out which word is the rarest; a millisecond's worth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -28,7 +31,7 @@ class Selection:
     until: float = 0.0
 
     def words(self) -> Iterator[int]:
-        """Yield the words that a message must have, the rarest first, without those of ``text``."""
+        """Yield the words that a message must have, without that of ``text``."""
         if self.address:
             yield _address(self.address)
         if self.child:
@@ -97,9 +100,21 @@ class History:
         if selection.until:
             until = int(selection.until * MICROSECONDS)
             before = min(before or until, until)
-        statement, values = _statement(words, selection.verdict, after, before)
+        statement, values = _statement(self._rarest_first(words), selection.verdict, after, before)
         rows = self._database.rows(f"{statement} {order} LIMIT ?", (*values, limit))
         return [_entry(row) for row in rows]
+
+    def _rarest_first(self, words: list[int]) -> list[int]:
+        """Return words by how many messages have them, among those that very many have in any order."""
+        if len(words) < 2:
+            return words
+        counts = {
+            word: self._database.rows(
+                "SELECT count(*) FROM (SELECT 1 FROM {p}words WHERE word = ? LIMIT ?) AS found", (word, _MANY)
+            )[0][0]
+            for word in words
+        }
+        return sorted(words, key=counts.__getitem__)
 
     def _word_of(self, text: str) -> int | None:
         """Return the word that is meant by a text, None when no message has any that could be."""
@@ -111,25 +126,32 @@ class History:
     def tally(self, since: float, until: float = 0.0) -> Tally:
         """Return what was counted from the minute of ``since`` on, up to that of ``until``."""
         whole = Tally()
-        for _, cell in self._counts(since, until):
+        for _, _, cell in self._counts(since, until):
             whole.merge(unpack(cell))
         return whole
 
     def tallies(self, since: float, until: float, step: int) -> dict[int, Tally]:
         """Return what was counted in each span of ``step`` seconds with mail, by its beginning."""
         spans: dict[int, Tally] = {}
-        for start, cell in self._counts(since, until):
+        for start, _, cell in self._counts(since, until):
             spans.setdefault(start // step * step, Tally()).merge(unpack(cell))
         return spans
 
-    def _counts(self, since: float, until: float) -> Iterator[tuple[int, bytes]]:
+    def counted(self, since: float, until: float = 0.0) -> dict[tuple[int, int], Tally]:
+        """Return what was counted as finely as it is kept: by beginning and length of a span, in seconds."""
+        spans: dict[tuple[int, int], Tally] = {}
+        for start, span, cell in self._counts(since, until):
+            spans.setdefault((start, span), Tally()).merge(unpack(cell))
+        return spans
+
+    def _counts(self, since: float, until: float) -> Iterator[tuple[int, int, bytes]]:
         before = " AND start < ?" if until else ""
         values = (int(since) // 60 * 60, *((int(until),) if until else ()))
-        for start, cell in self._database.rows(
-            f"SELECT start, tally FROM {{p}}counts WHERE start >= ?{before} ORDER BY start",  # noqa: S608
+        for start, span, cell in self._database.rows(
+            f"SELECT start, span, tally FROM {{p}}counts WHERE start >= ?{before} ORDER BY start",  # noqa: S608
             values,
         ):
-            yield int(start), bytes(cell)
+            yield int(start), int(span), bytes(cell)
 
     def close(self) -> None:
         """Close it."""

@@ -50,6 +50,9 @@ _DICTIONARY = (
 )
 """What compression may take for granted; changing it makes all that is stored unreadable."""
 
+_LEVEL, _WINDOW, _MEMORY = 3, 13, 6
+"""A record is small: with the window that zlib takes by itself, most of the time goes into clearing it."""
+
 
 def schema(prefix: str, blob: str, rowless: str) -> tuple[str, ...]:
     """Return the statements that make the tables, in one database's words."""
@@ -58,8 +61,12 @@ def schema(prefix: str, blob: str, rowless: str) -> tuple[str, ...]:
 
 def pack(data: Mapping[str, Any]) -> bytes:
     """Return plain values as they are stored."""
-    packer = zlib.compressobj(1, zdict=_DICTIONARY)
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return pack_json(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
+
+def pack_json(text: str) -> bytes:
+    """Return plain values, which are JSON already, as they are stored."""
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zdict=_DICTIONARY)
     return packer.compress(text.encode("utf-8", "surrogatepass")) + packer.flush()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from postmill.history.databases import Database
 from postmill.history.keeping import Limits, keep_within
 from postmill.history.privacy import hidden
-from postmill.history.tables import MICROSECONDS, pack, pack_words
+from postmill.history.tables import MICROSECONDS, pack, pack_json, pack_words
 from postmill.history.words import words_of
 from postmill.record import MessageRecord, Tally
 
@@ -164,7 +164,7 @@ def write(database: Database, batches: Sequence[Batch], host: str, addresses: st
     messages: list[tuple[Any, ...]] = []
     words: list[tuple[int, int]] = []
     records = [record for batch in batches for record in batch.records]
-    cells = [pack(hidden(record, addresses, key)) for record in records]
+    cells = [_cell(record, addresses, key) for record in records]
     with database.transaction():
         ((last,),) = database.rows("SELECT coalesce(max(id), 0) FROM {p}messages")
         row = max(int(last) + 1, int(time.time() * MICROSECONDS))
@@ -179,3 +179,9 @@ def write(database: Database, batches: Sequence[Batch], host: str, addresses: st
             "INSERT INTO {p}counts VALUES (?, ?, ?, ?)",
             [(batch.start, MINUTE, host, pack(batch.tally.as_dict())) for batch in batches],
         )
+
+
+def _cell(record: MessageRecord, addresses: str, key: bytes) -> bytes:
+    if addresses == "keep":
+        return pack_json(record.as_json())
+    return pack(hidden(record, addresses, key))

@@ -42,6 +42,7 @@ class Recorder:
         "_name",
         "_notes",
         "_now",
+        "_opened",
         "_order",
         "_queue_macros",
         "_recipients",
@@ -58,14 +59,15 @@ class Recorder:
         sink: Callable[[MessageRecord], None],
         now: Callable[[], float],
         order: Sequence[str] = (),
-        ended: Callable[[], None] = lambda: None,
+        ended: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Record the session called ``session``; ``now`` gives seconds, ``order`` the children's row.
 
-        ``ended`` is told when the session is over.
+        ``ended`` is told when the session is over, and how many seconds it was open.
         """
         self._order = order
         self._ended = ended
+        self._opened = now()
         self._session = session
         self._sink = sink
         self._now = now
@@ -163,7 +165,7 @@ class Recorder:
 
     def closed(self) -> None:
         """The session is over."""
-        self._ended()
+        self._ended(self._now() - self._opened)
 
     def _record(self, stage: int, verdict: Verdict) -> MessageRecord:
         record = MessageRecord(

@@ -9,10 +9,12 @@ takes no memory for each message, and can be added up over processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, log2
 from typing import Any, TypeVar
 
+from postmill.record.change import Change
+from postmill.record.findings import findings_of
 from postmill.record.value import ChildRecord, MessageRecord
 
 Counts = dict[str, int]
@@ -32,7 +34,9 @@ K = TypeVar("K")
 class ChildTally:
     """What one child did."""
 
-    __slots__ = ("asked", "decided", "errors", "evaluated", "heard", "skipped", "times", "verdicts")
+    __slots__ = (
+        *("asked", "decided", "errors", "evaluated", "findings", "heard", "skipped", "times", "verdicts"),
+    )
 
     def __init__(self) -> None:
         self.asked = 0
@@ -47,6 +51,8 @@ class ChildTally:
         """While it was only evaluated: its word, and after a slash the verdict that the MTA was told."""
         self.errors: Counts = {}
         """Kind of fault to how often it was lost by it."""
+        self.findings: Counts = {}
+        """What its headers said of messages that passed, see ``record.findings``."""
         self.times: dict[str, Histogram] = {}
         """Stage to the times of its answers there."""
         self.heard = 0.0
@@ -85,17 +91,21 @@ class ChildTally:
 class Tally:
     """What all records so far say."""
 
-    __slots__ = ("children", "connections", "messages", "sessions", "tagged")
+    __slots__ = ("children", "connections", "findings", "messages", "open_seconds", "sessions", "tagged")
 
     def __init__(self) -> None:
         self.sessions = 0
         """SMTP sessions that are over."""
+        self.open_seconds = 0.0
+        """How long they were open, together; divided by a span's seconds: how many were open at once."""
         self.messages: Counts = {}
         """Verdict to how many messages had it."""
         self.connections: Counts = {}
         """Verdict to how many connections had it before there was a message."""
         self.tagged: Counts = {}
         """Name of a header to how many messages that passed got it; the first ``MOST_TAGS`` names."""
+        self.findings: Counts = {}
+        """What added headers said to how many messages that passed, see ``record.findings``."""
         self.children: dict[str, ChildTally] = {}
 
     def add(self, record: MessageRecord, now: float) -> None:
@@ -105,8 +115,22 @@ class Tally:
         for name, child in record.children.items():
             self.child(name).add(child, now, record)
         if record.verdict in _DELIVERED:
-            for header in {header for child in record.children.values() for header in _headers_of(child)}:
-                self._tag(header, 1)
+            self._add_headers(record)
+
+    def _add_headers(self, record: MessageRecord) -> None:
+        headers: set[str] = set()
+        findings: set[str] = set()
+        for name, child in record.children.items():
+            added = _headers_of(child)
+            if not added:
+                continue
+            headers.update(change.what for change in added)
+            found = {word for change in added for word in findings_of(change.what, change.after)}
+            _count_all(self.children[name].findings, found)
+            findings |= found
+        _count_all(self.findings, findings)
+        for header in headers:
+            self._tag(header, 1)
 
     def _tag(self, header: str, count: int) -> None:
         if header in self.tagged or len(self.tagged) < MOST_TAGS:
@@ -127,9 +151,11 @@ class Tally:
         }
         return {
             "sessions": self.sessions,
+            "open_seconds": round(self.open_seconds, 3),
             "messages": self.messages,
             "connections": self.connections,
             "tagged": self.tagged,
+            "findings": self.findings,
             "children": children,
         }
 
@@ -142,26 +168,30 @@ class Tally:
     def merge(self, other: Mapping[str, Any]) -> None:
         """Add what ``as_dict`` gave of another tally, whether or not it has been JSON in between."""
         self.sessions += other["sessions"]
+        self.open_seconds += other.get("open_seconds", 0.0)
         _sum(self.messages, other["messages"])
         _sum(self.connections, other["connections"])
         for header, count in other["tagged"].items():
             self._tag(header, count)
+        _sum(self.findings, other.get("findings", {}))
         for name, theirs in other["children"].items():
             child = self.child(name)
             child.asked += theirs["asked"]
             child.heard = max(child.heard, theirs["heard"])
             for counts in ("verdicts", "decided", "skipped", "evaluated", "errors"):
                 _sum(getattr(child, counts), theirs[counts])
+            _sum(child.findings, theirs.get("findings", {}))
             for stage, histogram in theirs["times"].items():
-                times = {int(place): count for place, count in histogram.items()}
-                _sum(child.times.setdefault(stage, {}), times)
+                times = child.times.setdefault(stage, {})
+                for place, count in histogram.items():
+                    times[int(place)] = times.get(int(place), 0) + count
 
 
-def _headers_of(child: ChildRecord) -> Iterable[str]:
-    """Return the names of headers that a child added."""
+def _headers_of(child: ChildRecord) -> Sequence[Change]:
+    """Return the headers that a child added."""
     if not child.changes or child.evaluated:
         return ()
-    return (change.what for change in child.changes if change.kind in _TAGGING)
+    return [change for change in child.changes if change.kind in _TAGGING]
 
 
 def _count(counts: Counts, key: str) -> None:
@@ -177,6 +207,11 @@ def _less(now: Mapping[Any, Any], before: Mapping[Any, Any]) -> dict[str, Any]:
         else max(0, value - earlier.get(str(key), 0))
         for key, value in now.items()
     }
+
+
+def _count_all(counts: Counts, keys: Iterable[str]) -> None:
+    for key in keys:
+        _count(counts, key)
 
 
 def _sum(into: dict[K, int], counts: Mapping[K, int]) -> None:

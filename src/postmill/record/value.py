@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
@@ -36,9 +37,10 @@ class Answer(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        values = {"stage": self.stage, "verdict": self.verdict, "ms": round(self.ms, 3), "text": self.text}
-        if self.because:
-            values["because"] = self.because
+        stage, verdict, ms, said, because = self
+        values = {"stage": stage, "verdict": verdict, "ms": round(ms, 3), "text": said}
+        if because:
+            values["because"] = because
         return values
 
 
@@ -148,17 +150,35 @@ class MessageRecord:
     """Reason for which the message is quarantined."""
     ms: float = 0.0
     """Milliseconds from MAIL to the verdict, the client's own time included."""
+    _json: str = field(default="", init=False, repr=False, compare=False)
+
+    def as_json(self) -> str:
+        """Return ``as_dict`` as JSON, made once for log and history; the record must be complete."""
+        if not self._json:
+            self._json = json.dumps(self.as_dict(), ensure_ascii=False, separators=(",", ":"))
+        return self._json
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; derived figures included."""
-        data: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        data["recipients"] = [
-            {"address": recipient.address, "verdict": recipient.verdict} for recipient in self.recipients
-        ]
-        data["children"] = [child.as_dict() for child in self.children.values()]
-        data["ms"] = round(self.ms, 3)
-        data["time"] = round(self.time, 3)
-        return data
+        return {
+            "session": self.session,
+            "queue_id": self.queue_id,
+            "message_id": self.message_id,
+            "size": self.size,
+            "time": round(self.time, 3),
+            "client_name": self.client_name,
+            "client_address": self.client_address,
+            "helo": self.helo,
+            "sender": self.sender,
+            "recipients": [{"address": one.address, "verdict": one.verdict} for one in self.recipients],
+            "children": [child.as_dict() for child in self.children.values()],
+            "stage": self.stage,
+            "verdict": self.verdict,
+            "by": self.by,
+            "reply": self.reply,
+            "held": self.held,
+            "ms": round(self.ms, 3),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MessageRecord:
@@ -176,5 +196,5 @@ class MessageRecord:
 
 
 def _known(kind: type, data: Mapping[str, Any], *besides: str) -> dict[str, Any]:
-    names = {each.name for each in fields(kind)}.difference(besides)
+    names = {each.name for each in fields(kind) if each.init}.difference(besides)
     return {key: value for key, value in data.items() if key in names}
