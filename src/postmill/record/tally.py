@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, log2
-from typing import Any, TypeVar
+from typing import Any
 
 from postmill.record.change import Change
 from postmill.record.findings import findings_of
@@ -28,7 +28,6 @@ _DELIVERED = ("accept", "quarantine")
 _TAGGING = ("add-header", "insert-header")
 MOST_TAGS = 200
 """Names of headers that are counted, lest a child that makes names up fill the memory."""
-K = TypeVar("K")
 
 
 class ChildTally:
@@ -184,7 +183,8 @@ class Tally:
             for stage, histogram in theirs["times"].items():
                 times = child.times.setdefault(stage, {})
                 for place, count in histogram.items():
-                    times[int(place)] = times.get(int(place), 0) + count
+                    number = int(place)
+                    times[number] = times.get(number, 0) + count
 
 
 def _headers_of(child: ChildRecord) -> Sequence[Change]:
@@ -214,7 +214,7 @@ def _count_all(counts: Counts, keys: Iterable[str]) -> None:
         _count(counts, key)
 
 
-def _sum(into: dict[K, int], counts: Mapping[K, int]) -> None:
+def _sum(into: dict[str, int], counts: Mapping[str, int]) -> None:
     for key, count in counts.items():
         into[key] = into.get(key, 0) + count
 
