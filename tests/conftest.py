@@ -33,6 +33,10 @@ SLOW = (
     "record/test_records.py",
     "stores/",
     "testing/test_conversation_properties.py",
+    "web/test_browser.py",
+    "web/test_companion.py",
+    "web/test_login.py",
+    "web/test_pages.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 

@@ -166,7 +166,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "key at the top": (
         'listen = ["unix:/a"]\n',
         [
-            "p.toml:1: listen: unknown key (known here: conditions, control, filter, history, log, manager, milters, store)"
+            "p.toml:1: listen: unknown key (known here: conditions, control, filter, history, log, manager, milters, store, web)"
         ],
     ),
     "misspelt key in an inline table": (

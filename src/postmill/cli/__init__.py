@@ -29,6 +29,7 @@ COMMANDS = (
         "doctor",
         "import",
         "greylist",
+        "web",
         "serve",
         "send",
         "milter",

@@ -11,7 +11,7 @@ from typing import Any
 from postmill.api.kinds import ListOf
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.observing import HistorySettings
+from postmill.config.observing import HistorySettings, WebSettings
 from postmill.config.settings import (
     ControlSettings,
     FilterSettings,
@@ -39,6 +39,11 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         "history",
         HistorySettings,
         "What is kept of each message, for those who ask later: see `docs/history.md`.",
+    ),
+    (
+        "web",
+        WebSettings,
+        "The dashboard: where browsers reach it, and who may log in: see `docs/dashboard.md`.",
     ),
     (
         "milters.NAME",

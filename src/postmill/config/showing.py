@@ -44,6 +44,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     yield "control", loaded.settings.control
     yield "store", loaded.settings.store
     yield "history", loaded.settings.history
+    yield "web", loaded.settings.web
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings
