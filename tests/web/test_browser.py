@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.skipif(CHROMIUM is None, reason="
 @pytest.fixture(scope="module")
 def one() -> Iterator[Stage]:
     with stage() as made:
-        write_past(f"sqlite:{made.daemon.directory}/history.db", 30, 1200)
+        write_past(f"sqlite:{made.daemon.directory}/history.db", 26, 300)
         fill(made)
         yield made
 

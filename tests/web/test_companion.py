@@ -108,6 +108,7 @@ def test_a_unix_socket_for_a_proxy(tmp_path: Path) -> None:
     web = {"listen": ["inet:0@127.0.0.1", f"unix:{path}"], "socket_mode": "0600", "trusted_proxies": ["unix"]}
     with stage(**web, user_header="X-Remote-User", hosts=["mill.example.org"]) as one:
         assert path.stat().st_mode & 0o777 == 0o600
+        assert f", unix:{path}\n" in one.daemon.log
         visitor = Visitor(
             "http://mill.example.org", str(path), X_Remote_User="bert", X_Forwarded_Proto="https"
         )

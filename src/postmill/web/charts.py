@@ -22,6 +22,7 @@ WORDS = ("continue", "accept", "skipped", "quarantine", "discard", "reject", "te
 """What a milter may have said last, in that order."""
 _GAP = 0.14
 _LABELS = 5
+_ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +152,11 @@ def _path(values: Sequence[float | None], low: int, high: int) -> str:
 
 
 def _nice(most: float) -> float:
-    """Return a round number that is not less, and even where it is small."""
-    if most <= 2:
-        return 2
+    """Return a round number that is not less, and whose half is a whole one."""
+    if most <= 10:
+        return max(2, most + most % 2)
     power = 10.0 ** floor(log10(most))
-    return next(factor * power for factor in (1, 2, 4, 6, 8, 10) if factor * power >= most)
+    return next(factor * power for factor in _ROUND if factor * power >= most)
 
 
 def _label(start: int, period: Period) -> str:

@@ -25,7 +25,7 @@ class Findings:
     platform: str
     diagnoses: tuple[Diagnosis, ...]
     problem: str = ""
-    """Why the doctor could not look."""
+    """Why something could not be looked at."""
 
 
 class Examination:
@@ -51,13 +51,13 @@ class Examination:
         self.last = await asyncio.to_thread(self._look)
 
     def _look(self) -> Findings:
-        found = detect(Machine())
+        milters: tuple[Finding, ...] = ()
         diagnoses: tuple[Diagnosis, ...] = ()
-        problem = ""
+        platform = problem = ""
         try:
+            found = detect(Machine())
+            milters, platform = found.findings, str(found.platform)
             diagnoses = tuple(examine(gather(self._config_file)))
-        except PostmillError as error:
+        except (PostmillError, OSError) as error:
             problem = str(error)
-        return Findings(
-            self._now(), getpass.getuser(), tuple(found.findings), str(found.platform), diagnoses, problem
-        )
+        return Findings(self._now(), getpass.getuser(), milters, platform, diagnoses, problem)

@@ -30,6 +30,7 @@ def templates() -> Environment:
         finalize=shown.visible,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters.update(shown.FILTERS)
     environment.globals.update(

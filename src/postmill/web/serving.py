@@ -21,6 +21,7 @@ from postmill.errors import UnavailableError
 from postmill.net import listener
 from postmill.web.app import build_app
 from postmill.web.guard import guarded
+from postmill.wire.endpoint import Endpoint
 
 log = logging.getLogger("postmill.web")
 
@@ -58,7 +59,8 @@ def serve(loaded: Loaded, *, beside_daemon: bool = False) -> None:
     sockets = _listen(settings)
     try:
         scheme = "https" if settings.certificate else "http"
-        log.info("dashboard: %s", ", ".join(_address(sock, scheme) for sock in sockets))
+        where = (_address(*one, scheme) for one in zip(settings.listen, sockets, strict=True))
+        log.info("dashboard: %s", ", ".join(where))
         asyncio.run(_serve(_Server(config), [sock for sock, _ in sockets], beside_daemon))
     finally:
         for endpoint, (sock, inode) in zip(settings.listen, sockets, strict=True):
@@ -79,10 +81,10 @@ def _listen(settings: WebSettings) -> list[tuple[socket.socket, int]]:
     return opened
 
 
-def _address(one: tuple[socket.socket, int], scheme: str) -> str:
+def _address(configured: Endpoint, one: tuple[socket.socket, int], scheme: str) -> str:
+    if configured.kind == "unix":
+        return str(configured)
     endpoint = listener.endpoint_of(one[0])
-    if endpoint.kind == "unix":
-        return str(endpoint)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return f"{scheme}://{host}:{endpoint.port}/"
 

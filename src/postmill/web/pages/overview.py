@@ -12,6 +12,7 @@ from postmill.web.standing import standings
 from postmill.web.visit import Visit, page
 
 _LATEST = 12
+_HEADERS = 6
 
 
 async def show(visit: Visit) -> Response:
@@ -37,6 +38,7 @@ async def show(visit: Visit) -> Response:
         counted=sum(tally.messages.values()),
         refused_early=sum(tally.connections.values()),
         verdicts=[name for name in VERDICTS if tally.messages.get(name) or name in ("accept", "reject")],
+        tagged=sorted(tally.tagged.items(), key=lambda pair: -pair[1])[:_HEADERS],
         period=period,
         periods=PERIODS,
         chart=chart,
