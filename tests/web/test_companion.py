@@ -15,6 +15,7 @@ import pytest
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import SessionPlan
 from tests.daemon.running import Daemon, environment
+from tests.daemon.test_sockets import LAUNCHER
 from tests.interop.postfix import wait_until
 from tests.web.staging import PASSWORD, Stage, address, hashed, stage
 from tests.web.visitor import Visitor
@@ -88,6 +89,22 @@ def test_it_has_nothing_of_the_daemons(one: Stage) -> None:
     pid = dashboard_of(one.daemon)
     its = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2}
     assert {name for name in theirs & its if name.startswith(("socket:", "pipe:"))} == set()
+
+
+def test_nor_a_socket_that_was_handed_over() -> None:
+    daemon = Daemon()
+    path = daemon.directory / "handed-over"
+    daemon.prefix = [sys.executable, "-c", LAUNCHER, str(path)]
+    daemon.tables["web"] = {"listen": ["inet:0@127.0.0.1"], "user": [{"name": "anna", "password": hashed()}]}
+    with daemon:
+        address(daemon)
+        unix = Path("/proc/net/unix").read_text().splitlines()
+        inodes = {line.split()[6] for line in unix if line.endswith(f" {path}")}
+        pid = dashboard_of(daemon)
+        low = (fd for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) < 100)  # the others are the launcher's
+        its = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in low}
+        assert inodes
+        assert its.isdisjoint(f"socket:[{inode}]" for inode in inodes)
 
 
 def test_mail_flows_when_it_cannot_start(one: Stage) -> None:

@@ -195,6 +195,8 @@ def test_headers_of_a_trusted_proxy(one: Stage) -> None:
     assert "zoe <small>viewer" in through_proxy("X-Remote-User: zoe\r\n")
     assert through_proxy("X-Forwarded-User: anna\r\n").startswith("HTTP/1.1 303 ")
     assert through_proxy("X-Remote-User: \r\n").startswith("HTTP/1.1 303 ")
+    twice = through_proxy("X-Remote-User: anna\r\nX-Remote-User: zoe\r\n")
+    assert twice.startswith("HTTP/1.1 303 "), "one of them is the client's own word"
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,9 @@ class People:
         """Return who sends a request, None when nobody is in."""
         client: Client = request.state.client
         header = self._settings.user_header
-        if header and client.proxied and (name := request.headers.get(header, "")):
-            return self._named_by_proxy(name)
+        names = [name for name in request.headers.getlist(header) if name] if header else []
+        if client.proxied and names:
+            return self._named_by_proxy(names[0]) if len(names) == 1 else None
         mark = request.cookies.get(COOKIE, "")
         session = self.sessions.find(mark, REFRESHED not in request.headers) if mark else None
         user = self.find(session.user) if session is not None else None
