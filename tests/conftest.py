@@ -37,6 +37,7 @@ SLOW = (
     "web/test_companion.py",
     "web/test_login.py",
     "web/test_pages.py",
+    "web/test_serving.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from postmill.testing.plan import Mail
 from tests.interop.postfix import wait_until
-from tests.web.staging import HOSTILE, Stage, fill, stage
+from tests.web.staging import HOSTILE, Stage, address, fill, stage
 from tests.web.visitor import Page, Visitor
 
 
@@ -216,12 +216,11 @@ def test_findings(anna: Visitor) -> None:
     assert "error" in words
 
 
-def test_without_a_history_and_without_the_daemon(one: Stage) -> None:
+def test_without_a_history_and_without_the_daemon() -> None:
     with stage() as bare:
         del bare.daemon.tables["history"]
         assert bare.daemon.reload().returncode == 0
-        bare.daemon.wait_log("dashboard: http", 2)
-        visitor = Visitor(bare.daemon.log.rpartition("dashboard: ")[2].split()[0].rstrip("/"))
+        visitor = Visitor(address(bare.daemon, 2))
         visitor.log_in("anna")
         fill(bare)
         words = checked(visitor.get("/")).words
@@ -232,18 +231,32 @@ def test_without_a_history_and_without_the_daemon(one: Stage) -> None:
         assert "reject" in checked(visitor.get("/milters/spam")).words
         bare.daemon.control["socket"] = ""
         assert bare.daemon.reload().returncode == 0
-        bare.daemon.wait_log("dashboard: http", 3)
-        visitor = Visitor(bare.daemon.log.rpartition("dashboard: ")[2].split()[0].rstrip("/"))
+        visitor = Visitor(address(bare.daemon, 3))
         visitor.log_in("anna")
         for path in ("/", "/milters", "/configuration", "/changes", "/findings"):
             assert checked(visitor.get(path)).status == 200
         assert "control.socket is empty" in visitor.get("/").words
 
 
+def test_a_history_that_cannot_be_read_is_said() -> None:
+    with stage() as made:
+        made.daemon.tables["history"] = {"url": f"sqlite:{made.daemon.directory}/nowhere/history.db"}
+        assert made.daemon.reload().returncode == 0
+        visitor = Visitor(address(made.daemon, 2))
+        visitor.log_in("anna")
+        for path in ("/", "/messages", "/milters", "/milters/spam"):
+            assert "history: " in checked(visitor.get(path)).words
+        assert visitor.get("/messages/5").status == 404
+        (made.daemon.directory / "nowhere").mkdir()
+        fill(made)
+        wait_until(lambda: "4XkSP2" in visitor.get("/messages").text, "the history", 30)
+        assert "history: " not in checked(visitor.get("/")).words
+
+
 def test_static_files_are_kept_by_browsers(anna: Visitor) -> None:
     page = anna.get("/")
-    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
-        static = anna.get(address)
+    for link in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
+        static = anna.get(link)
         assert static.status == 200
         assert "immutable" in static.headers["cache-control"]
         assert not static.cookies
