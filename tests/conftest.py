@@ -37,6 +37,11 @@ SLOW = (
     "stores/",
     "testing/test_conversation_properties.py",
     "tracing/test_in_the_daemon.py",
+    "web/test_browser.py",
+    "web/test_companion.py",
+    "web/test_login.py",
+    "web/test_pages.py",
+    "web/test_serving.py",
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 

@@ -166,7 +166,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "key at the top": (
         'listen = ["unix:/a"]\n',
         [
-            "p.toml:1: listen: unknown key (known here: conditions, control, filter, graphs, history, log, manager, metrics, milters, store, tracing)"
+            "p.toml:1: listen: unknown key (known here: conditions, control, filter, graphs, history, log, manager, metrics, milters, store, tracing, web)"
         ],
     ),
     "misspelt key in an inline table": (

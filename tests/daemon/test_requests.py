@@ -43,12 +43,24 @@ def test_what_is_right(message: dict[str, Any], values: dict[str, Any]) -> None:
             'mode must be "enforce", "evaluate" or "off", not \'on\'',
         ),
         ({"command": "stop", "now": "yes"}, "now must be true or false, not 'yes'"),
+        ({"command": "stop", "on_behalf_of": "a\nb"}, "on_behalf_of must be a name of at most 64 characters"),
+        (
+            {"command": "stop", "on_behalf_of": "a" * 65},
+            "on_behalf_of must be a name of at most 64 characters",
+        ),
+        ({"command": "status", "on_behalf_of": "a"}, "status has no member 'on_behalf_of'"),
     ],
 )
 def test_what_is_wrong_is_named(message: dict[str, Any], text: str) -> None:
     with pytest.raises(RequestError) as caught:
         request_of(message)
     assert text in str(caught.value)
+
+
+def test_for_whom_somebody_asks() -> None:
+    request = request_of({"command": "enable", "milter": "spam", "on_behalf_of": "anna"})
+    assert (request.on_behalf_of, str(request)) == ("anna", "enable spam")
+    assert request_of({"command": "reload"}).on_behalf_of == ""
 
 
 def test_only_status_only_looks() -> None:

@@ -21,7 +21,7 @@ PEERS=${POSTMILL_PEERS:-/opt/postmill-peers}
 PACKAGES="postfix dovecot-core openssl swaks libnet-ssleay-perl spamassassin spamc spamd spamass-milter
   clamav-daemon clamav-milter opendkim opendkim-tools opendmarc rspamd ruby dbconfig-no-thanks iproute2 procps
   util-linux m4 ca-certificates systemd systemd-container mmdebstrap dpkg-dev lintian gpg-agent
-  postgresql redis-server prometheus munin-node rrdtool"
+  postgresql redis-server prometheus munin-node rrdtool chromium curl"
 TO_READ="spamass-milter clamav-milter opendkim opendmarc rspamd amavisd-milter dkimpy-milter pyspf-milter mimedefang
   spamassassin"
 PACKAGING=$(cd "$(dirname "$0")/../../packaging" && pwd) # what `make deb` needs is said in its debian/control
@@ -74,6 +74,8 @@ check_all() {
   check promtool '^promtool, version' promtool --version
   check munin-run 'This is munin-run' munin-run --version
   check rrdtool '^RRDtool 1' rrdtool --version
+  check chromium '^Chromium [0-9]' chromium --version
+  check curl '^curl [0-9]' curl --version
   check m4 'GNU M4' m4 --version
   check systemctl '^systemd [0-9]' systemctl --version
   check ip 'iproute2-' ip -V

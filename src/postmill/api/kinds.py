@@ -71,6 +71,10 @@ class Text:
         return quoted(value)
 
 
+PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
+ACCOUNT = Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?|", 'the name or number of an account, or ""')
+
+
 @dataclass(frozen=True, slots=True)
 class MilterName:
     """The name of a milter that stands before the one whose setting this is."""

@@ -31,6 +31,7 @@ COMMANDS = (
         "doctor",
         "import",
         "greylist",
+        "web",
         "serve",
         "send",
         "milter",

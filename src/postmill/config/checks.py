@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 from postmill.api.kinds import MilterName
+from postmill.config.observing import WebSettings
 from postmill.config.settings import ChildSettings, MilterSettings, Settings
 from postmill.config.tables import Reader
 from postmill.errors import ConfigError
@@ -27,6 +29,7 @@ def check(settings: Settings, reader: Reader) -> list[ConfigError]:
     _check_earlier_milters(settings, reader)
     if settings.tracing.endpoint and not settings.history.url:
         reader.problem(("tracing", "endpoint"), "traces are made of the history: set history.url, too")
+    _check_web(settings.web, reader)
     return [*_suspicions(settings, reader)]
 
 
@@ -91,6 +94,36 @@ def _milters_named_in(settings: Any) -> Iterator[str]:
             yield getattr(settings, declared.name)
 
 
+def _check_web(web: WebSettings, reader: Reader) -> None:
+    for index, endpoint in enumerate(web.listen):
+        if endpoint.kind != "unix" and not web.certificate and not _is_loopback(endpoint.host):
+            hint = 'set certificate, or listen on "inet:PORT@127.0.0.1" with a proxy before it'
+            reader.problem(("web", "listen", index), f"{endpoint}: passwords would travel unencrypted", hint)
+    if web.key_file and not web.certificate:
+        reader.problem(("web", "key_file"), "is of no use without certificate")
+    if web.user_header and not web.trusted_proxies:
+        reader.problem(("web", "user_header"), "nobody is trusted to set it", "set trusted_proxies")
+    for index, address in enumerate(web.trusted_proxies):
+        if address != "unix" and not _is_address(address):
+            reader.problem(("web", "trusted_proxies", index), f"{address} is no address")
+    names = [user.name for user in web.user]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            reader.problem(("web", "user", index), f"there is another user {name}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.children):
         hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
@@ -98,6 +131,11 @@ def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if settings.manager.mta != "sendmail" and settings.manager.progress_interval >= POSTFIX_PATIENCE:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"
+        )
+    web = settings.web
+    if web.listen and not web.user_header and not any(user.password for user in web.user):
+        yield reader.at(
+            ("web", "listen"), "nobody can log in to the dashboard", "add a [[web.user]] with a password"
         )
     seen: dict[object, str] = {}
     for milter in settings.milters:

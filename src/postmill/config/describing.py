@@ -13,7 +13,13 @@ from postmill.api.kinds import ListOf
 from postmill.api.milter import Milter
 from postmill.api.settings import Section, Table, keys_of
 from postmill.config.conditions import NO_CONDITIONS, Shelf
-from postmill.config.observing import GraphsSettings, HistorySettings, MetricsSettings, TracingSettings
+from postmill.config.observing import (
+    GraphsSettings,
+    HistorySettings,
+    MetricsSettings,
+    TracingSettings,
+    WebSettings,
+)
 from postmill.config.settings import (
     ControlSettings,
     FilterSettings,
@@ -51,6 +57,11 @@ TABLES: tuple[tuple[str, type[Any], str], ...] = (
         "graphs",
         GraphsSettings,
         "Where `postmill graph` keeps its databases and draws its pages: see `docs/graphs.md`.",
+    ),
+    (
+        "web",
+        WebSettings,
+        "The dashboard: where browsers reach it, and who may log in: see `docs/dashboard.md`.",
     ),
     (
         "milters.NAME",

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postmill.api.kinds import Choice, Duration, Flag, InetSocket, Size, Text
-from postmill.api.settings import key
+from postmill.api.kinds import (
+    ACCOUNT,
+    PATH,
+    Choice,
+    Duration,
+    Flag,
+    InetSocket,
+    ListOf,
+    Mode,
+    Size,
+    Socket,
+    Text,
+)
+from postmill.api.settings import Table, key, required
 from postmill.wire.endpoint import Endpoint
 
 _YEARS = 3660 * 86400.0
@@ -88,3 +100,74 @@ class GraphsSettings:
         "Mail through Postmill",
         "The heading of the pages.",
     )
+
+
+USER_NAME = r"[^\s\x00-\x1f\x7f\"]{1,64}"
+"""What somebody may be called who looks at the dashboard."""
+_SCRYPT = r"\$scrypt\$ln=1[0-8],r=[1-9]\d?,p=[1-9]\d?\$[A-Za-z0-9+/]{16,86}\$[A-Za-z0-9+/]{22,86}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebUser:
+    """One person who may use the dashboard."""
+
+    name: str = required(Text(USER_NAME, "a name of up to 64 characters, without spaces"), "The login name.")
+    role: str = key(
+        Choice(("viewer", "operator")),
+        "viewer",
+        "A `viewer` looks; an `operator` may also change the mode of a milter and reload the configuration.",
+    )
+    password: str = key(
+        Text(f"({_SCRYPT})?", 'what `postmill web password` prints, or ""'),
+        "",
+        "The hash of the password, as `postmill web password` prints it. Empty: no password fits, so only a "
+        "trusted proxy can say that it is this user.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The dashboard: where browsers reach it, and who may log in."""
+
+    listen: tuple[Endpoint, ...] = key(
+        ListOf(Socket()),
+        [],
+        "Where browsers, or a proxy before it, reach the dashboard. Not empty: the daemon starts it beside "
+        "the mail and keeps it running. Other addresses than those of loopback need a `certificate`.",
+    )
+    socket_mode: int = key(Mode(), "0660", "Permission bits of unix sockets in `listen`.")
+    socket_group: str = key(
+        ACCOUNT, "", "The group of those sockets: the proxy's. Empty: Postmill's own group."
+    )
+    certificate: str = key(
+        PATH, "", "File with the TLS certificate and those between it and its root. Empty: no TLS."
+    )
+    key_file: str = key(
+        PATH, "", "File with the certificate's private key. Empty: it is in the same file as the certificate."
+    )
+    hosts: tuple[str, ...] = key(
+        ListOf(Text(r"[A-Za-z0-9._-]{1,253}|\[[0-9a-fA-F:.]+\]", "a host name without port")),
+        [],
+        "Names by which browsers reach it, beside localhost and the addresses in `listen`. Requests for "
+        "other names are refused, so that no foreign page can use somebody's browser to get in.",
+    )
+    session_timeout: float = key(Duration(60), "12h", "How long after a login one has to log in again.")
+    idle_timeout: float = key(Duration(60), "1h", "The same after a time without a click.")
+    trusted_proxies: tuple[str, ...] = key(
+        ListOf(Text(r"unix|[0-9a-fA-F:.]+", 'an address, or "unix"')),
+        [],
+        "Whose `X-Forwarded-For`, `X-Forwarded-Proto` and `user_header` are believed: addresses of proxies, "
+        'and `"unix"` for whoever connects to a unix socket in `listen`.',
+    )
+    user_header: str = key(
+        Text(r"([A-Za-z][A-Za-z0-9-]*)?", 'the name of a header, or ""'),
+        "",
+        "The header in which a trusted proxy names the user that it has authenticated, such as "
+        "`X-Remote-User`. The proxy must remove it from what clients send. Empty: there is none.",
+    )
+    proxy_role: str = key(
+        Choice(("none", "viewer", "operator")),
+        "none",
+        "The role of users whom the proxy names and who are not in `user`.",
+    )
+    user: tuple[WebUser, ...] = key(ListOf(Table(WebUser)), [], "Who may use it: tables `[[web.user]]`.")

@@ -12,6 +12,8 @@ from typing import Any
 
 from postmill.api.conditions import Use
 from postmill.api.kinds import (
+    ACCOUNT,
+    PATH,
     Choice,
     Count,
     Duration,
@@ -29,12 +31,16 @@ from postmill.api.milter import Milter
 from postmill.api.settings import key, required, section
 from postmill.api.urls import Url
 from postmill.config.conditions import Named, When, Wish
-from postmill.config.observing import GraphsSettings, HistorySettings, MetricsSettings, TracingSettings
+from postmill.config.observing import (
+    GraphsSettings,
+    HistorySettings,
+    MetricsSettings,
+    TracingSettings,
+    WebSettings,
+)
 from postmill.config.positions import Path
 from postmill.wire.endpoint import Endpoint
 
-_PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
-_ACCOUNT = Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?|", 'the name or number of an account, or ""')
 _OPERATOR = Text(
     r"%?[A-Za-z0-9_][A-Za-z0-9_.-]*\$?", 'the name or number of a user, or of a group with "%" in front'
 )
@@ -238,15 +244,15 @@ class ManagerSettings:
         Mode(), "0660", "Permission bits of the unix sockets in `listen`, set before they appear."
     )
     socket_group: str = key(
-        _ACCOUNT,
+        ACCOUNT,
         "",
         "The group of the unix sockets in `listen`: the one that the MTA runs in, which is `postfix` for "
         "Postfix on Debian. Empty: Postmill's own group.",
     )
     user: str = key(
-        _ACCOUNT, "", "The user to become after the sockets are open. Empty: stay who started Postmill."
+        ACCOUNT, "", "The user to become after the sockets are open. Empty: stay who started Postmill."
     )
-    group: str = key(_ACCOUNT, "", "The group to become. Empty: the user's own.")
+    group: str = key(ACCOUNT, "", "The group to become. Empty: the user's own.")
     workers: int = key(
         Count(0, 1024), 0, "Worker processes that share the listeners. 0: one for each processor core."
     )
@@ -288,7 +294,7 @@ class ManagerSettings:
         Size(), "1MB", "Bodies above this size are kept in a temporary file, not in memory."
     )
     spool_directory: str = key(
-        _PATH, "", "Where those files are made. Empty: the system's temporary directory."
+        PATH, "", "Where those files are made. Empty: the system's temporary directory."
     )
     progress_interval: float = key(
         Duration(), "8s", "While milters are busy, how often the MTA is told so that it goes on waiting."
@@ -304,7 +310,7 @@ class ManagerSettings:
         "60s",
         "At a stop, how long sessions under way may take to finish before they are cut.",
     )
-    pid_file: str = key(_PATH, "", "Where to write the process id of the parent process. Empty: nowhere.")
+    pid_file: str = key(PATH, "", "Where to write the process id of the parent process. Empty: nowhere.")
     same_as_postfix: frozenset[str] = key(
         SetOf(Choice(("quarantine", "lost-edits", "shutdown", "unknown-verdicts", "reply-text"))),
         [],
@@ -343,7 +349,7 @@ class ControlSettings:
     socket_mode: int = key(
         Mode(), "0660", "Permission bits of that socket: who may write to it can see the status."
     )
-    socket_group: str = key(_ACCOUNT, "", "The group of that socket. Empty: Postmill's own group.")
+    socket_group: str = key(ACCOUNT, "", "The group of that socket. Empty: Postmill's own group.")
     operators: tuple[str, ...] = key(
         ListOf(_OPERATOR),
         [],
@@ -379,6 +385,7 @@ class Settings:
     metrics: MetricsSettings = section(MetricsSettings, "Numbers for monitoring.")
     tracing: TracingSettings = section(TracingSettings, "Traces of messages.")
     graphs: GraphsSettings = section(GraphsSettings, "Where graphs are drawn.")
+    web: WebSettings = section(WebSettings, "The dashboard.")
     milters: tuple[MilterSettings, ...] = ()
     filters: tuple[FilterSettings, ...] = ()
     conditions: tuple[Named, ...] = ()

@@ -47,6 +47,7 @@ def tables(loaded: Loaded) -> Iterator[tuple[str, Any]]:
     yield "metrics", loaded.settings.metrics
     yield "tracing", loaded.settings.tracing
     yield "graphs", loaded.settings.graphs
+    yield "web", loaded.settings.web
     for named in loaded.settings.conditions:
         if has_settings(named):
             yield f"conditions.{named.name}", named.settings

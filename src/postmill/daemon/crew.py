@@ -74,12 +74,13 @@ class Crew:
     """Workers that serve, and retired ones that only finish their sessions; both by process id.
 
     ``abandon`` is called in each new process to give up what is its parent's alone; ``hear`` is given what a
-    worker tells.
+    worker tells; ``stranger`` the id and status of a process that ended and was no worker.
     """
 
     selector: selectors.BaseSelector
     abandon: Callable[[], None]
     hear: Callable[[Worker, Message], None]
+    stranger: Callable[[int, int], None] = lambda pid, status: None
     process_limit: int = 0
     """How many processes the MTA may run, for conditions that look at the load."""
     serving: dict[int, Worker] = field(default_factory=dict)
@@ -213,7 +214,9 @@ class Crew:
                 lost.append(pid)
             self._counts.give_back(pid)
             one = self.serving.pop(pid, None) or self.retired.pop(pid, None)
-            if one is not None:
+            if one is None:
+                self.stranger(pid, status)
+            else:
                 self._forget(one)
 
     def _forget(self, one: Worker) -> None:

@@ -52,4 +52,5 @@ def activated_sockets() -> list[socket.socket]:
         raise UnavailableError(f"LISTEN_FDS={count}, but not so many sockets: {error.strerror}") from error
     for sock in sockets:
         sock.setblocking(False)
+        sock.set_inheritable(False)  # a program that is started beside the mail would keep it
     return sockets

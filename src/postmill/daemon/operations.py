@@ -6,6 +6,7 @@ import logging
 import os
 import pwd
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("postmill.control")
 
+MOST_CHANGES = 50
+"""How many requests for a change a status tells of."""
+
 
 class Operations:
     """Carries out requests on one parent."""
@@ -36,6 +40,8 @@ class Operations:
         """What workers have counted that are no more."""
         self._cut_off = 0
         """How many sessions they cut off."""
+        self._changes: deque[Message] = deque(maxlen=MOST_CHANGES)
+        """What was asked for, the newest last."""
         self._started = time.time()
         self._until_end: list[Reply] = []
 
@@ -49,26 +55,32 @@ class Operations:
             log.warning("%s (process %d) may not %s", peer.user, peer.pid, request.command)
             raise NotPermittedError(f"user {peer.user} may only look; control.operators says who may do more")
         asked = one_line(str(request))
-        log.info("%s (process %d) asks for: %s", peer.user, peer.pid, asked)
+        who = peer.user
+        if request.on_behalf_of:
+            who = f"{one_line(request.on_behalf_of)} through {peer.user}"
+        log.info("%s (process %d) asks for: %s", who, peer.pid, asked)
+        change = {"at": round(time.time(), 3), "by": who, "asked": asked, "refused": ""}
+        self._changes.append(change)
         try:
-            return self._change(request, peer, reply)
+            return self._change(request, who, reply)
         except PostmillError as error:
             log.warning("%s: not done: %s", asked, error)
+            change["refused"] = str(error)
             raise
 
-    def _change(self, request: Request, peer: Peer, reply: Reply) -> Message | None:
+    def _change(self, request: Request, who: str, reply: Reply) -> Message | None:
         values = request.values
         if request.command in ("stop", "drain"):
             how = "now" if values.get("now") else request.command
             return self._end(how, reply if values["wait"] else None)
         if request.command == "log-level":
-            return self._set_log_level(values["level"], peer)
+            return self._set_log_level(values["level"], who)
         if self._parent.ending:
             raise UnavailableError(f"Postmill is {self._parent.ending}")
         if request.command == "reload":
             return self._reload(values["reset"])
         mode = {"enable": ON, "disable": "off"}.get(request.command) or values["mode"]
-        return self._set_mode(values["milter"], mode, peer)
+        return self._set_mode(values["milter"], mode, who)
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -84,6 +96,7 @@ class Operations:
             "started": round(self._started, 3),
             "configuration": {"file": parent.loaded.file, "since": round(parent.since, 3)},
             "listen": [*map(str, parent.endpoints)],
+            "changes": [*self._changes],
         }
         situation = Situation(facts, parent.loaded.settings, parent.overrides, parent.crew, self._past)
         return status(situation, reports)
@@ -96,18 +109,18 @@ class Operations:
         except PostmillError as error:
             raise ConfigError(f"refused, the old configuration stays in force: {error}") from error
 
-    def _set_mode(self, milter: str, mode: str, peer: Peer) -> Message:
+    def _set_mode(self, milter: str, mode: str, who: str) -> Message:
         parent = self._parent
-        overrides = parent.overrides.with_mode(parent.loaded.settings, milter, mode, peer.user)
+        overrides = parent.overrides.with_mode(parent.loaded.settings, milter, mode, who)
         was = mode_in(parent.settings, milter)
         if overrides != parent.overrides:
             parent.override(overrides)
         now = mode_in(parent.settings, milter)
         return {"milter": milter, "mode": now, "was": was, "overridden": milter in overrides.modes}
 
-    def _set_log_level(self, level: str, peer: Peer) -> Message:
+    def _set_log_level(self, level: str, who: str) -> Message:
         parent = self._parent
-        parent.overrides = parent.overrides.with_log_level(level, peer.user)
+        parent.overrides = parent.overrides.with_log_level(level, who)
         parent.settings = parent.overrides.over(parent.loaded.settings)
         now = parent.settings.log.level
         logs.set_level(now)

@@ -24,6 +24,7 @@ from types import FrameType
 from postmill.config import Loaded
 from postmill.config.settings import ManagerSettings, Settings
 from postmill.daemon import logs, outcome, privileges
+from postmill.daemon.companion import Companions
 from postmill.daemon.control import ControlSocket
 from postmill.daemon.crew import Crew, Worker
 from postmill.daemon.lines import Message
@@ -73,6 +74,7 @@ class Parent:
     crew: Crew = field(init=False)
     survey: Survey = field(init=False)
     control: ControlSocket = field(init=False)
+    companions: Companions = field(default_factory=Companions)
     _operations: Operations = field(init=False)
     _selector: selectors.BaseSelector = field(default_factory=selectors.PollSelector)
     """Without a descriptor of its own that workers would share."""
@@ -88,7 +90,7 @@ class Parent:
 
     def __post_init__(self) -> None:
         self.settings = self.loaded.settings
-        self.crew = Crew(self._selector, self._abandon, self._hear)
+        self.crew = Crew(self._selector, self._abandon, self._hear, self.companions.has_ended)
         self.survey = Survey(self.crew)
         self._operations = Operations(self)
         self.control = ControlSocket(self._selector, self._operations.perform)
@@ -114,6 +116,7 @@ class Parent:
             privileges.drop(manager.user, manager.group)
             self.crew.process_limit = process_limit(manager.mta_processes)
             self.crew.take_over(self._start_workers(self.settings, self._listening))
+            self.companions.follow(self.loaded.file, self.loaded.settings)
             notify("READY=1", f"MAINPID={os.getpid()}", f"STATUS={self._status()}")
             log.info("serving: %s", self._status())
             while not self.ending:
@@ -146,9 +149,14 @@ class Parent:
 
     def _turn(self) -> None:
         """Wait until something is to be done, and do it."""
-        pause = min(self._pause(), self.control.pause, self.survey.pause)
+        pause = min(self._pause(), self.control.pause, self.survey.pause, self.companions.pause)
         ready = self._selector.select(None if pause == math.inf else pause)
-        for act in (*(key.data for key, _ in ready), self.control.sweep, self.survey.sweep):
+        for act in (
+            *(key.data for key, _ in ready),
+            self.control.sweep,
+            self.survey.sweep,
+            self.companions.sweep,
+        ):
             try:
                 act()
             except Exception:  # who looks after mail must not end it
@@ -181,6 +189,7 @@ class Parent:
         for descriptor in self._wakeup:
             os.close(descriptor)
         self.control.abandon()
+        self.companions.abandon()
 
     # -- sockets --------------------------------------------------------------------------------------
 
@@ -238,6 +247,7 @@ class Parent:
             raise
         self.since = time.time()
         self.control.open(self.settings.control)
+        self.companions.follow(self.loaded.file, self.loaded.settings)
         text = self._status()
         late = [key for key in _AT_START if attrgetter(key)(before) != attrgetter(key)(loaded.settings)]
         if late := [key for key in late if has_control or not key.startswith("control.")]:
@@ -312,6 +322,7 @@ class Parent:
         for one in self.crew.all:
             log.error("worker %d did not finish; killing it", one.pid)
         self.crew.retire(self.crew.all, signal.SIGKILL)
+        self.companions.end()
         self._remove_pid_file()
         self._operations.ended([*self.crew.retired])
         self.control.close()

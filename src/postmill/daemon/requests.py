@@ -14,6 +14,8 @@ from postmill.api.kinds import Choice, Flag, Kind, Text
 from postmill.daemon.lines import Message
 from postmill.errors import ConfigError, NotPermittedError, PostmillError, RequestError, UnavailableError
 
+ON_BEHALF_OF = Text(r"[^\x00-\x1f\x7f]{0,64}", "a name of at most 64 characters")
+"""For whom an operator asks, where that is a program that others use, such as the dashboard."""
 VERSION = 1
 """Grows when what is there changes its meaning; new members of answers and new commands leave it alone."""
 MOST_BYTES = 4096
@@ -54,6 +56,7 @@ class Request:
 
     command: str
     values: Mapping[str, Any]
+    on_behalf_of: str = ""
 
     @property
     def only_looks(self) -> bool:
@@ -76,21 +79,29 @@ def request_of(message: Message) -> Request:
     if not isinstance(name, str) or name not in COMMANDS:
         raise RequestError(f"there is no command {name!r}; {nearest(str(name), COMMANDS)}")
     command = COMMANDS[name]
+    on_behalf_of = (
+        "" if command.only_looks else _parsed(ON_BEHALF_OF, "on_behalf_of", members.pop("on_behalf_of", ""))
+    )
     for member in members:
         if member not in command.members:
             raise RequestError(f"{name} has no member {member!r}; {nearest(member, command.members)}")
     given = {**command.defaults, **members}
-    return Request(name, {member: _value(name, member, given) for member in command.members})
+    values = {member: _value(name, member, given) for member in command.members}
+    return Request(name, values, on_behalf_of)
 
 
 def _value(name: str, member: str, given: Mapping[str, Any]) -> Any:
     kind = COMMANDS[name].members[member]
     if member not in given:
         raise RequestError(f"{name} needs the member {member!r}: {kind.allowed}")
+    return _parsed(kind, member, given[member])
+
+
+def _parsed(kind: Kind, member: str, raw: Any) -> Any:
     try:
-        return kind.parse(given[member])
+        return kind.parse(raw)
     except ValueError:
-        raise RequestError(f"{member} must be {kind.allowed}, not {given[member]!r}") from None
+        raise RequestError(f"{member} must be {kind.allowed}, not {raw!r}") from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
