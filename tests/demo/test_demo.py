@@ -31,6 +31,7 @@ from tests.demo.run import (
     processes,
     running,
 )
+from tests.web.visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,32 @@ def test_the_advice_it_gives_works() -> None:
         assert script
         subprocess.run(script[1], shell=True, check=True, timeout=30)
         demo.wait_for("7  a mail")
+
+
+def test_the_dashboard_sends_samples_and_shows_what_became_of_them() -> None:
+    with running() as demo:
+        found = re.search(
+            r"^dashboard +(http://\S+), log in as (\w+) with the password (\w+)$", demo.output, re.M
+        )
+        assert found
+        visitor = Visitor(found[1])
+        assert visitor.log_in(found[2], found[3]).status == 303
+        token = visitor.get("/samples").token()
+        for number, (sample, told) in enumerate(
+            {
+                "clean": "250 2.0.0",
+                "spam": "550 5.7.1",
+                "virus": "550 5.7.1",
+                "newcomer": "451 4.7.1",
+            }.items(),
+            7,
+        ):
+            sent = visitor.post("/samples", {"token": token, "sample": sample})
+            assert f"The server said: {told}" in visitor.get(sent.headers["location"]).words
+            demo.wait_for(f"{number}  a mail")
+        deadline = time.monotonic() + WITHIN
+        while "stranger1@newcomer.example" not in (words := visitor.get("/messages").words):
+            assert time.monotonic() < deadline, words
 
 
 def test_a_change_of_the_configuration_takes_effect() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -261,3 +262,24 @@ def test_static_files_are_kept_by_browsers(anna: Visitor) -> None:
         assert "immutable" in static.headers["cache-control"]
         assert not static.cookies
     assert page.headers["cache-control"] == "no-store"
+
+
+def test_samples_are_sent_only_where_a_server_is_named(anna: Visitor) -> None:
+    assert anna.get("/samples").status == 404
+    assert "Samples" not in anna.get("/").words
+
+
+def test_samples_are_sent_by_operators_only() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with stage(samples=f"inet:{nobody.getsockname()[1]}@127.0.0.1") as made:
+            bert, anna = Visitor(made.url), Visitor(made.url)
+            bert.log_in("bert")
+            assert "Only operators may send" in checked(bert.get("/samples")).words
+            token = bert.get("/samples").token()
+            assert bert.post("/samples", {"token": token, "sample": "spam"}).status == 403
+            anna.log_in("anna")
+            token = checked(anna.get("/samples")).token()
+            assert anna.post("/samples", {"token": token, "sample": "more"}).status == 400
+            sent = anna.post("/samples", {"token": token, "sample": "spam"})
+            assert "Connection refused" in anna.get(sent.headers["location"]).words

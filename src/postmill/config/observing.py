@@ -170,4 +170,11 @@ class WebSettings:
         "none",
         "The role of users whom the proxy names and who are not in `user`.",
     )
+    samples: Endpoint | None = key(
+        InetSocket(),
+        "",
+        "An SMTP server to which operators may send sample mails from a page of their own: clean, spam "
+        "(GTUBE), a virus (EICAR), from a newcomer. For demonstrations and trials. Empty: there is no such "
+        "page.",
+    )
     user: tuple[WebUser, ...] = key(ListOf(Table(WebUser)), [], "Who may use it: tables `[[web.user]]`.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from postmill.demo.dashboard import Dashboard
 from postmill.demo.row import Row
 from postmill.errors import UnavailableError
 
@@ -23,7 +24,7 @@ def claim(directory: Path) -> None:
         raise UnavailableError(f"{directory} is not empty; give the demo a directory of its own")
 
 
-def toml(sockets: Path, row: Row, group: str = "") -> str:
+def toml(sockets: Path, row: Row, group: str = "", dashboard: Dashboard | None = None) -> str:
     """Postmill listening in `sockets`, in front of a row of filters; `group` may connect, too."""
     lines = [
         _FIRST_LINE,
@@ -42,5 +43,10 @@ def toml(sockets: Path, row: Row, group: str = "") -> str:
         "[store]",
         f'url = "sqlite:{sockets}/store.db"',
         "",
+        "[history]",
+        f'url = "sqlite:{sockets}/history.db"',
+        "",
     ]
+    if dashboard is not None:
+        lines += [dashboard.table]
     return "\n".join((*lines, *(member.table for member in row.values())))

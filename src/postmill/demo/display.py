@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from postmill.demo.dashboard import MISSING, NAME, PASSWORD
 from postmill.demo.fate import Fate
 from postmill.demo.filters import GTUBE, MARK
 from postmill.demo.maildir import header
@@ -67,7 +68,10 @@ class Display:
             self._row(f"  {member.name}", f"{member.where}, {member.what}")
         self._row("sockets", f"in {setting.sockets}")
         self._row("mail", f"to {setting.post.inbox}")
+        if setting.dashboard is not None:
+            self._row("dashboard", f"{setting.dashboard.url}, log in as {NAME} with the password {PASSWORD}")
         notes = [member.note for member in setting.row.values() if member.note]
+        notes += [] if setting.dashboard is not None else [MISSING]
         for line in ("", *notes) if notes else ():
             self.line(line, "yellow")
 
@@ -124,6 +128,10 @@ class Display:
             '"Subject: hello\\n\\nHello!\\n")'
         )
         mark = setting.row["mark"]
+        if setting.dashboard is not None:
+            self._row(
+                "in a browser", f"{setting.dashboard.url}samples sends clean mail, spam, a virus at a click"
+            )
         for what, how in (
             ("with swaks", server),
             ("spam", f"{server} --body {shlex.quote(GTUBE.decode())}"),

@@ -17,9 +17,9 @@ class PortTakenError(UnavailableError):
     """Somebody else listens on the port."""
 
 
-def candidates(wanted: int) -> Iterator[int]:
+def candidates(wanted: int, usual: int = PORT) -> Iterator[int]:
     """The ports to try one after another: the one that is wanted, or with 0 the usual one, then free ones."""
-    yield wanted or PORT
+    yield wanted or usual
     for _ in range(0 if wanted else _ATTEMPTS):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

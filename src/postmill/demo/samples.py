@@ -133,22 +133,22 @@ def problems(
     return [f"{what}: {have!r} instead of {want!r}" for have, want, what in wanted if have != want]
 
 
-async def send(sample: Sample, port: int) -> Transcript:
-    """Send a sample to 127.0.0.1 and say what the server said."""
-    return await asyncio.to_thread(_send, sample, port)
+async def send(sample: Sample, port: int, host: str = "127.0.0.1") -> Transcript:
+    """Send a sample to a server and say what it said."""
+    return await asyncio.to_thread(_send, sample, host, port)
 
 
-def _send(sample: Sample, port: int) -> Transcript:
+def _send(sample: Sample, host: str, port: int) -> Transcript:
     transcript = Transcript()
     try:
-        _talk(sample, port, transcript)
+        _talk(sample, host, port, transcript)
     except OSError as error:  # all of smtplib's are
         transcript.add("then", _explained(error))
     return transcript
 
 
-def _talk(sample: Sample, port: int, transcript: Transcript) -> None:
-    with smtplib.SMTP("127.0.0.1", port, local_hostname="client.example", timeout=60) as smtp:
+def _talk(sample: Sample, host: str, port: int, transcript: Transcript) -> None:
+    with smtplib.SMTP(host, port, local_hostname="client.example", timeout=60) as smtp:
         transcript.add("EHLO", smtp.ehlo())
         if transcript.add("MAIL", smtp.mail(sample.sender)) and transcript.add("RCPT", smtp.rcpt(YOU)):
             transcript.add("message", smtp.data(sample.message()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from postmill.demo.dashboard import Dashboard
 from postmill.demo.fate import Fate
 from postmill.demo.maildir import Post
 from postmill.demo.row import Row
@@ -35,3 +36,4 @@ class Setting:
     front: Front
     postmill_pid: int
     row: Row
+    dashboard: Dashboard | None = None

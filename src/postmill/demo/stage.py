@@ -21,11 +21,12 @@ from typing import Literal
 from rich.console import Console
 
 from postmill.demo import configuration
+from postmill.demo.dashboard import dashboard, first_free
 from postmill.demo.display import Display
 from postmill.demo.fate import Fate
 from postmill.demo.install import require_postfix
 from postmill.demo.maildir import Post
-from postmill.demo.ports import PortTakenError, candidates
+from postmill.demo.ports import PORT, PortTakenError, candidates
 from postmill.demo.postfix import postfix
 from postmill.demo.processes import Postmill, postmill
 from postmill.demo.receiver import Receiver
@@ -157,18 +158,23 @@ async def _setting(options: Options, display: Display) -> AsyncIterator[tuple[Se
         configuration.claim(directory)
         post, config, log = Post(directory), directory / configuration.FILE, directory / "postmill.log"
         row = await stack.enter_async_context(kept_row(sockets, display.line))
-        config.write_text(configuration.toml(sockets, row, "postfix" if real else ""))
+        smtp = options.port or first_free(PORT)
+        web = dashboard(smtp)
+        config.write_text(configuration.toml(sockets, row, "postfix" if real else "", web))
         daemon = await stack.enter_async_context(postmill(config, log))
-        front = await _front(stack, options, sockets, post)
+        front = await _front(stack, options, smtp, sockets, post)
         keep = options.directory is not None
-        yield Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, row), daemon
+        yield (
+            Setting(directory, keep, sockets, config, log, post, front, daemon.process.pid, row, web),
+            daemon,
+        )
 
 
-async def _front(stack: AsyncExitStack, options: Options, sockets: Path, post: Post) -> Front:
+async def _front(stack: AsyncExitStack, options: Options, smtp: int, sockets: Path, post: Post) -> Front:
     """Start the mail server on the first port that can be had."""
     milter = f"unix:{sockets}/postmill.sock"
     taken: PortTakenError | None = None
-    for port in candidates(options.port):
+    for port in candidates(options.port, smtp):
         try:
             if options.mta == "postfix":
                 return await stack.enter_async_context(postfix(sockets, port, milter, post))

@@ -20,7 +20,7 @@ from postmill.web.archive import Archive
 from postmill.web.daemon import Daemon
 from postmill.web.examination import Examination
 from postmill.web.guard import LOOPBACK_NAMES, Guard
-from postmill.web.pages import changes, configuration, findings, login, messages, milters, overview
+from postmill.web.pages import changes, configuration, findings, login, messages, milters, overview, samples
 from postmill.web.people import People
 from postmill.web.rendering import templates
 from postmill.web.sessions import Sessions
@@ -30,7 +30,7 @@ from postmill.web.visit import House, visit_of
 log = logging.getLogger("postmill.web")
 
 _FOREVER = "public, max-age=31536000, immutable"
-_PAGES = (overview, messages, milters, configuration, findings, changes, login)
+_PAGES = (overview, messages, milters, configuration, findings, changes, samples, login)
 
 
 def build_app(loaded: Loaded, now: Callable[[], float] = time.time) -> ASGIApp:

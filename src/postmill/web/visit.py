@@ -62,7 +62,11 @@ class Visit:
     def page(self, template: str, code: int = 200, **values: Any) -> HTMLResponse:
         """Answer with a page."""
         text = self.house.templates.get_template(template).render(
-            who=self.who, path=self.request.url.path, troubles=self.troubles, **values
+            who=self.who,
+            path=self.request.url.path,
+            troubles=self.troubles,
+            has_samples=self.house.loaded.settings.web.samples is not None,
+            **values,
         )
         return HTMLResponse(text, code)
 
