@@ -18,7 +18,7 @@ _OTHERS = 10
 
 @click.command("explain")
 @with_history
-@click.argument("what", metavar="QUEUE-ID|MESSAGE-ID|ADDRESS")
+@click.argument("what", metavar="WHAT")
 @click.option(
     "-n",
     "--last",
@@ -32,8 +32,8 @@ _OTHERS = 10
 def command(ctx: click.Context, history: History, what: str, last: int, json_: bool) -> None:
     """Draw a message's way: what each milter said at each stage, what it changed, why it was left out.
 
-    Looks for a queue id, a Message-ID, a sender or recipient, @DOMAIN, a client's address, or the session of
-    a log line, and takes the newest. Exit status 1 when there is none.
+    WHAT is a queue id, a Message-ID, a sender or recipient, @DOMAIN, a client's address, or the session of
+    a log line; of several messages it is the newest. Exit status 1 when there is none.
     """
     from postmill.history import Selection  # noqa: PLC0415 - keeps `postmill --help` quick
 

@@ -65,7 +65,7 @@ def with_history(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-class Moment(click.ParamType[float]):
+class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A time: how long ago (``24h``, ``30m``, ``7d``), or a date with or without a time of day."""
 
     name = "time"

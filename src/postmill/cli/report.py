@@ -42,8 +42,6 @@ def command(
 
     Times are taken to the minute, beyond two days to the hour. Of milters that are only evaluated it tells
     what they would have changed.
-
-    Every morning: 0 7 * * * postmill report --mail-to postmaster@example.org | /usr/sbin/sendmail -t
     """
     from postmill.record.report import report_of  # noqa: PLC0415 - keeps `postmill --help` quick
 
