@@ -19,17 +19,12 @@ from postmill.demo.row import Row
 from postmill.demo.samples import YOU, Transcript
 from postmill.demo.setting import Setting
 from postmill.record import Answer, ChildRecord, MessageRecord
+from postmill.record.journey import COLUMNS
 
 _COLUMNS = {
-    "connect": "conn",
-    "helo": "helo",
-    "mail": "mail",
-    "rcpt": "rcpt",
-    "data": "data",
-    "header": "message",
-    "end-of-header": "message",
-    "body": "message",
-    "end-of-message": "message",
+    stage: "conn" if column == "connect" else column
+    for stage, column in COLUMNS.items()
+    if stage not in ("negotiate", "unknown")
 }
 """The column of the table in which an answer's time is counted."""
 
