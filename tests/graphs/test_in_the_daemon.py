@@ -24,6 +24,7 @@ from postmill.testing.words import edit, reply
 from postmill.wire.endpoint import parse_endpoint
 from tests.daemon.running import Daemon
 from tests.graphs.databases import real_rrdtool, total
+from tests.interop.postfix import wait_until
 
 pytestmark = real_rrdtool
 REFUSED = Recipient(b"<nobody@example.org>")
@@ -54,7 +55,8 @@ def drawn(place: Store) -> dict[Series, float]:
 def test_history_and_log_come_to_the_same(log_format: str, tmp_path: Path) -> None:
     with daemon(log_format) as one:
         send_load(parse_endpoint(one.endpoint), PLAN, 40, 8)
-        assert one.run("graph", "update").returncode == 0, "too early to draw, but no fault"
+        too_early = "too early to draw, but no fault once there is a history"
+        wait_until(lambda: one.run("graph", "update").returncode == 0, too_early, 30)
         one.stop()
         url, later = f"sqlite:{one.directory}/history.db", time.time() + 400
         with closing(History(open_database(url, writes=False))) as history:
