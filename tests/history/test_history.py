@@ -357,3 +357,11 @@ def test_cells_are_small_and_take_any_text() -> None:
     assert len(pack(data)) < 350
     odd = {"text": "\udcff\x00\U0001f600"}
     assert unpack(pack(odd)) == odd
+
+
+def test_no_text_keeps_others_from_being_stored(opened: Open) -> None:
+    odd = record(1, session="s-\udcff", queue_id="Q\udcff")
+    writer = opened()
+    store(writer, odd, record(2))
+    assert found(History(writer), text="Q\udcff") == ["Q\udcff"]
+    assert found(History(writer), text="Q2") == ["Q2"]

@@ -6,13 +6,14 @@ import sys
 
 import click
 
+from postmill.cli.beside_daemon import beside_daemon
 from postmill.cli.options import config_file
 from postmill.errors import UnavailableError
 
 
 @click.group(invoke_without_command=True)
 @config_file
-@click.option("--beside-daemon", is_flag=True, hidden=True)
+@beside_daemon
 @click.pass_context
 def command(ctx: click.Context, config_file: str, beside_daemon: bool) -> None:
     """Serve the dashboard until stopped, where `web.listen` says.

@@ -117,10 +117,7 @@ class Parsed:
 
     @cached_property
     def _relaxed_body(self) -> bytes:
-        pieces = (
-            _BLANKS.sub(b" ", piece).replace(b" \r\n", b"\r\n") for piece in _pieces(self.body + b"\r\n")
-        )
-        return _ended(b"".join(pieces))
+        return _ended(b"".join(map(_relaxed, _pieces(self.body + b"\r\n"))))
 
     @cached_property
     def _simple_hash(self) -> bytes:

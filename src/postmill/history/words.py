@@ -20,7 +20,7 @@ _ADDRESSES = frozenset(("address", "domain"))
 
 def number(kind: str, text: str) -> int:
     """Return the number of a word: 64 bits with a sign, as every database can store them."""
-    digest = blake2b(f"{kind} {text}".encode(), digest_size=8).digest()
+    digest = blake2b(f"{kind} {text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
