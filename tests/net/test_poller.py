@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from time import monotonic
 
@@ -158,3 +159,80 @@ def test_a_new_connection_reaches_one_of_those_who_wait() -> None:
         assert len(accepted) == 3
         for sock in accepted:
             sock.close()
+
+
+def test_what_is_begun_and_waits_for_nothing_is_done_at_once(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    done = loop.create_future()
+
+    async def work() -> None:
+        async with asyncio.timeout(LONG):  # needs a task
+            done.set_result(asyncio.current_task())
+
+    def begin(_data: bytes) -> None:
+        task = loop.begin(work())
+        assert task.done()
+        assert done.result() is task
+
+    when_ready(loop, here, begin)
+    there.send(b"hello")
+    run(loop, done)
+
+
+def test_what_is_begun_and_waits_goes_on_when_that_comes(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    awaited, done = loop.create_future(), loop.create_future()
+    tasks: list[object] = []
+
+    async def work() -> None:
+        tasks.append(asyncio.current_task())
+        tasks.append(await awaited)
+        tasks.append(asyncio.current_task())
+        done.set_result(None)
+
+    def begin(data: bytes) -> None:
+        if data == b"first":
+            task = loop.begin(work())
+            assert not task.done()
+            assert tasks == [task]
+            there.send(b"second")
+        else:
+            awaited.set_result(data)
+
+    when_ready(loop, here, begin)
+    there.send(b"first")
+    run(loop, done)
+    assert tasks == [tasks[0], b"second", tasks[0]]
+
+
+def test_what_is_begun_within_a_task_has_its_turn_later(loop: Loop) -> None:
+    course: list[str] = []
+
+    async def inner() -> None:
+        course.append("inner")
+
+    async def outer() -> None:
+        task = loop.begin(inner())
+        course.append("outer")
+        await task
+
+    run(loop, loop.create_task(outer()))
+    assert course == ["outer", "inner"]
+
+
+def test_what_is_begun_leaves_the_context_alone_and_failing_tells_its_task(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    done = loop.create_future()
+
+    async def work() -> None:
+        variable.set("set")
+        raise OSError("no")
+
+    def begin(_data: bytes) -> None:
+        assert isinstance(loop.begin(work()).exception(), OSError)
+        done.set_result(variable.get())
+
+    when_ready(loop, here, begin)
+    there.send(b"hello")
+    assert run(loop, done) == "unset"

@@ -10,10 +10,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from postmill.errors import ProtocolError
 from postmill.filtering import FilterSession
 from postmill.filtering.session import Work
+
+if TYPE_CHECKING:
+    from postmill.net.poller import Loop
 
 log = logging.getLogger("postmill.filter")
 
@@ -21,10 +25,24 @@ log = logging.getLogger("postmill.filter")
 class FilterStream:
     """Carries bytes to one ``FilterSession`` and back."""
 
-    __slots__ = ("_busy", "_inbox", "_session", "_task", "because", "name", "on_data", "on_end", "open")
+    __slots__ = (
+        "_busy",
+        "_error",
+        "_inbox",
+        "_loop",
+        "_session",
+        "_task",
+        "_work",
+        "because",
+        "name",
+        "on_data",
+        "on_end",
+        "open",
+    )
 
     def __init__(
         self,
+        loop: Loop,
         name: str,
         session: FilterSession,
         on_data: Callable[[bytes], None],
@@ -32,10 +50,14 @@ class FilterStream:
     ) -> None:
         """Be the stream to a milter of this name; ``on_end`` is told in words that it failed."""
         self.name = name
+        self._loop = loop
         self._session = session
         self._inbox: deque[bytes] = deque()
         self._busy = False
+        self._work: Work | None = None
+        """Handlers at work; they may be done before there is a task of them."""
         self._task: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
         self.open = True
         self.because = ""
         """Why its last verdict is what it is."""
@@ -47,8 +69,8 @@ class FilterStream:
         if not self.open or not data:
             return
         self._inbox.append(data)
-        if not self._busy and self._task is None:
-            self._work()
+        if not self._busy and self._work is None:
+            self._go_on()
 
     def close(self) -> None:
         """Give up whatever the milter is at."""
@@ -57,61 +79,72 @@ class FilterStream:
         self.open = False
         self.on_data = self.on_end = _ignore
         self._inbox.clear()
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        task, self._work, self._task = self._task, None, None
+        if task is not None:
+            task.cancel()
 
-    def _work(self) -> None:
+    def _go_on(self) -> None:
         """Work off what was written, until a handler has to be waited for."""
         self._busy = True
         try:
-            while self._inbox:
-                self._session.receive(self._inbox.popleft())
-                if not self._advance():
+            while True:
+                if self._inbox:
+                    self._session.receive(self._inbox.popleft())
+                if not self._advance() or not self._inbox:
                     return
         finally:
             self._busy = False
 
     def _advance(self) -> bool:
-        """Let the session go on; False when a handler is at work or all is over."""
-        try:
-            work = self._session.advance()
-        except Exception as error:  # the MTA broke the protocol, or a handler failed at once
-            self._failed(error)
+        """Let the session go on as far as it can; False when a handler is at work or all is over."""
+        while True:
+            try:
+                work = self._session.advance()
+            except Exception as error:  # the MTA broke the protocol, or a handler failed at once
+                self._failed(error)
+                return False
+            listens = self._hand_on()
+            if work is None:
+                return listens
+            if not listens:
+                work.close()
+                return False
+            if not self._done_at_once(work):
+                return False
+
+    def _done_at_once(self, work: Work) -> bool:
+        """Begin to run handlers; tell whether they were done without waiting for anything, and well."""
+        self._work = work
+        task = self._loop.begin(self._drive(work))
+        if self._work is not work:  # given up meanwhile
+            task.cancel()
             return False
-        listens = self._hand_on()
-        if work is None:
-            return listens
-        if listens:
-            self._task = asyncio.get_running_loop().create_task(self._drive(work))
-        else:
-            work.close()
-        return False
+        if not task.done():
+            self._task = task
+            return False
+        error, self._work, self._error = self._error, None, None
+        if error is not None:
+            self._failed(error)
+        return error is None
 
     async def _drive(self, work: Work) -> None:
-        """Wait for handlers, and go on in the same turn of the event loop: each turn is a system call."""
+        """Run handlers; where they had to wait, go on in the same turn of the event loop."""
         error: BaseException | None = None
         try:
             await work
         except (Exception, asyncio.CancelledError) as raised:
             error = raised
-        if self._task is asyncio.current_task():
-            self._done(error)
-        elif isinstance(error, asyncio.CancelledError):
-            raise error  # given up
-
-    def _done(self, error: BaseException | None) -> None:
-        self._task = None
-        if error is not None:
-            self._failed(error)
-            return
-        self._busy = True
-        try:
-            goes_on = self._advance()
-        finally:
-            self._busy = False
-        if goes_on:
-            self._work()
+        if self._work is not work:  # given up
+            if isinstance(error, asyncio.CancelledError):
+                raise error
+        elif self._task is None:
+            self._error = error
+        else:
+            self._work = self._task = None
+            if error is None:
+                self._go_on()
+            else:
+                self._failed(error)
 
     def _hand_on(self) -> bool:
         """Hand on what the session has to say; tell whether anybody still listens."""

@@ -40,4 +40,6 @@ class FilterService(ChildService):
     def connect(self, link: ChildLink) -> None:
         """Begin a session."""
         session = FilterSession(self._served, self._new_body)
-        link.connected(FilterStream(self.spec.name, session, link.data, partial(link.fail, "filter")))
+        link.connected(
+            FilterStream(self.loop, self.spec.name, session, link.data, partial(link.fail, "filter"))
+        )

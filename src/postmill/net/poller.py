@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable, Mapping
-from contextvars import Context
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context, copy_context
+from functools import partial
 from selectors import BaseSelector, EpollSelector, SelectorKey
 from time import monotonic
 from typing import Any, TypeVarTuple
@@ -107,12 +108,36 @@ class Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         """Be ready to run."""
         self.poller = Poller()
+        self._first: list[Callable[[], object]] | None = None
         super().__init__(self.poller)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task and run it until it waits for something, or is done.
+
+        It is what ``eager_start`` does, which asyncio has since Python 3.12: the next turn of the event loop
+        is a system call, and most of what is begun here waits for nothing. Within another task that cannot
+        be, and it begins in the next turn.
+        """
+        if asyncio.current_task(self) is not None:
+            return self.create_task(work)
+        first = self._first = []
+        try:
+            task = asyncio.Task(work, loop=self)
+        finally:
+            self._first = None
+        for step in first:
+            step()
+        return task
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Schedule a callback for the next round."""
+        if self._first is not None:
+            self._first.append(
+                partial(copy_context().run if context is None else context.run, callback, *args)
+            )
+            return asyncio.Handle(callback, args, self, context)
         self.poller.stirred = True
         return super().call_soon(callback, *args, context=context)
 

@@ -33,7 +33,7 @@ class MtaLink:
         self._session = FilterSession(server.served, server.new_body)
         self._stream = Stream(server.loop.poller, sock, self._data, self._ended)
         name = server.served.milter.name
-        self._filter = FilterStream(name, self._session, self._stream.write, self._failed)
+        self._filter = FilterStream(server.loop, name, self._session, self._stream.write, self._failed)
         self.last_sign = monotonic()
         """When the MTA last heard of us, or we of it."""
 
