@@ -292,6 +292,24 @@ def test_a_file_that_cannot_be_had(tmp_path: Path) -> None:
         asyncio.run(run(f"sqlite:{tmp_path}/junk"))
 
 
+def test_a_read_that_fails_is_told_and_the_next_one_works(tmp_path: Path) -> None:
+    """Single keys are read on the event loop, and by the thread again when that fails."""
+
+    async def run() -> None:
+        backend = open_backend(f"sqlite:{tmp_path}/state.db")
+        await backend.put("k", b"1", 60)
+        for _ in range(2):
+            assert await backend.get("k") == b"1"
+            with pytest.raises(OSError, match="surrogates not allowed"):
+                await backend.get("\ud800")
+        assert await backend.get("k") == b"1"
+        await backend.close()
+        assert await backend.get("k") == b"1"
+        await backend.close()
+
+    asyncio.run(run())
+
+
 def test_the_file_is_for_its_group(tmp_path: Path) -> None:
     """Under the umask of the service, too."""
 
