@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from postmill.api.nouns import Address, Client, Header, IPAddress
 from postmill.errors import RemoteProtocolError
@@ -10,6 +11,9 @@ from postmill.wire.codes import Command
 from postmill.wire.commands import Connect
 from postmill.wire.packets import decode_command
 from postmill.wire.symbols import Pairs, bare
+
+_NAMES = 256
+"""How many names of macros are remembered; an MTA sends the same few all the time."""
 
 
 def text_of(data: bytes) -> str:
@@ -19,7 +23,12 @@ def text_of(data: bytes) -> str:
 
 def macros_of(pairs: Pairs) -> dict[str, str]:
     """Return the macros of a ``D`` packet, names without braces."""
-    return {text_of(bare(name)): text_of(value) for name, value in pairs}
+    return {_name_of(name): text_of(value) for name, value in pairs}
+
+
+@lru_cache(_NAMES)
+def _name_of(macro: bytes) -> str:
+    return text_of(bare(macro))
 
 
 def mta_of(macros: Pairs) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postmill.errors import LocalProtocolError, RemoteProtocolError
 from postmill.wire.codes import VERSION_PROTOCOL, Action, Command, Protocol, Reply
@@ -59,11 +60,22 @@ _NO = {letter: int(flag) for letter, flag in NO_FLAG.items()}
 _NR = {letter: int(flag) for letter, flag in NR_FLAG.items()}
 _NEEDED = {letter: int(flag) for letter, flag in ACTION_NEEDED.items()}
 """As plain numbers: they are looked at for every packet, and a flag takes ten times as long."""
+_AGREEMENTS = 256
+"""How many agreements are remembered: each filter has one, which all its sessions come to."""
 _REFUSALS = frozenset({Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE})
 _NEVER_SENT = frozenset({Reply.SHUTDOWN, Reply.CONN_FAIL, Reply.SETSYMLIST})
 _SESSION_EVENTS = frozenset({Command.CONNECT, Command.HELO})
 _CONTENT_EVENTS = frozenset({Command.HEADER, Command.EOH, Command.BODY})
 _SKIPPABLE = frozenset({Command.RCPT, Command.HEADER, Command.BODY, Command.UNKNOWN})
+
+
+@lru_cache(_AGREEMENTS)
+def _left_out(version: int, protocol: int) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the commands that are not to be sent, and those that are not answered (protocol §4.2)."""
+    unwanted = {letter for letter, flag in _NO.items() if protocol & flag}
+    unwanted |= {letter for letter, since in SINCE_VERSION.items() if since > version}
+    quiet = {letter for letter, flag in _NR.items() if protocol & flag}
+    return frozenset(unwanted), frozenset(quiet) | NEVER_ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,7 @@ class _Role:
         self._eof = False
         self._failed = False
         self._sequence = Sequence(strict=strict)
+        self._unwanted, self._unanswered = _left_out(0, 0)
         self._awaiting: deque[tuple[int, int]] = deque()
 
     @property
@@ -139,18 +152,14 @@ class _Role:
         if self.closed:
             raise LocalProtocolError("the conversation is over")
 
-    def _wanted(self, letter: int) -> bool:
-        sequence = self._sequence
-        if SINCE_VERSION.get(letter, 0) > sequence.version:
-            return False
-        return not sequence.protocol & _NO.get(letter, 0)
-
-    def _answered(self, letter: int) -> bool:
-        return letter not in NEVER_ANSWERED and not self._sequence.protocol & _NR.get(letter, 0)
+    def _agreed(self, version: int, protocol: int) -> None:
+        """The negotiation is over."""
+        self._sequence.version, self._sequence.protocol = version, protocol
+        self._unwanted, self._unanswered = _left_out(version, protocol)
 
     def _note(self, letter: int) -> None:
         self._sequence.advance(letter)
-        if self._answered(letter):
+        if letter not in self._unanswered:
             self._awaiting.append((letter, self._sequence.message))
 
 
@@ -166,11 +175,11 @@ class MtaRole(_Role):
 
     def wants(self, letter: int) -> bool:
         """Whether the filter wants this command: not switched off, not skipped, known to its version."""
-        return self._wanted(letter) and letter not in self._skipped
+        return letter not in self._unwanted and letter not in self._skipped
 
     def answers(self, letter: int) -> bool:
         """Whether the filter will answer this command."""
-        return self._answered(letter)
+        return letter not in self._unanswered
 
     def send(self, packet: CommandPacket) -> bytes:
         """Return the bytes of a command; raises LocalProtocolError if it has no place here."""
@@ -249,8 +258,8 @@ class MtaRole(_Role):
             raise RemoteProtocolError(f"the filter wants actions it was not offered: {answer.actions:#x}")
         self.answer = answer
         # Postfix takes a version below 2 for a slip and leaves nothing out (protocol §4.4).
-        self._sequence.version = answer.version if answer.version >= 2 else offer.version
-        self._sequence.protocol = int(answer.protocol & offer.protocol)
+        version = answer.version if answer.version >= 2 else offer.version
+        self._agreed(version, int(answer.protocol & offer.protocol))
 
     def _apply(self, command: int, message: int, verdict: int) -> None:
         if verdict == Reply.SKIP:
@@ -326,8 +335,7 @@ class FilterRole(_Role):
                 self._sequence.stop_message()
         if isinstance(packet, OptNeg):
             self.answer = packet
-            self._sequence.version = packet.version
-            self._sequence.protocol = int(packet.protocol)
+            self._agreed(packet.version, int(packet.protocol))
         return data
 
     def _read(self, packet: CommandPacket) -> None:
@@ -338,7 +346,7 @@ class FilterRole(_Role):
         elif self.answer is None:
             raise RemoteProtocolError(f"{Command(letter).name} before the negotiation was complete")
         problem = self._sequence.problem(letter)
-        if not problem and letter in EVENTS and not self._wanted(letter):
+        if not problem and letter in self._unwanted and letter in EVENTS:
             problem = f"{Command(letter).name} was negotiated away"
         if problem:
             raise RemoteProtocolError(problem)
