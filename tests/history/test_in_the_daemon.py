@@ -115,6 +115,22 @@ def test_a_message_is_there_soon() -> None:
         wait_until(there, "the message in the history", 20)
 
 
+def test_what_no_milter_looks_at_is_known_all_the_same() -> None:
+    mail = Mail(queue_id=b"Q1", headers=((b"Message-ID", b" <one@example.com>"),))
+    with Daemon({}) as one:
+        one.tables["history"] = {"url": f"sqlite:{one.directory}/history.db"}
+        one.write()
+        assert one.run("reload").returncode == 0
+        FakeMta(one.endpoint).session(SessionPlan(mails=(mail,)))
+        one.stop()
+        with history_of(one) as history:
+            (entry,) = history.latest(Selection(text="<one@example.com>"), 2)
+    record = entry.record
+    said = (record.queue_id, record.helo, record.sender)
+    assert said == ("Q1", "client.example.com", "<sender@example.com>")
+    assert [recipient.address for recipient in record.recipients] == ["<user@example.org>"]
+
+
 def test_mail_goes_on_without_a_history_and_it_comes_back() -> None:
     with daemon() as one:
         other = one.directory / "later"

@@ -6,7 +6,7 @@ answer already given upstream cannot be had in that session any more (``covers``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from operator import and_, or_
 
@@ -88,10 +88,16 @@ class Agreement:
 
     __slots__ = ("answer", "imposed", "leadspc", "offer", "packet", "quiet")
 
-    def __init__(self, offer: OptNeg, specs: Sequence[ChildSpec], answers: Sequence[OptNeg]) -> None:
-        """Merge ``answers``, one for each child that is to be reckoned with."""
+    def __init__(
+        self,
+        offer: OptNeg,
+        specs: Sequence[ChildSpec],
+        answers: Sequence[OptNeg],
+        nouns: Collection[type[Noun]] = (),
+    ) -> None:
+        """Merge ``answers``, one for each child that is to be reckoned with, and what we want to know."""
         self.offer = offer
-        answers = (*answers, *_own_needs(offer, specs))
+        answers = (*answers, *_own_needs(offer, nouns))
         symlists, self.imposed = _merge_symlists(offer, answers)
         actions = reduce(or_, (int(answer.actions) for answer in answers), 0)
         if any(spec.on_error == "quarantine" for spec in specs):
@@ -135,13 +141,14 @@ class Agreement:
         )
 
 
-def _own_needs(offer: OptNeg, specs: Sequence[ChildSpec]) -> tuple[OptNeg, ...]:
-    """Return what conditions need to be told, as if a child asked for it: events, the MTA's own macros."""
-    nouns = {noun for spec in specs for use in spec.when for noun in use.condition.nouns}
+def _own_needs(offer: OptNeg, nouns: Collection[type[Noun]]) -> tuple[OptNeg, ...]:
+    """Return what it takes to know these, as if a child asked for it: events, the MTA's own macros."""
     if not nouns:
         return ()
     unneeded = reduce(or_, (flag for noun, flag in _EVENTS_FOR.items() if noun not in nouns), Protocol(0))
-    always = Protocol.NOUNKNOWN | (Protocol(0) if Head in nouns or Message in nouns else _NO_CONTENT)
+    always = Protocol.NOUNKNOWN
+    if Message not in nouns:
+        always |= Protocol.NOBODY if Head in nouns else _NO_CONTENT
     return (OptNeg(offer.version, 0, int(unneeded | always) & int(offer.protocol), ()),)
 
 
@@ -248,7 +255,7 @@ class Negotiations:
             self._agreements.pop(known[1], None)
 
     def agreement(
-        self, offer: Offer, specs: Sequence[ChildSpec]
+        self, offer: Offer, specs: Sequence[ChildSpec], nouns: Collection[type[Noun]] = ()
     ) -> tuple[Agreement, Mapping[str, Terms]] | None:
         """Return the merge for an offer and each child's terms, or None when some child never answered it."""
         known = self._agreements.get(offer)
@@ -257,7 +264,7 @@ class Negotiations:
             if None in answers:
                 return None
             complete = [answer for answer in answers if answer is not None]
-            merged = Agreement(offer.to_children, specs, complete)
+            merged = Agreement(offer.to_children, specs, complete, nouns)
             terms = {
                 spec.name: merged.terms(spec, answer) for spec, answer in zip(specs, complete, strict=True)
             }

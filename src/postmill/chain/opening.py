@@ -17,7 +17,7 @@ from postmill.wire.packets import OptNeg
 def negotiate(state: State, payload: bytes) -> Steps:
     """Answer the MTA's offer; children that never answered such an offer before are asked first."""
     offer = state.offer = state.negotiations.offer(payload)
-    known = state.negotiations.agreement(offer, state.plan.children)
+    known = state.negotiations.agreement(offer, state.plan.children, state.plan.nouns)
     if known is None:
         answers = yield from _answers(state, offer)
         state.agreement = _merge(state, offer, answers)
@@ -63,4 +63,4 @@ def _merge(state: State, offer: Offer, answers: Mapping[str, OptNeg]) -> Agreeme
             answer = absent_answer(offer.to_children)
         if answer is not None:
             counted.append(answer)
-    return Agreement(offer.to_children, state.plan.children, counted)
+    return Agreement(offer.to_children, state.plan.children, counted, state.plan.nouns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from postmill.api.nouns import Noun
 from postmill.api.ports import NO_PORTS, Ports
 from postmill.api.reading import mta_of
 from postmill.chain.child import OUT_OF_CONNECTION, OUT_OF_MESSAGE, Child, ChildSpec
@@ -36,6 +37,14 @@ class Plan:
     """Where Postfix is copied although we know something safer (design decision, docs/differences.md)."""
     max_message_size: int = 0
     """Most body bytes of a message; 0 is no limit."""
+    noted: frozenset[type[Noun]] = frozenset()
+    """What the record is to know of each message, whether a child looks at it or not."""
+
+    @property
+    def nouns(self) -> frozenset[type[Noun]]:
+        """What we need to be told by the MTA ourselves: what conditions look at, and what is noted."""
+        uses = [use for child in self.children for use in child.when]
+        return self.noted.union(noun for use in uses for noun in use.condition.nouns)
 
     @property
     def conditional(self) -> bool:

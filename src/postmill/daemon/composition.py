@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from postmill.api.nouns import Client, Greeting, Head, Recipient, Sender
 from postmill.api.ports import NO_PORTS, Ports, Store
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
@@ -23,6 +24,8 @@ from postmill.record import MessageRecord, Recorder
 from postmill.stores import View, open_backend
 from postmill.wire.codes import Command
 
+_IN_HISTORY = frozenset({Client, Greeting, Sender, Recipient, Head})
+"""What a history has of each message, whether a milter looks at it or not; a size only if one does."""
 _MACRO_STAGES: Mapping[str, tuple[Command, ...]] = {
     "connect": (Command.CONNECT,),
     "helo": (Command.HELO,),
@@ -65,6 +68,7 @@ def plan_of(settings: Settings) -> Plan:
         mta=manager.mta,
         same_as_postfix=manager.same_as_postfix,
         max_message_size=manager.max_message_size,
+        noted=_IN_HISTORY if settings.history.url else frozenset(),
     )
 
 
