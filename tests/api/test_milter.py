@@ -12,7 +12,6 @@ from postmill.api import (
     Client,
     Clock,
     Edit,
-    Head,
     HeaderEdit,
     Message,
     Milter,
@@ -22,7 +21,6 @@ from postmill.api import (
     key,
 )
 from postmill.api.kinds import Count
-from postmill.wire.codes import Action
 
 
 @dataclass(frozen=True)
@@ -61,25 +59,43 @@ def test_a_signature_says_what_a_handler_gets() -> None:
     assert (one.name, one.noun, one.waits, one.edits) == ("first", Recipient, True, None)
     assert one.wants == {"clock": Clock, "settings": Settings, "seen": Seen}
     assert (two.noun, two.waits, two.edits) == (Message, False, HeaderEdit)
-    assert app.asked_about(Message) == [two]
-    assert app.actions == Action.ADDHDRS | Action.CHGHDRS | Action.QUARANTINE
-    assert app.sees_headers
-    assert app.sees_body
+    assert (one.decides, two.decides) == (True, False)
 
 
-def test_one_that_looks_at_no_content_wants_none() -> None:
+def test_some_handlers_are_there_by_what_was_prepared_only() -> None:
     app = _app()
-    app.on(_client)
-    assert (app.actions, app.sees_headers, app.sees_body) == (Action(0), False, False)
-    app.on(_head)
-    assert (app.sees_headers, app.sees_body) == (True, False)
+
+    @app.prepare
+    def prepare(settings: Settings) -> Prepared:
+        return Prepared()
+
+    known = Prepared()
+
+    @app.on(where=lambda prepared: prepared is known)
+    async def first(rcpt: Recipient) -> Verdict | None:
+        return None
+
+    @app.on
+    async def second(rcpt: Recipient) -> Verdict | None:
+        return None
+
+    one, two = app.handlers
+    assert app.handlers_with(Settings(), known) == [one, two]
+    assert app.handlers_with(Settings(), Prepared()) == [two]
+
+
+def test_where_nothing_is_prepared_it_goes_by_the_settings() -> None:
+    app = _app()
+
+    @app.on(where=lambda settings: settings.limit > 10)
+    async def first(rcpt: Recipient) -> Verdict | None:
+        return None
+
+    assert app.handlers_with(Settings(11), None) == app.handlers
+    assert app.handlers_with(Settings(10), None) == []
 
 
 def _client(client: Client) -> None:
-    return None
-
-
-def _head(head: Head) -> None:
     return None
 
 

@@ -18,8 +18,14 @@ state of the session and of the message, ports, and one of the classes of ``edit
 are asked in their order until one has a verdict. ``async def`` runs on the event loop and must not block it;
 ``def`` runs in a thread. A handler that raises has failed: the milter's ``on_error`` decides.
 
-What a milter asks of the MTA follows from its handlers: which events, whether they wait for its answer, and
-which edits. The same value runs by itself (``postmill serve``), inside the manager (``[[filter]]``) and in a
+What a milter asks of the MTA follows from its handlers: which events, which edits, and whether it waits for
+an answer, which it does not where all handlers are annotated to return None. A handler that only some
+settings call for says so; who has not configured it does not pay for the headers and the body it would see:
+
+    @app.on(where=lambda settings: settings.looks_inside)
+    async def look_inside(msg: Message, settings: Settings) -> Verdict | None: ...
+
+The same value runs by itself (``postmill serve``), inside the manager (``[[filter]]``) and in a
 test (``postmill.testing.deliver``).
 """
 
@@ -30,12 +36,12 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from functools import partial
+from typing import Any, TypeVar, get_type_hints, overload
 
 from postmill.api.edits import EDITS, Recording
-from postmill.api.nouns import NOUNS, Head, Message, Noun
+from postmill.api.nouns import NOUNS, Noun
 from postmill.api.ports import Clock, Load, Resolver, Store
-from postmill.wire.codes import Action
 
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
 """What a handler may ask of the world."""
@@ -56,6 +62,10 @@ class Handler:
     at_once: bool
     """It is one that awaits nothing, and so is done as soon as it is begun."""
     edits: type[Recording] | None
+    decides: bool = True
+    """It may return a verdict; one that is annotated to return None has none, and nobody waits for it."""
+    where: Callable[[Any], bool] | None = None
+    """Whether it is there at all, by what ``prepare`` made or, without one, by the settings."""
 
     @property
     def name(self) -> str:
@@ -108,32 +118,14 @@ class Milter:
         return inspect.cleandoc(module.__doc__ or "") if module is not None else ""
 
     @property
-    def actions(self) -> Action:
-        """The edits that its handlers may make (protocol §4.2); QUARANTINE where one sees whole messages."""
-        actions = Action(0)
-        for handler in self.handlers:
-            actions |= handler.edits.actions if handler.edits is not None else Action(0)
-            actions |= Action.QUARANTINE if handler.noun is Message else Action(0)
-        return actions
-
-    def asked_about(self, noun: type[Noun]) -> list[Handler]:
-        """Return the handlers of a noun, in their order."""
-        return self._handlers[noun]
-
-    @property
     def handlers(self) -> list[Handler]:
         """All handlers, in the order in which they are asked."""
         return [handler for noun in NOUNS for handler in self._handlers[noun]]
 
-    @property
-    def sees_headers(self) -> bool:
-        """Whether some handler is shown the headers."""
-        return bool(self._handlers[Head] or self._handlers[Message])
-
-    @property
-    def sees_body(self) -> bool:
-        """Whether some handler is shown the body."""
-        return bool(self._handlers[Message])
+    def handlers_with(self, settings: Any, prepared: Any) -> list[Handler]:
+        """Return those that are there with these settings, and what ``prepare`` made of them."""
+        made = settings if self.preparation is None else prepared
+        return [one for one in self.handlers if one.where is None or one.where(made)]
 
     def make_of(self, settings: Any) -> Any:
         """Return what ``prepare`` makes of settings; raises what it raises, ValueError or OSError."""
@@ -163,8 +155,23 @@ class Milter:
         """Return the word for `on_error` that goes with what ``prepare`` made; "" where none does."""
         return "" if self._on_error is None else self._on_error(prepared)
 
-    def on(self, function: F) -> F:
-        """Add a handler; raises TypeError when its signature is not that of one."""
+    @overload
+    def on(self, function: F) -> F: ...
+
+    @overload
+    def on(self, *, where: Callable[[Any], bool]) -> Callable[[F], F]: ...
+
+    def on(self, function: F | None = None, *, where: Callable[[Any], bool] | None = None) -> Any:
+        """Add a handler; raises TypeError when its signature is not that of one.
+
+        ``where`` is given what ``prepare`` made, or the settings where nothing is prepared, and tells whether
+        the handler is there at all.
+        """
+        if function is None:
+            return partial(self._add, where=where)
+        return self._add(function, where=where)
+
+    def _add(self, function: F, *, where: Callable[[Any], bool] | None) -> F:
         hints = self._hints(function)
         first, *others = inspect.signature(function).parameters or ("",)
         noun = hints.get(first)
@@ -176,9 +183,17 @@ class Milter:
         if len(edits) > 1:
             raise self._error(function, "one parameter for edits is enough; Edit has all of them")
         waits = inspect.iscoroutinefunction(function)
-        at_once = waits and not _awaits(function)
         self._handlers[noun].append(
-            Handler(function, noun, wants, waits, at_once, edits[0] if edits else None)
+            Handler(
+                function,
+                noun,
+                wants,
+                waits,
+                at_once=waits and not _awaits(function),
+                edits=edits[0] if edits else None,
+                decides=hints.get("return") is not type(None),
+                where=where,
+            )
         )
         return function
 

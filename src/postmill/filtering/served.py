@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from postmill.api.milter import Handler, Milter
-from postmill.api.nouns import NOUNS, Client, Envelope, Greeting, Head, Noun, Recipient, Sender
+from postmill.api.nouns import NOUNS, Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.api.ports import NO_PORTS, Ports
-from postmill.wire.codes import Protocol
+from postmill.wire.codes import Action, Protocol
 from postmill.wire.packets import OptNeg
 
 _VERSION = 6
@@ -21,7 +21,7 @@ _UNASKED: Mapping[type[Noun], Protocol] = {
     Recipient: Protocol.NR_RCPT,
     Envelope: Protocol.NR_DATA,
 }
-"""Events of the envelope that nobody is asked about are wanted for what they say, not answered (§4.2)."""
+"""Events of the envelope that nobody decides about are wanted for what they say, not answered (§4.2)."""
 _NEEDLESS: Mapping[type[Noun], Protocol] = {
     Greeting: Protocol.NOHELO,
     Sender: Protocol.NOMAIL,
@@ -43,24 +43,33 @@ class Served:
         """Return the same with what it may ask of the world."""
         return replace(self, ports=ports)
 
+    @cached_property
+    def _handlers(self) -> Mapping[type[Noun], tuple[Handler, ...]]:
+        there = self.milter.handlers_with(self.settings, self.prepared)
+        return {noun: tuple(one for one in there if one.noun is noun) for noun in NOUNS}
+
+    def asked_about(self, noun: type[Noun]) -> tuple[Handler, ...]:
+        """Return the handlers of a noun, in their order."""
+        return self._handlers[noun]
+
     def arguments(self, handler: Handler, of_session: Any, of_message: Any, edits: Any) -> dict[str, Any]:
         """Return what a handler gets beside its noun."""
         milter = self.milter
-        return {
-            name: edits
-            if kind is handler.edits
-            else of_session
-            if kind is milter.session
-            else of_message
-            if kind is milter.message
-            else self._own(kind)
-            for name, kind in handler.wants.items()
-        }
-
-    def _own(self, kind: type[Any]) -> Any:
-        if kind is self.milter.settings:
-            return self.settings
-        return self.prepared if kind is self.milter.prepared else self.ports[kind]()
+        found = {}
+        for name, kind in handler.wants.items():
+            if kind is milter.prepared:
+                found[name] = self.prepared
+            elif kind is milter.session:
+                found[name] = of_session
+            elif kind is milter.message:
+                found[name] = of_message
+            elif kind is handler.edits:
+                found[name] = edits
+            elif kind is milter.settings:
+                found[name] = self.settings
+            else:
+                found[name] = self.ports[kind]()
+        return found
 
     def answer(self, offer: OptNeg) -> OptNeg:
         """Return the answer to an MTA's offer: what the handlers need, as far as it is offered (§4.4)."""
@@ -70,19 +79,26 @@ class Served:
 
     @cached_property
     def _actions(self) -> int:
-        return int(self.milter.actions)
+        """The edits that its handlers may make (protocol §4.2); QUARANTINE where one sees whole messages."""
+        actions = Action.QUARANTINE if self.asked_about(Message) else Action(0)
+        for handlers in self._handlers.values():
+            for handler in handlers:
+                actions |= Action(0) if handler.edits is None else handler.edits.actions
+        return int(actions)
 
     @cached_property
     def _protocol(self) -> int:
-        milter = self.milter
-        last = max((NOUNS.index(handler.noun) for handler in milter.handlers), default=0)
+        asked = self.asked_about
+        last = max((at for at, noun in enumerate(NOUNS) if asked(noun)), default=0)
         flags = Protocol.NOUNKNOWN
         for noun, flag in _UNASKED.items():
-            if not milter.asked_about(noun):
-                flags |= _NEEDLESS.get(noun, flag) if NOUNS.index(noun) > last else flag
-        if milter.sees_headers:
+            if not any(handler.decides for handler in asked(noun)):
+                # Who decides nothing about the envelope can be asked at the end as well: DATA is not needed.
+                needless = NOUNS.index(noun) > last or noun is Envelope
+                flags |= _NEEDLESS.get(noun, flag) if needless else flag
+        if asked(Head) or asked(Message):
             flags |= Protocol.HDR_LEADSPC | Protocol.NR_HDR
-            flags |= Protocol(0) if milter.asked_about(Head) else Protocol.NR_EOH
+            flags |= Protocol(0) if asked(Head) else Protocol.NR_EOH
         else:
             flags |= Protocol.NOHDRS | Protocol.NOEOH
-        return int(flags | (Protocol.NR_BODY if milter.sees_body else Protocol.NOBODY))
+        return int(flags | (Protocol.NR_BODY if asked(Message) else Protocol.NOBODY))

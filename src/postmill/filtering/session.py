@@ -38,16 +38,16 @@ class _Mail:
 
     __slots__ = ("body", "edits", "envelope_asked", "headers", "macros", "recipients", "sender", "state")
 
-    def __init__(self, sender: Sender, body: Body, state: Any) -> None:
+    def __init__(self, sender: Sender, state: Any) -> None:
         self.sender = sender
         self.recipients: list[Recipient] = []
         self.macros: dict[str, str] = {}
         self.headers: list[Header] = []
-        self.body = body
+        self.body: Body | None = None
         self.state = state
         self.edits: list[ReplyPacket] = []
         self.envelope_asked = False
-        """The handlers of ``Envelope`` have been asked: at DATA, or where an MTA sends none, after it."""
+        """The handlers of ``Envelope`` have been asked: at DATA, or where none comes, after it."""
 
 
 class FilterSession:
@@ -116,8 +116,7 @@ class FilterSession:
             case wire.Macro():
                 self._macros[packet.command] = packet.pairs
             case wire.Body():
-                self._message().body.append(packet.data)
-                self._answer()
+                self._body(packet.data)
             case wire.Eoh():
                 return self._content(False)
             case wire.BodyEob():
@@ -187,13 +186,22 @@ class FilterSession:
         self._message().headers.append(header_of(name, value if self._leadspc else b" " + value))
         self._answer()
 
+    def _body(self, data: bytes) -> None:
+        mail = self._message()
+        if mail.body is None:  # most milters never see one, and to make the place for it costs
+            mail.body = self._new_body()
+        mail.body.append(data)
+        self._answer()
+
     def _content(self, complete: bool) -> Work | None:
         """Ask what is known now and was not asked about yet."""
         mail = self._message()
-        asked = self._served.milter.asked_about
-        wanted = [] if mail.envelope_asked else [(self._envelope(), one) for one in asked(Envelope)]
-        mail.envelope_asked = True
-        handlers: list[tuple[Noun, Handler]] = [*wanted]
+        asked = self._served.asked_about
+        wanted: Sequence[Handler] = ()
+        if not mail.envelope_asked:
+            mail.envelope_asked, wanted = True, asked(Envelope)
+            mail.macros = self._macros_at(Command.BODYEOB if complete else Command.EOH)
+        handlers: list[tuple[Noun, Handler]] = [(self._envelope(), handler) for handler in wanted]
         if last := asked(Message if complete else Head):
             noun = self._whole(mail) if complete else self._head(mail)
             handlers += [(noun, handler) for handler in last]
@@ -202,9 +210,7 @@ class FilterSession:
     # -- handlers -------------------------------------------------------------------------------------
 
     def _ask(self, noun: Noun) -> Work | None:
-        return self._begin(
-            [(noun, handler) for handler in self._served.milter.asked_about(type(noun))], False
-        )
+        return self._begin([(noun, handler) for handler in self._served.asked_about(type(noun))], False)
 
     def _begin(self, handlers: Sequence[tuple[Noun, Handler]], final: bool) -> Work | None:
         """Ask handlers: at once if none of them waits for anything, else the work is left to the driver."""
@@ -289,12 +295,12 @@ class FilterSession:
         return Head(self._envelope(), tuple(mail.headers))
 
     def _whole(self, mail: _Mail) -> Message:
-        body = mail.body
+        body = mail.body or Body()
         return Message(self._head(mail), body.size, lambda: b"".join(body.chunks()))
 
     def _new_mail(self, sender: Sender) -> _Mail:
         kind = self._served.milter.message
-        return _Mail(sender, self._new_body(), None if kind is None else kind())
+        return _Mail(sender, None if kind is None else kind())
 
     def _new_state(self) -> Any:
         kind = self._served.milter.session

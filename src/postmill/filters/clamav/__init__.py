@@ -47,13 +47,13 @@ def on_fail(policy: Policy) -> str:
     return policy.settings.on_fail
 
 
-@app.on
+@app.on(where=lambda policy: policy.knows_clients)
 async def local(client: Client, policy: Policy) -> Verdict | None:
     """Leave connections from networks alone that need not be looked at."""
     return Accept("from a local network") if policy.is_local(client) else None
 
 
-@app.on
+@app.on(where=lambda policy: policy.knows_senders)
 async def trusted(sender: Sender, policy: Policy) -> Verdict | None:
     """Leave mail alone of users and senders that need not be looked at."""
     if policy.skips_user(sender.user):
@@ -61,7 +61,7 @@ async def trusted(sender: Sender, policy: Policy) -> Verdict | None:
     return Accept("the sender is on the list") if policy.allows_sender(sender.address.text) else None
 
 
-@app.on
+@app.on(where=lambda policy: policy.knows_recipients)
 async def wanted(envelope: Envelope, policy: Policy) -> Verdict | None:
     """Leave mail alone all of whose recipients want it as it is."""
     addresses = [recipient.address.text for recipient in envelope.recipients]

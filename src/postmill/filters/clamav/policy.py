@@ -107,6 +107,21 @@ class Policy:
         users = settings.skip_authenticated
         self._users = re.compile(users, re.IGNORECASE) if users else None
 
+    @property
+    def knows_clients(self) -> bool:
+        """Whether mail of some clients need not be looked at."""
+        return self.settings.skip_local or bool(self.settings.local_networks)
+
+    @property
+    def knows_senders(self) -> bool:
+        """Whether mail of some users or senders need not be looked at."""
+        return self._users is not None or bool(self._senders)
+
+    @property
+    def knows_recipients(self) -> bool:
+        """Whether some recipients want their mail as it is."""
+        return bool(self._recipients)
+
     def is_local(self, client: Client) -> bool:
         """Tell whether a client is one whose mail need not be looked at."""
         if client.ip is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from postmill.api.edits import HeaderEdit
 from postmill.api.milter import Milter
-from postmill.api.nouns import Message, Recipient, Sender
+from postmill.api.nouns import Envelope, Message, Recipient, Sender
 from postmill.api.ports import Clock, Resolver, Store
 from postmill.api.verdicts import Reject, Tempfail, Verdict
 from postmill.filters.greylist.asking import Asking
@@ -47,6 +47,11 @@ class Policy:
 
     config: Config
     countries: Any = None
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether anything depends on what stands in the mail, or has to wait for it."""
+        return bool(self.config.of_stage("data")) or self.config.delayedreject
 
     @property
     def again(self) -> tuple[str, str, str]:
@@ -122,15 +127,24 @@ def macros_of(sender: Sender, *later: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _macros_at_end(envelope: Envelope) -> dict[str, str]:
+    return macros_of(envelope.sender, *(one.macros for one in envelope.recipients), envelope.macros)
+
+
 def facts_of(
-    sender: Sender, recipients: tuple[str, ...], macros: dict[str, str], now: datetime, config: Config
+    sender: Sender,
+    recipients: tuple[str, ...],
+    macros: dict[str, str],
+    now: datetime,
+    config: Config,
+    **more: Any,
 ) -> Facts | None:
     """Return what rules judge by; None where the client has no address."""
     if sender.client.ip is None:
         return None
     rawfrom = f"<{sender.address.text}>"
     host = sender.client.name.strip("[]") if config.unbracket else sender.client.name
-    return Facts(sender.client.ip, host, sender.greeting.name, rawfrom, recipients, now, macros)
+    return Facts(sender.client.ip, host, sender.greeting.name, rawfrom, recipients, now, macros, **more)
 
 
 async def _excused(facts: Facts | None, config: Config, asking: Asking) -> str:
@@ -180,13 +194,13 @@ async def check_recipient(
     path = path_of(rcpt.address.text)
     if kept.asking is None:
         kept.asking = Asking(policy.config, resolver, store, policy.countries, counted=session.counted)
-    facts = facts_of(rcpt.sender, (path,), macros, now, policy.config)
+    about = {"recipient": path, "recipient_count": len(kept.taken)}
+    facts = facts_of(rcpt.sender, (path,), macros, now, policy.config, **about)
     reason = await _excused(facts, policy.config, kept.asking)
     if facts is None or reason:
         kept.taken.append(path)
         kept.reasons = frozenset({reason})
         return None
-    facts = replace(facts, recipient=path, recipient_count=len(kept.taken))
     judged, facts = await kept.asking.judge("rcpt", facts)
     kept.judged = judged
     if judged.flushes:
@@ -241,7 +255,18 @@ async def _tarpit(judged: Judgement, config: Config, session: Session) -> None:
         await asyncio.sleep(wait)
 
 
-@app.on
+@app.on(where=lambda policy: not policy.reads_content)
+async def report_envelope(
+    envelope: Envelope, policy: Policy, kept: Kept, clock: Clock, edit: HeaderEdit
+) -> None:
+    """Write down what was found, where that cannot change any more."""
+    now = clock.now()
+    macros = _macros_at_end(envelope)
+    facts = facts_of(envelope.sender, tuple(kept.taken), macros, now, policy.config)
+    _report(facts, macros, now, policy.config, kept, edit)
+
+
+@app.on(where=lambda policy: policy.reads_content)
 async def check_message(
     msg: Message, policy: Policy, session: Session, kept: Kept, store: Store, clock: Clock, edit: HeaderEdit
 ) -> Verdict | None:
@@ -249,8 +274,7 @@ async def check_message(
     if kept.delayed is not None:
         return kept.delayed
     now, config = clock.now(), policy.config
-    later = [one.macros for one in msg.envelope.recipients]
-    macros = macros_of(msg.sender, *later, msg.envelope.macros)
+    macros = _macros_at_end(msg.envelope)
     facts = facts_of(msg.sender, tuple(kept.taken), macros, now, config)
     if facts is not None and kept.asking is not None:
         facts = replace(facts, answers=dict(kept.asking.answers))

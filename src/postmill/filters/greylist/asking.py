@@ -39,7 +39,8 @@ class Asking:
 
     async def judge(self, stage: str, facts: Facts) -> tuple[Judgement, Facts]:
         """Judge by the rules of a stage, asking what they need; raises OSError where the store fails."""
-        facts = replace(facts, answers={**self.answers, **facts.answers})
+        if self.answers:
+            facts = replace(facts, answers={**self.answers, **facts.answers})
         while isinstance(found := await self._judged(stage, facts), Need):
             answer = await self.ask(found.question, facts)
             if found.question[0] != "ratelimit":

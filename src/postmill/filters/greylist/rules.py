@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from postmill.filters.greylist.facts import SPF_WORDS, Facts, Question
@@ -28,6 +29,8 @@ from postmill.filters.greylist.values import (
 )
 
 _REASONS = {"rawfrom": "from", "sm_macro": "macro"}
+_MERGED = 10000
+"""How many pairs of actions are remembered with what they come to; there are few more than rules."""
 ASKED = frozenset(["spf", "dkim", "dnsrbl", "mx", "geoip", "ratelimit"])
 """Clauses that the facts alone do not answer."""
 
@@ -105,6 +108,7 @@ def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
     return Judgement(verdict, frozenset({"default"}), plain, last, flushes, logs=tuple(course.logs))
 
 
+@lru_cache(_MERGED)
 def _merged(before: Actions, after: Actions) -> Actions:
     """Add the actions of one more rule that matched: its times count alone, of the rest what it says."""
     said = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import quote
 
@@ -15,6 +16,8 @@ from postmill.filters.greylist.values import Config
 
 PREFIX = "tuple "
 _LONGEST = 600
+_NETWORKS = 1000
+"""How many clients' networks are remembered: one mail's recipients ask for the same one."""
 SLACK = 60
 """Seconds a store keeps entries longer than they count, lest its clock and ours disagree."""
 
@@ -61,7 +64,11 @@ class Step:
 
 def network_of(ip: IPv4Address | IPv6Address, config: Config) -> str:
     """Return the network whose clients count as one."""
-    bits = config.subnetmatch if ip.version == 4 else config.subnetmatch6
+    return _network(ip, config.subnetmatch if ip.version == 4 else config.subnetmatch6)
+
+
+@lru_cache(_NETWORKS)
+def _network(ip: IPv4Address | IPv6Address, bits: int) -> str:
     return str(ip_network(f"{str(ip).partition('%')[0]}/{bits}", strict=False))
 
 

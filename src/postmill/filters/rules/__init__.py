@@ -7,7 +7,6 @@ that looks at the sender alone at MAIL, one that looks at recipients for each of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
 from email.message import Message as Part
@@ -101,9 +100,9 @@ class Rules:
                 raise ValueError(f"rule {rule.name or number}: {error}") from None
         self._rules = settings.rule
 
-    def at(self, stage: type[Sender] | type[Recipient] | type[Message]) -> Iterator[Rule]:
-        """Yield the rules that are judged at a stage."""
-        return (rule for rule in self._rules if rule.stage is stage)
+    def at(self, stage: type[Sender] | type[Recipient] | type[Message]) -> list[Rule]:
+        """Return the rules that are judged at a stage."""
+        return [rule for rule in self._rules if rule.stage is stage]
 
 
 def _check(rule: Rule) -> None:
@@ -131,7 +130,7 @@ def prepare(settings: Settings) -> Rules:
     return Rules(settings)
 
 
-@app.on
+@app.on(where=lambda rules: bool(rules.at(Sender)))
 async def sender(sender: Sender, rules: Rules) -> Verdict | None:
     """Judge what the sender alone decides."""
     return next(
@@ -139,7 +138,7 @@ async def sender(sender: Sender, rules: Rules) -> Verdict | None:
     )
 
 
-@app.on
+@app.on(where=lambda rules: bool(rules.at(Recipient)))
 async def recipient(rcpt: Recipient, rules: Rules) -> Verdict | None:
     """Judge what one recipient decides."""
     for rule in rules.at(Recipient):
@@ -148,7 +147,7 @@ async def recipient(rcpt: Recipient, rules: Rules) -> Verdict | None:
     return None
 
 
-@app.on
+@app.on(where=lambda rules: bool(rules.at(Message)))
 def message(msg: Message, rules: Rules, edit: HeaderEdit) -> Verdict | None:
     """Judge what the whole message decides."""
     content = Content(msg)

@@ -23,18 +23,16 @@ def prepare(settings: Settings) -> Policy:
     return Policy(settings)
 
 
-@app.on
+@app.on(where=lambda policy: bool(policy.settings.ignore))
 async def ignored(client: Client, policy: Policy) -> Verdict | None:
     """Leave connections from networks alone that need not be looked at."""
     return Accept("from an ignored network") if policy.ignores(client) else None
 
 
-@app.on
+@app.on(where=lambda policy: policy.settings.skip_authenticated)
 async def trusted(sender: Sender, policy: Policy) -> Verdict | None:
     """Leave mail of users who logged in alone, if so wanted."""
-    if policy.settings.skip_authenticated and sender.user is not None:
-        return Accept(f"user {sender.user}")
-    return None
+    return None if sender.user is None else Accept(f"user {sender.user}")
 
 
 @app.on
