@@ -34,6 +34,7 @@ def tally(accepted: int = 1, rejected: int = 0, ms: float = 10.0, name: str = "s
         whole.add(record, 1.0)
     whole.sessions = accepted + rejected
     whole.open_seconds = 30.0 * whole.sessions
+    whole.most_open = whole.sessions + 1
     return whole
 
 

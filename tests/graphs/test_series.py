@@ -58,6 +58,7 @@ def test_every_count_of_a_tally_is_a_series() -> None:
     assert {series for series in found if not is_time(series)} == {
         ("sessions", "sessions"),
         ("open", "sessions"),
+        ("open", "most"),
         ("messages", "reject"),
         ("connections", "reject"),
         ("child", "spam", "verdicts", "reject"),

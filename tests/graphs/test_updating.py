@@ -49,6 +49,8 @@ def test_each_minute_stands_in_its_place_and_nothing_is_counted_twice(place: Sto
     assert counted(place, ("sessions", "sessions")) == 7
     at_once = fetched(place.databases, ("open", "sessions"), HOURS, HOURS + 60)
     assert at_once == {HOURS: pytest.approx(6 * 30 / 60)}
+    most = fetched(place.databases, ("open", "most"), HOURS, HOURS + 180)
+    assert most == {HOURS: 5, HOURS + 60: 0, HOURS + 120: 2}, "of several rows of a minute, the highest"
     assert counted(place, ("child", "spam", "decided", "reject")) == 1
     times = fetched(place.databases, P95, HOURS - 60, HOURS + 300)
     assert list(times) == [HOURS, HOURS + 120], "no answer, no time"
@@ -81,6 +83,8 @@ def test_hours_of_long_ago_are_spread_and_add_up(place: Store, url: str) -> None
     update(place, url, NOW)
     ten_minutes = fetched(place.databases, ACCEPTED, long_ago - 600, long_ago + HOUR + 600)
     assert sum(ten_minutes.values()) * 10 == pytest.approx(180)
+    most = fetched(place.databases, ("open", "most"), long_ago, long_ago + HOUR, "MAX")
+    assert max(most.values()) == 121, "as high in an hour as in its minutes"
     assert counted(place) == 1
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -91,6 +91,8 @@ def test_log_history_and_status_agree_to_the_unit() -> None:
     for entry in entries:
         whole.add(entry.record, entry.record.time)
     whole.sessions, whole.open_seconds = 225, counted.open_seconds
+    whole.most_open = counted.most_open
+    assert counted.most_open >= 1
     again, stored = whole.as_dict(), counted.as_dict()
     for child in (*again["children"].values(), *stored["children"].values()):
         del child["heard"]
@@ -113,6 +115,21 @@ def test_a_message_is_there_soon() -> None:
                 return False
 
         wait_until(there, "the message in the history", 20)
+
+
+def test_how_many_sessions_are_open_is_known_over_all_workers() -> None:
+    with daemon() as one, ExitStack() as clients:
+        for _ in range(7):
+            clients.enter_context(FakeMta(one.endpoint))
+
+        def seen() -> bool:
+            try:
+                with history_of(one) as history:
+                    return history.tally(time.time() - 3600).most_open == 7
+            except OSError:
+                return False
+
+        wait_until(seen, "seven sessions in the history", 20)
 
 
 def test_what_no_milter_looks_at_is_known_all_the_same() -> None:

@@ -42,6 +42,8 @@ class Ledger:
         self._past = Tally()
         self._batch = Batch(_minute())
         self._waits: asyncio.TimerHandle | None = None
+        self._most = (0, 0)
+        """A minute, and the most sessions that were seen open in it."""
 
     @property
     def tally(self) -> Tally:
@@ -64,6 +66,13 @@ class Ledger:
         tally.sessions += 1
         tally.open_seconds += seconds
 
+    def sessions_open(self, sessions: int) -> None:
+        """Take note of how many sessions all workers have open at this moment."""
+        most = _minute(), sessions
+        if sessions and most > self._most:
+            self._most = most
+            self._current().tally.most_open = sessions
+
     def _current(self) -> Batch:
         """Return the batch of this minute."""
         if self._historian is not None:
@@ -79,7 +88,7 @@ class Ledger:
             self._waits = None
         batch, self._batch = self._batch, Batch(_minute())
         self._past.merge(batch.tally.as_dict())
-        if self._historian is not None and (batch.records or batch.tally.sessions):
+        if self._historian is not None and (batch.records or batch.tally.sessions or batch.tally.most_open):
             self._historian.take(batch)
 
     def close(self, within: float) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ log = logging.getLogger("postmill.worker")
 
 READY = b"R"
 _FAREWELL_WITHIN = 2.0
+_LOOK = 0.1
+"""Seconds between two looks at how many sessions all workers have: each adds up a number for every worker."""
 _HISTORY_WITHIN = 3.0
 """Seconds in which the last records have to be written: less than a worker may take to end."""
 
@@ -74,8 +77,10 @@ class _Duty:
     def __init__(self, settings: Settings, loop: Loop, surroundings: Surroundings) -> None:
         self.ledger = Ledger(loop, historian_of(settings))
         ports = system_ports(surroundings.load)
+        self._surroundings = surroundings
+        self._looks_again = 0.0
         self.service = build_service(
-            settings, loop, self._sink, ports, surroundings.counted, self.ledger.session_ended
+            settings, loop, self._sink, ports, self._counted, self.ledger.session_ended
         )
         self.end: asyncio.Future[float | None] = loop.create_future()
         """How long sessions may take from then on; None: as long as they like."""
@@ -83,6 +88,13 @@ class _Duty:
     def _sink(self, record: MessageRecord) -> None:
         self.ledger.add(record)
         logs.log_message(record)
+
+    def _counted(self, sessions: int) -> None:
+        self._surroundings.counted(sessions)
+        now = time.monotonic()
+        if sessions and now >= self._looks_again:
+            self._looks_again = now + _LOOK
+            self.ledger.sessions_open(self._surroundings.load().sessions)
 
     def finish(self, patience: float | None) -> None:
         """Begin to finish, within so many seconds (None: at leisure); or shorten the time for it."""

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from postmill.graphs.rrdtool import Rrdtool
-from postmill.graphs.series import Series, file_of, is_time, numbers, series_of
+from postmill.graphs.series import Series, file_of, is_level, is_time, numbers, series_of
 from postmill.record import Tally
 
 STEP = 60
@@ -44,7 +44,7 @@ def store(tool: Rrdtool, directory: Path, spans: Spans, since: int, until: int) 
     columns: dict[Series, dict[tuple[int, int], float]] = {series: {} for series in all_series(directory)}
     for span, tally in sorted(spans.items()):
         for series, number in numbers(tally):
-            per_minute = number if is_time(series) else number * STEP / span[1]
+            per_minute = number if is_level(series) else number * STEP / span[1]
             columns.setdefault(series, {})[span] = per_minute
     for series, cells in columns.items():
         file = file_of(series)

@@ -110,7 +110,8 @@ def _or_none(number: float) -> float:
 
 def _definitions(place: int, line: Line) -> list[str]:
     file = file_of(line.series)
-    return [f"DEF:a{place}={file}:n:AVERAGE", f"DEF:m{place}={file}:n:MAX"]
+    usual = "MAX" if line.peak else "AVERAGE"
+    return [f"DEF:a{place}={file}:n:{usual}", f"DEF:m{place}={file}:n:MAX"]
 
 
 def _coloured(present: Sequence[tuple[Line, Numbers]]) -> tuple[tuple[Line, Colour, Numbers], ...]:

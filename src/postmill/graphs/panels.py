@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from postmill.graphs.series import TIMES, Series
+from postmill.graphs.series import MOST_OPEN, TIMES, Series
 
 VERDICTS = (
     *("accept", "continue", "skip", "quarantine", "tempfail", "reject", "discard", "shutdown"),
@@ -26,6 +26,8 @@ class Line:
     label: str
     verdict: str = ""
     """The verdict that gives it its colour."""
+    peak: bool = False
+    """Of longer spans, the highest of their minutes counts, not the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,13 @@ def _whole(series: Sequence[Series], tree: dict[str, dict[str, list[Series]]]) -
         top.setdefault(one[0], []).append(one)
     yield from _panel("messages", "Messages by verdict", "what the mail server was told", top.get("messages"))
     yield from _panel("sessions", "Sessions", "SMTP sessions that ended", top.get("sessions"))
-    opened = "on average, counted when they ended"
-    yield from _panel("open", "Open sessions", opened, top.get("open"), unit=AT_ONCE)
+    lines = tuple(
+        Line(one, "most" if one == MOST_OPEN else "mean", peak=one == MOST_OPEN)
+        for one in top.get("open", ())
+    )
+    if lines:
+        note = "at once: the most that was seen, and the mean, counted when they ended"
+        yield Panel("open", "Open sessions", note, lines, LINES, AT_ONCE)
     connections = "sessions without a message, by verdict"
     yield from _panel("connections", "Connections", connections, top.get("connections"))
     decided = [one for groups in tree.values() for one in groups.get("decided", ())]

@@ -19,6 +19,7 @@ from postmill.record.tally import ChildTally
 Series = tuple[str, ...]
 
 TIMES = "times"
+MOST_OPEN = ("open", "most")
 PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _LONGEST = 120
 """Characters of a file's name; what is longer is cut, and marked with a hash of the whole."""
@@ -29,10 +30,16 @@ def is_time(series: Series) -> bool:
     return TIMES in series[2:3]
 
 
+def is_level(series: Series) -> bool:
+    """Whether it is as high as it is however long the span, and not so many in a minute."""
+    return series == MOST_OPEN or is_time(series)
+
+
 def numbers(tally: Tally) -> Iterator[tuple[Series, float]]:
     """Yield every number of a tally: counts as they are, times in milliseconds."""
     yield ("sessions", "sessions"), tally.sessions
     yield ("open", "sessions"), tally.open_seconds / 60
+    yield MOST_OPEN, tally.most_open
     for group in ("messages", "connections", "tagged", "findings"):
         for name, count in getattr(tally, group).items():
             yield (group, name), count

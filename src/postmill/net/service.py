@@ -103,6 +103,7 @@ class Service:
             sock.setblocking(False)
             session = Session(self.plan, self.negotiations, self._new_observer(), self.new_body, self._ports)
             self.connections.add(MtaConnection(self, sock, session))
+            self._counted(len(self.connections))
 
     def _listen_again(self) -> None:
         if self._drained is None:
@@ -115,6 +116,7 @@ class Service:
     def closed(self, connection: MtaConnection) -> None:
         """A connection is over."""
         self.connections.discard(connection)
+        self._counted(len(self.connections))
         if self._drained is not None:
             if not self.connections and not self._drained.done():
                 self._drained.set_result(None)

@@ -90,13 +90,18 @@ class ChildTally:
 class Tally:
     """What all records so far say."""
 
-    __slots__ = ("children", "connections", "findings", "messages", "open_seconds", "sessions", "tagged")
+    __slots__ = (
+        *("children", "connections", "findings", "messages", "most_open", "open_seconds", "sessions"),
+        "tagged",
+    )
 
     def __init__(self) -> None:
         self.sessions = 0
         """SMTP sessions that are over."""
         self.open_seconds = 0.0
         """How long they were open, together; divided by a span's seconds: how many were open at once."""
+        self.most_open = 0
+        """The most sessions of all workers that were seen open at once, on any one host."""
         self.messages: Counts = {}
         """Verdict to how many messages had it."""
         self.connections: Counts = {}
@@ -151,6 +156,7 @@ class Tally:
         return {
             "sessions": self.sessions,
             "open_seconds": round(self.open_seconds, 3),
+            "most_open": self.most_open,
             "messages": self.messages,
             "connections": self.connections,
             "tagged": self.tagged,
@@ -161,13 +167,14 @@ class Tally:
     def since(self, before: Mapping[str, Any]) -> Tally:
         """Return what was counted after ``as_dict`` gave ``before``; what fell since, as nothing."""
         later = Tally()
-        later.merge(_less(self.as_dict(), before))
+        later.merge({**_less(self.as_dict(), before), "most_open": self.most_open})
         return later
 
     def merge(self, other: Mapping[str, Any]) -> None:
         """Add what ``as_dict`` gave of another tally, whether or not it has been JSON in between."""
         self.sessions += other["sessions"]
         self.open_seconds += other.get("open_seconds", 0.0)
+        self.most_open = max(self.most_open, other.get("most_open", 0))
         _sum(self.messages, other["messages"])
         _sum(self.connections, other["connections"])
         for header, count in other["tagged"].items():
