@@ -262,7 +262,8 @@ async def report_envelope(
     """Write down what was found, where that cannot change any more."""
     now = clock.now()
     macros = _macros_at_end(envelope)
-    facts = facts_of(envelope.sender, tuple(kept.taken), macros, now, policy.config)
+    known = {} if kept.asking is None else kept.asking.answers
+    facts = facts_of(envelope.sender, tuple(kept.taken), macros, now, policy.config, answers=dict(known))
     _report(facts, macros, now, policy.config, kept, edit)
 
 
