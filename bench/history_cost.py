@@ -1,9 +1,9 @@
 """`python -m bench.history_cost`: what a history costs each message, in CPU of Postmill; ``--everything``:
-with the dashboard and metrics beside it, too.
+with dashboard and metrics beside it; ``--traced 100``: with traces of so many in a hundred messages, too.
 
 Two Postmills, with a history and without one, get the same mail in turn, a few hundred messages each time.
-Both log JSON, ask the same three milters, and have one worker. Counted is the CPU of parent and worker with
-its threads, after what waits to be written was written.
+Both log JSON, ask the same three milters, and have one worker. Counted is the CPU of all processes of
+Postmill, after what waits to be written or sent was written and sent.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
 
 from bench.filter_pairs import MAIL
 from bench.filters import cpu_seconds
@@ -26,6 +25,7 @@ from postmill.testing.words import edit, reply
 from postmill.wire.endpoint import parse_endpoint
 from tests.daemon.running import Daemon
 from tests.stack.component import descendants
+from tests.tracing.receiver import Receiver, receiving
 
 TARGET = 1.10
 AT_ONCE = 20
@@ -33,10 +33,12 @@ _WRITTEN = 0.8
 """Seconds in which all that waits is written."""
 _STARTED = 5.0
 """Seconds in which programs beside the daemon are up."""
+_SENT, _LOOKS = 60.0, 2.5
+"""Seconds in which all traces have to be sent, and in which who sends them looks for more."""
 TAG = Script(rules=[Rule("E", (edit("add-header:X-Spam-Status:No, score=0.1"), reply("continue")))])
 
 
-def spent(daemon: Daemon, messages: int) -> float:
+def spent(daemon: Daemon, messages: int, traced: Traced | None = None) -> float:
     """Send messages; return the seconds of CPU that they cost."""
     time.sleep(_WRITTEN)
     before = sum(map(cpu_seconds, descendants(daemon.pid)))
@@ -44,19 +46,29 @@ def spent(daemon: Daemon, messages: int) -> float:
     if report.errors:
         raise SystemExit(f"errors: {report.errors}")
     time.sleep(_WRITTEN)
+    if traced is not None:
+        traced.wait(messages)
     return sum(map(cpu_seconds, descendants(daemon.pid))) - before
 
 
-def _tables(daemon: Daemon, everything: bool) -> Mapping[str, Mapping[str, Any]]:
-    """Return what is on."""
-    history = {"history": {"url": f"sqlite:{daemon.directory}/history.db"}}
-    if not everything:
-        return history
-    return {
-        **history,
-        "web": {"listen": ["inet:0@127.0.0.1"]},
-        "metrics": {"listen": "inet:0@127.0.0.1"},
-    }
+class Traced:
+    """A Postmill that sends traces, and the collector that takes them."""
+
+    def __init__(self, daemon: Daemon, collector: Receiver, share: int) -> None:
+        self._collector = collector
+        self._share = share
+        self._sent = 0
+        place = f"{daemon.directory}/tracing.place"
+        self.table = {"endpoint": collector.url, "place": place, "share": share}
+
+    def wait(self, messages: int) -> None:
+        """Wait until all traces were sent; a share of them is known only more or less."""
+        self._sent += messages
+        until = time.monotonic() + (_SENT if self._share == 100 else _LOOKS)
+        while len(self._collector.roots()) < self._sent and time.monotonic() < until:
+            time.sleep(0.2)
+        if self._share == 100 and len(self._collector.roots()) < self._sent:
+            raise SystemExit(f"{len(self._collector.roots())} traces of {self._sent} messages")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,23 +76,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.history_cost", description=__doc__)
     parser.add_argument("--messages", type=int, default=500, help="in each turn (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=10, help="turns (default: %(default)s)")
+    parser.add_argument("--everything", action="store_true", help="with dashboard and metrics, unasked")
     parser.add_argument(
-        "--everything", action="store_true", help="with the dashboard and metrics, whom nobody asks"
+        "--traced", type=int, default=0, metavar="PERCENT", help="with traces of so many messages"
     )
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
         children = [stack.enter_context(ScriptedChild(TAG if not place else Script())) for place in range(3)]
         milters = {f"milter{place}": {"socket": str(one.endpoint)} for place, one in enumerate(children)}
-        daemons = []
+        daemons: list[tuple[Daemon, Traced | None]] = []
         for has_history in (False, True):
-            daemon = Daemon(milters, workers=1)
+            daemon, traced = Daemon(milters, workers=1), None
             daemon.log_settings = {"format": "json"}
             if has_history:
-                daemon.tables.update(_tables(daemon, options.everything))
-            daemons.append(stack.enter_context(daemon))
-            time.sleep(_STARTED if options.everything else 0)
-            spent(daemon, 100)
-        turns = [[spent(daemon, options.messages) for daemon in daemons] for _ in range(options.rounds)]
+                daemon.tables["history"] = {"url": f"sqlite:{daemon.directory}/history.db"}
+            if has_history and options.everything:
+                daemon.tables["web"] = {"listen": ["inet:0@127.0.0.1"]}
+                daemon.tables["metrics"] = {"listen": "inet:0@127.0.0.1"}
+            if has_history and options.traced:
+                traced = Traced(daemon, stack.enter_context(receiving()), options.traced)
+                daemon.tables["tracing"] = traced.table
+            daemons.append((stack.enter_context(daemon), traced))
+            time.sleep(_STARTED if options.everything or options.traced else 0)
+            spent(daemon, 100, traced)
+        turns = [
+            [spent(daemon, options.messages, traced) for daemon, traced in daemons]
+            for _ in range(options.rounds)
+        ]
     without, having = (sum(turn[place] for turn in turns) for place in (0, 1))
     total = options.messages * options.rounds / 1000
     ratios = [turn[1] / turn[0] for turn in turns]

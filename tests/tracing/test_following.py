@@ -64,11 +64,11 @@ def store(folder: Path, *records: MessageRecord) -> None:
         write(database, [Batch(0, list(records))], HOST, "keep", b"k")
 
 
-def follower(folder: Path, url: str, addresses: bool = False) -> Follower:
+def follower(folder: Path, url: str, addresses: bool = False, share: float = 100.0) -> Follower:
     def reach() -> History:
         return History(open_database(f"sqlite:{folder}/history.db", writes=False))
 
-    return Follower(reach, Collector(url), Place(folder / "place"), addresses)
+    return Follower(reach, Collector(url), Place(folder / "place"), addresses, share)
 
 
 @pytest.fixture
@@ -159,6 +159,30 @@ def test_messages_without_a_queue_id_and_connections_have_traces_of_their_own(
         assert one.catch_up() == 3
     assert [root.name for root in receiver.roots()] == ["message", "message", "connection"]
     assert len({root.trace for root in receiver.roots()}) == 3
+
+
+def test_of_mail_without_trouble_a_share_is_sent_and_of_the_rest_all(
+    folder: Path, receiver: Receiver
+) -> None:
+    lost = {"spam": ChildRecord("spam", [Answer("mail", "lost:timeout", 25_000.0)])}
+    passed = [message(f"P{number}") for number in range(200)]
+    troubled = [message("R", "reject"), message("T", "tempfail"), message("L", children=lost)]
+    store(folder, *passed, *troubled)
+
+    def sent(share: float) -> set[str]:
+        receiver.spans.clear()
+        (folder / "place").write_text("1\n")
+        with closing(follower(folder, receiver.url, share=share)) as one:
+            count = one.catch_up()
+        roots = [str(root.attributes["postmill.queue_id"]) for root in receiver.roots()]
+        assert count == len(roots)
+        return set(roots)
+
+    assert sent(0) == {"R", "T", "L"}
+    quarter, half = sent(25), sent(50)
+    assert {"R", "T", "L"} < quarter < half, "who is among a few is among many"
+    assert 25 < len(quarter) < 80 < len(half) < 125
+    assert len(sent(100)) == 204, "and the old one"
 
 
 def test_nothing_is_lost_while_the_collector_is_away(folder: Path, receiver: Receiver) -> None:

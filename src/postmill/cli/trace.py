@@ -67,6 +67,7 @@ def command(
         following.Collector(endpoint),
         following.Place(Path(place or tracing.place)),
         tracing.addresses if addresses is None else addresses,
+        tracing.share,
     )
     with closing(follower):
         if not once:

@@ -17,6 +17,7 @@ from postmill.api.kinds import (
     Socket,
     Text,
 )
+from postmill.api.mail_kinds import Percent
 from postmill.api.settings import Table, key, required
 from postmill.wire.endpoint import Endpoint
 
@@ -77,6 +78,11 @@ class TracingSettings:
         Flag(),
         False,
         "Whether the mail addresses of senders and recipients are sent, as the history has them.",
+    )
+    share: float = key(
+        Percent(),
+        100,
+        "How many of a hundred messages are sent. What was refused, or lost a milter, always is.",
     )
     place: str = key(
         Text(r"/[^\0]+", "an absolute path"),

@@ -9,7 +9,7 @@ what is counted never differ.
 
 from postmill.history.databases import check_url, open_database
 from postmill.history.keeping import Limits, keep_within
-from postmill.history.privacy import ADDRESSES, hidden
+from postmill.history.privacy import ADDRESSES, cleaner
 from postmill.history.reading import Entry, History, Selection
 from postmill.history.writing import Batch, Historian
 
@@ -22,7 +22,7 @@ __all__ = [
     "Limits",
     "Selection",
     "check_url",
-    "hidden",
+    "cleaner",
     "keep_within",
     "open_database",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hmac import digest
 from typing import Any
 
@@ -21,17 +21,11 @@ def hidden(record: MessageRecord, how: str, key: bytes) -> dict[str, Any]:
     They are replaced in what children said and changed, too. A hash keeps the domain.
     """
     data = record.as_dict()
+    clean = cleaner(record, how, key)
 
     def mark(address: str) -> str:
         before, after = ("<", ">") if address.startswith("<") else ("", "")
         return f"{before}{_mark(bare(address), how, key)}{after}"
-
-    known = {bare(address) for address in _addresses(record)}
-    spelled = "|".join(re.escape(one) for one in sorted(known, key=len, reverse=True) if "@" in one)
-    pattern = re.compile(rf"(?<![\w.+-])(?:{spelled})(?![\w-])", re.IGNORECASE) if spelled else None
-
-    def clean(text: str) -> str:
-        return pattern.sub(lambda found: _mark(bare(found[0]), how, key), text) if pattern else text
 
     if record.sender is not None:
         data["sender"] = mark(record.sender)
@@ -41,6 +35,20 @@ def hidden(record: MessageRecord, how: str, key: bytes) -> dict[str, Any]:
         about_address = holder.get("kind") in _ABOUT_ADDRESSES and name == "what"
         holder[name] = mark(holder[name]) if about_address else clean(holder[name])
     return data
+
+
+def cleaner(record: MessageRecord, how: str, key: bytes = b"") -> Callable[[str], str]:
+    """Return what hashes or leaves out a record's mail addresses wherever they stand in a text."""
+    known = {bare(address) for address in _addresses(record)}
+    spelled = [re.escape(one) for one in sorted(known, key=len, reverse=True) if "@" in one]
+
+    def clean(text: str) -> str:
+        if not spelled or "@" not in text:
+            return text
+        pattern = rf"(?<![\w.+-])(?:{'|'.join(spelled)})(?![\w-])"
+        return re.sub(pattern, lambda found: _mark(bare(found[0]), how, key), text, flags=re.IGNORECASE)
+
+    return clean
 
 
 def _addresses(record: MessageRecord) -> Iterator[str]:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from postmill.errors import UnavailableError
 from postmill.history import Entry, History, Selection
 from postmill.history.tables import MICROSECONDS
-from postmill.tracing.spans import spans_of
+from postmill.tracing.spans import is_chosen, spans_of
 
 log = logging.getLogger("postmill.tracing")
 
@@ -111,9 +111,18 @@ class Follower:
     """Goes through a history from where it was left."""
 
     def __init__(
-        self, reach: Callable[[], History], collector: Collector, place: Place, addresses: bool
+        self,
+        reach: Callable[[], History],
+        collector: Collector,
+        place: Place,
+        addresses: bool,
+        share: float = 100.0,
     ) -> None:
-        """Read what ``reach`` opens; it raises OSError while it cannot be opened."""
+        """Read what ``reach`` opens, which raises OSError while it cannot be opened.
+
+        ``share`` is how many of a hundred messages without trouble are sent.
+        """
+        self._share = share
         self._reach = reach
         self._collector = collector
         self._place = place
@@ -134,11 +143,12 @@ class Follower:
         history = self._history = self._history or self._reach()
         sent = 0
         while entries := history.after(row, Selection(), BATCH):
-            if not self._collector.take(entries, self._addresses):
+            chosen = [entry for entry in entries if is_chosen(entry, self._share)]
+            if chosen and not self._collector.take(chosen, self._addresses):
                 raise UnavailableError(self._collector.trouble)
             row = entries[-1].row
             self._place.write(row)
-            sent += len(entries)
+            sent += len(chosen)
         return sent
 
     def close(self) -> None:

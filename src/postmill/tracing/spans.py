@@ -6,17 +6,18 @@ found by its queue id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from postmill import __version__
-from postmill.history import Entry, hidden
+from postmill.history import Entry, cleaner
 from postmill.record import Answer, MessageRecord
 from postmill.tracing.timing import Span, begin_of
 from postmill.tracing.timing import spans as timed
@@ -35,26 +36,44 @@ def trace_id(host: str, queue_id: str) -> int:
 def spans_of(entry: Entry, addresses: bool) -> list[ReadableSpan]:
     """Return the spans of a message, its own first; mail addresses are in them only with ``addresses``."""
     record = entry.record
-    if not addresses:
-        record = MessageRecord.from_dict(hidden(record, "omit", b""))
-        record.time = entry.record.time  # unrounded
-    trace = trace_id(entry.host, record.queue_id or f"{record.session} {entry.row}")
-    whole = _context(trace, _number(8, entry.host, str(entry.row)))
+    clean = str if addresses else cleaner(record, "omit")
+    whole = _context(_trace_of(entry), _number(8, entry.host, str(entry.row)))
     parts = timed(record)
     resource = Resource({"service.name": "postmill", "service.version": __version__, "host.name": entry.host})
     own = ReadableSpan(
         "connection" if record.sender is None else "message",
         context=whole,
         resource=resource,
-        attributes=_of_message(record, addresses),
+        attributes=_of_message(record, addresses, clean),
         events=[*_events(record)],
         kind=SpanKind.SERVER,
-        status=_status(record.verdict, record.reply),
+        status=_status(record.verdict, clean(record.reply)),
         start_time=_ns(min([begin_of(record), *(part.start for part in parts)])),
         end_time=_ns(max([record.time, *(part.end for part in parts)])),
         instrumentation_scope=_SCOPE,
     )
-    return [own, *(_child(record, part, whole, resource, entry) for part in sorted(parts, key=_began))]
+    return [own, *(_child(part, whole, resource, entry, clean) for part in sorted(parts, key=_began))]
+
+
+def is_chosen(entry: Entry, share: float) -> bool:
+    """Tell whether a message is among the share that is sent, in percent.
+
+    Whatever was refused, or lost a milter, is. Of the others the trace id decides, as in OpenTelemetry's own
+    sampler, so the answer is always the same.
+    """
+    record = entry.record
+    troubled = record.verdict in _REFUSING or any(
+        child.verdict.startswith(_LOST) for child in record.children.values()
+    )
+    if troubled or share >= 100:
+        return True
+    sampler = TraceIdRatioBased(share / 100)
+    return _trace_of(entry) & sampler.TRACE_ID_LIMIT < sampler.bound
+
+
+def _trace_of(entry: Entry) -> int:
+    record = entry.record
+    return trace_id(entry.host, record.queue_id or f"{record.session} {entry.row}")
 
 
 def _began(part: Span) -> float:
@@ -62,18 +81,18 @@ def _began(part: Span) -> float:
 
 
 def _child(
-    record: MessageRecord, part: Span, whole: SpanContext, resource: Resource, entry: Entry
+    part: Span, whole: SpanContext, resource: Resource, entry: Entry, clean: Callable[[str], str]
 ) -> ReadableSpan:
     last = _last(part.answers)
-    evaluated = record.children[part.child].evaluated
+    reply, evaluated = clean(last.text), entry.record.children[part.child].evaluated
     attributes: Attributes = {
         "postmill.milter": part.child,
         "postmill.stage": part.stage,
         "postmill.verdict": last.verdict,
         "postmill.answers": len(part.answers),
         "postmill.evaluated": evaluated,
-        "postmill.reply": last.text,
-        "postmill.because": last.because,
+        "postmill.reply": reply,
+        "postmill.because": clean(last.because),
     }
     return ReadableSpan(
         f"{part.child} {part.stage}",
@@ -82,14 +101,14 @@ def _child(
         resource=resource,
         attributes=_said(attributes),
         kind=SpanKind.CLIENT,
-        status=_status(last.verdict, last.text, evaluated),
+        status=_status(last.verdict, reply, evaluated),
         start_time=_ns(part.start),
         end_time=_ns(part.end),
         instrumentation_scope=_SCOPE,
     )
 
 
-def _of_message(record: MessageRecord, addresses: bool) -> Attributes:
+def _of_message(record: MessageRecord, addresses: bool, clean: Callable[[str], str]) -> Attributes:
     left_out = {name: child.skipped for name, child in record.children.items()}
     attributes: Attributes = {
         "postmill.queue_id": record.queue_id,
@@ -98,8 +117,8 @@ def _of_message(record: MessageRecord, addresses: bool) -> Attributes:
         "postmill.verdict": record.verdict,
         "postmill.by": record.by,
         "postmill.stage": record.stage,
-        "postmill.reply": record.reply,
-        "postmill.held": record.held,
+        "postmill.reply": clean(record.reply),
+        "postmill.held": clean(record.held),
         "postmill.size": record.size,
         "postmill.ms": round(record.ms, 3),
         "postmill.recipient_count": len(record.recipients),
