@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ratio = ours.per_thousand / theirs.per_thousand
         shown.add_row(name, theirs.name, f"{theirs.per_thousand:.2f}", "1")
         shown.add_row("", ours.name, f"{ours.per_thousand:.2f}", f"{ratio:.2f}")
-        dearer = dearer or ratio >= 1
+        dearer = dearer or round(ratio, 3) >= 1  # equal ticks of the clock are no less
     Console().print(shown)
     return int(dearer)
 

@@ -2,7 +2,7 @@
 
 One thread for each process writes; a transaction is one write to the log that SQLite keeps beside the file
 (WAL). Who reads one key waits for nobody there, and so does it at once, on the event loop: to hand it to a
-thread costs eight times as much CPU. It is the store for a single mail host.
+thread costs twenty times as much CPU. It is the store for a single mail host.
 """
 
 from __future__ import annotations
