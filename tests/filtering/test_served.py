@@ -16,12 +16,14 @@ from postmill.api import (
     Message,
     Milter,
     Recipient,
+    Reject,
     Sender,
     Verdict,
     key,
 )
 from postmill.api.kinds import Flag
 from postmill.filtering import Served
+from postmill.testing import deliver
 from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, Action, Protocol
 from postmill.wire.packets import OptNeg
 
@@ -126,3 +128,14 @@ def test_a_handler_that_the_settings_do_not_call_for_asks_nothing() -> None:
     shallow, deep = asks(milter, Settings()), asks(milter, Settings(deep=True))
     assert shallow == (0, EVERYBODY | TOLD)
     assert deep == (Action.ADDHDRS | Action.CHGHDRS | Action.QUARANTINE, CONTENT | TOLD | Protocol.NR_EOH)
+
+
+def test_a_verdict_where_none_was_announced_is_a_failure_and_not_lost() -> None:
+    milter = Milter("one")
+
+    @milter.on
+    async def strict(noun: Recipient) -> None:
+        return Reject("5.7.1 No")  # type: ignore[return-value]
+
+    with pytest.raises(TypeError, match="handler strict is annotated to return None, and returned Reject"):
+        deliver(milter)

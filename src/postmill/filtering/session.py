@@ -234,6 +234,10 @@ class FilterSession:
             verdict = await self._call(handler, noun, recorded)
             if verdict is not None and not isinstance(verdict, _VERDICTS):
                 raise TypeError(f"handler {handler.name} returned {verdict!r}, which is no verdict")
+            if verdict is not None and not handler.decides:  # nobody may be waiting for it
+                raise TypeError(
+                    f"handler {handler.name} is annotated to return None, and returned {verdict!r}"
+                )
             if isinstance(verdict, Quarantine) and handler.noun is not Message:
                 raise TypeError(f"handler {handler.name}: only a whole message can be held")
             if self.observe:
