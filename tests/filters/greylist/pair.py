@@ -106,7 +106,14 @@ def _answers(zone: str) -> dict[str, list[str]]:
 def likened(text: str) -> str:
     """Without what differs: version, host and date, and the second in which it was asked."""
     text = re.sub(r"by (milter-greylist|postmill)-\S+ \(.*", "by X", text)
-    return re.sub(r"\b([0-9]{2}:[0-9]{2}):[0-9]{2}\b", r"\1:SS", text)
+    return re.sub(r"\b([0-9]{2}):([0-9]{2}):([0-9]{2})\b", _nearest_minute, text)
+
+
+def _nearest_minute(time: re.Match[str]) -> str:
+    """Delays are whole minutes, and the two are asked seconds apart: only rounding says the same of both."""
+    hours, minutes, seconds = map(int, time.groups())
+    minutes += seconds >= 30
+    return f"{hours + minutes // 60:02}:{minutes % 60:02}"
 
 
 def seen(report: SessionReport) -> list[Seen]:
