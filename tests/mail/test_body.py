@@ -26,7 +26,7 @@ def test_chunks_are_cut_where_the_mtas_cut_them() -> None:
 
 def test_readers_and_writer_do_not_disturb_each_other() -> None:
     with tempfile.TemporaryFile() as spool:
-        body = Body(spool)
+        body = Body(lambda: spool)
         body.append(b"abcdef")
         one, two = body.chunks(2), body.chunks(3)
         assert next(one) == b"ab"
@@ -37,9 +37,38 @@ def test_readers_and_writer_do_not_disturb_each_other() -> None:
         assert [*two] == [b"def", b"gh"]
 
 
+def test_only_a_large_body_gets_a_spool() -> None:
+    spools: list[BytesIO] = []
+
+    def new_spool() -> BytesIO:
+        spools.append(BytesIO())
+        return spools[-1]
+
+    body = Body(new_spool, most=6)
+    body.append(b"abc")
+    body.append(b"def")
+    reader = body.chunks(4)
+    assert (spools, next(reader)) == ([], b"abcd")
+    for _ in range(2):
+        body.append(b"ghi")
+    assert [spool.getvalue() for spool in spools] == [b"abcdefghighi"]
+    assert [*reader] == [b"efgh", b"ighi"]
+
+
+def test_a_body_without_room_for_a_spool_stays_as_it_is() -> None:
+    def new_spool() -> BytesIO:
+        raise OSError("no room")
+
+    body = Body(new_spool, most=3)
+    body.append(b"abc")
+    with pytest.raises(OSError, match="no room"):
+        body.append(b"d")
+    assert [*body.chunks()] == [b"abc"]
+
+
 def test_a_spool_that_lost_bytes_is_noticed() -> None:
     spool = BytesIO()
-    body = Body(spool)
+    body = Body(lambda: spool)
     body.append(b"abcdef")
     spool.truncate(4)
     with pytest.raises(EOFError, match="byte 4 of 6"):

@@ -1,12 +1,12 @@
 """The body of a message: kept once, read by every filter that wants it (protocol §1.2, §3.4, §9.5).
 
-Where the bytes are kept is handed in as a spool: anything that can seek, read and write, such as a file that
-``net`` opens for a large message. Without one they stay in memory.
+A small one is kept in memory. For a large one a spool is asked for: anything that can seek, read and write,
+such as a file that ``net`` opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from typing import Protocol
 
@@ -30,11 +30,14 @@ class Spool(Protocol):
 class Body:
     """Bytes that grow at the end and are read in pieces, by several readers at once if need be."""
 
-    __slots__ = ("_size", "_spool")
+    __slots__ = ("_most", "_new_spool", "_size", "_spool")
 
-    def __init__(self, spool: Spool | None = None) -> None:
-        self._spool: Spool = BytesIO() if spool is None else spool
+    def __init__(self, new_spool: Callable[[], Spool] | None = None, most: int = 0) -> None:
+        """Keep up to ``most`` bytes in memory, all of them without ``new_spool``."""
+        self._spool: Spool = BytesIO()
         self._size = 0
+        self._new_spool = new_spool
+        self._most = most
 
     @property
     def size(self) -> int:
@@ -43,9 +46,18 @@ class Body:
 
     def append(self, data: bytes) -> None:
         """Keep more bytes; errors of the spool pass through."""
+        if self._new_spool is not None and self._size + len(data) > self._most:
+            self._move(self._new_spool)
         self._spool.seek(self._size)
         self._spool.write(data)
         self._size += len(data)
+
+    def _move(self, new_spool: Callable[[], Spool]) -> None:
+        """Go on in a spool, with what is there already."""
+        spool = new_spool()
+        for chunk in self.chunks():
+            spool.write(chunk)
+        self._spool, self._new_spool = spool, None
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield what is kept in pieces of ``size`` bytes, the last one shorter; nothing for an empty body."""

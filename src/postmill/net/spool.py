@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tempfile import SpooledTemporaryFile
+from tempfile import TemporaryFile
 
-from postmill.mail.body import Body
+from postmill.mail.body import Body, Spool
 
 
 class BodyFactory:
@@ -17,4 +17,7 @@ class BodyFactory:
 
     def __call__(self) -> Body:
         """Return an empty body."""
-        return Body(SpooledTemporaryFile(max_size=self._threshold, dir=self._directory))
+        return Body(self._file, self._threshold)
+
+    def _file(self) -> Spool:
+        return TemporaryFile(dir=self._directory)
