@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from functools import lru_cache
 
 from postmill.api.nouns import Address, Client, Header, IPAddress
@@ -14,6 +15,9 @@ from postmill.wire.symbols import Pairs, bare
 
 _NAMES = 256
 """How many names of macros are remembered; an MTA sends the same few all the time."""
+
+_ADDRESSES = 4096
+"""How many addresses of clients are remembered: who has mail for us once mostly has more."""
 
 
 def text_of(data: bytes) -> str:
@@ -42,19 +46,28 @@ def mta_of(macros: Pairs) -> str:
 
 def client_of(payload: bytes, macros: Pairs, mta: str) -> Client:
     """Return who connected; without an address where the payload of CONNECT is malformed."""
-    known = macros_of(macros)
     try:
         connect = decode_command(Command.CONNECT, payload)
     except RemoteProtocolError:  # passed on as it came; the children judge it
-        return Client(text_of(payload.partition(b"\0")[0]), None, 0, mta, known)
+        return Client(text_of(payload.partition(b"\0")[0]), None, 0, mta, macros_of(macros))
     assert isinstance(connect, Connect)
+    return client_from(connect, macros, mta)
+
+
+def client_from(connect: Connect, macros: Pairs, mta: str) -> Client:
+    """Return who connected."""
     ip = _address(connect.address) if connect.family in (b"4", b"6") else None
-    return Client(text_of(connect.host), ip, connect.port, mta, known)
+    return Client(text_of(connect.host), ip, connect.port, mta, macros_of(macros))
 
 
 def path_of(payload: bytes) -> tuple[Address, tuple[str, ...]]:
     """Return address and ESMTP arguments of MAIL or RCPT."""
     path, *arguments = payload.split(b"\0")[:-1] or [payload]
+    return path_from(path, arguments)
+
+
+def path_from(path: bytes, arguments: Sequence[bytes]) -> tuple[Address, tuple[str, ...]]:
+    """Return the same of the strings that the payload consists of."""
     return Address.parse(text_of(path)), tuple(map(text_of, arguments))
 
 
@@ -63,9 +76,11 @@ def header_of(name: bytes, text: bytes) -> Header:
     raw = name + b":" + text
     if b"\n" in raw:
         raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    return Header(text_of(name), text_of(text.removeprefix(b" ")), raw)
+    value = text[1:] if text[:1] == b" " else text
+    return Header(name.decode("utf-8", "backslashreplace"), value.decode("utf-8", "backslashreplace"), raw)
 
 
+@lru_cache(_ADDRESSES)
 def _address(text: bytes) -> IPAddress | None:
     """Read the address of CONNECT; an IPv4 address in IPv6 clothes is one of IPv4 (RFC 4291 §2.5.5.2)."""
     word = text_of(text)

@@ -13,20 +13,23 @@ from typing import Any
 
 from postmill.api.milter import Handler
 from postmill.api.nouns import Client, Envelope, Greeting, Head, Header, Message, Noun, Recipient, Sender
-from postmill.api.reading import client_of, header_of, macros_of, mta_of, path_of, text_of
+from postmill.api.reading import client_from, header_of, macros_of, mta_of, path_from, text_of
 from postmill.api.verdicts import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
 from postmill.filtering.served import Served
 from postmill.mail.body import Body
 from postmill.mail.reply import wire_text
 from postmill.wire import packets as wire
 from postmill.wire.codes import Command, Protocol
-from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket
+from postmill.wire.fields import exactly
+from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket, decode_command
 from postmill.wire.states import FilterRole
 from postmill.wire.symbols import Pairs
 
 Work = Coroutine[Any, Any, None]
 """Handlers at work on one event."""
 
+_HEADER, _BODY = int(Command.HEADER), int(Command.BODY)
+_LEADSPC = int(Protocol.HDR_LEADSPC)
 _VERDICTS = (Accept, Reject, Tempfail, Discard, Quarantine)
 _CONTINUE = wire.Continue()
 _HEADER_EDITS = (wire.AddHeader, wire.InsertHeader, wire.ChangeHeader)
@@ -85,8 +88,8 @@ class FilterSession:
         Raises RemoteProtocolError when the MTA breaks the protocol; awaiting raises what a handler raises,
         or that it said what has no place there.
         """
-        for packet in self._role.events():
-            work = self._take(packet)
+        for letter, payload in self._role.packets():
+            work = self._take(letter, payload)
             if work is not None:
                 return work
         return None
@@ -109,21 +112,27 @@ class FilterSession:
 
     # -- packets --------------------------------------------------------------------------------------
 
-    def _take(self, packet: CommandPacket) -> Work | None:
+    def _take(self, letter: int, payload: bytes) -> Work | None:
+        """Take one packet; what a message has many of is not made a value of first."""
+        if letter == _HEADER:
+            self._header(*exactly(2, payload, "HEADER"))
+        elif letter == _BODY:
+            self._body(payload)
+        else:
+            return self._event(decode_command(letter, payload))
+        return None
+
+    def _event(self, packet: CommandPacket) -> Work | None:
         match packet:
-            case wire.Header():
-                self._header(packet.name, packet.value)
             case wire.Macro():
                 self._macros[packet.command] = packet.pairs
-            case wire.Body():
-                self._body(packet.data)
             case wire.Eoh():
                 return self._content(False)
             case wire.BodyEob():
                 return self._content(True)
             case OptNeg():
                 answer = self._served.answer(packet)
-                self._leadspc = bool(answer.protocol & Protocol.HDR_LEADSPC)
+                self._leadspc = bool(answer.protocol & _LEADSPC)
                 self._send(answer)
             case _:
                 return self._envelope_event(packet)
@@ -138,7 +147,9 @@ class FilterSession:
                 self._greeting = Greeting(self._client, text_of(name), self._macros_at(Command.HELO))
                 return self._ask(self._greeting)
             case wire.Mail():
-                sender = Sender(self._greeting, *path_of(packet.payload()), self._macros_at(Command.MAIL))
+                sender = Sender(
+                    self._greeting, *path_from(packet.address, packet.args), self._macros_at(Command.MAIL)
+                )
                 self._mail = self._new_mail(sender)
                 return self._ask(sender)
             case wire.Rcpt():
@@ -162,14 +173,14 @@ class FilterSession:
 
     def _connect(self, packet: wire.Connect) -> Work | None:
         macros = self._macros.pop(Command.CONNECT, ())
-        self._client = client_of(packet.payload(), macros, mta_of(macros))
+        self._client = client_from(packet, macros, mta_of(macros))
         self._greeting = Greeting(self._client, "")
         return self._ask(self._client)
 
     def _rcpt(self, packet: wire.Rcpt) -> Work | None:
         mail = self._message()
         macros = self._macros_at(Command.RCPT)
-        recipient = Recipient(mail.sender, *path_of(packet.payload()), macros)
+        recipient = Recipient(mail.sender, *path_from(packet.address, packet.args), macros)
         if macros.get("rcpt_mailer") == "error":  # the MTA refuses it already (protocol §5.4)
             self._answer()
             return None
@@ -313,7 +324,7 @@ class FilterSession:
     def _message(self) -> _Mail:
         """Return the message under way; Sendmail and Postfix may begin one without MAIL (protocol §9.9)."""
         if self._mail is None:
-            self._mail = self._new_mail(Sender(self._greeting, path_of(b"<>\0")[0]))
+            self._mail = self._new_mail(Sender(self._greeting, path_from(b"<>", ())[0]))
         return self._mail
 
 

@@ -6,6 +6,7 @@ How offers and answers are merged is the business of ``chain``; this is only the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 from typing import ClassVar
 
@@ -14,6 +15,8 @@ from postmill.wire.codes import Command
 from postmill.wire.fields import U32, U32_MAX, Packet, pack_number, pack_strings
 
 _HEAD = Struct(">III")
+_OFFERS = 64
+"""How many offers are remembered: an MTA makes the same one in every session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class OptNeg(Packet):
 
 def read_offer(payload: bytes) -> OptNeg:
     """Read what an MTA offers; bytes behind the three numbers are ignored, as libmilter does."""
+    return _offer(payload[: _HEAD.size])
+
+
+@lru_cache(_OFFERS)
+def _offer(payload: bytes) -> OptNeg:
     return OptNeg(*_head(payload))
 
 

@@ -61,6 +61,8 @@ _TOLERATED: dict[Stage, frozenset[Command]] = {
 _UNHEARD = _MESSAGE - {C.BODYEOB}
 """What does not bring a filter back that is out of the message."""
 
+_MANY = frozenset({C.RCPT, C.HEADER, C.BODY})
+"""What comes several times in a message."""
 _LEADS_TO: dict[int, Stage] = {
     C.OPTNEG: Stage.IDLE,
     C.MAIL: Stage.ENVELOPE,
@@ -92,6 +94,10 @@ class Sequence:
     def in_message(self) -> bool:
         """Whether a message is open, for a filter that has not left it."""
         return Stage.IDLE < self.stage < Stage.STOPPED
+
+    def repeats(self, letter: int) -> bool:
+        """Whether this command came just now and may come again: nothing is to be checked, nothing noted."""
+        return letter == self._last and letter in _MANY and self.stage is _LEADS_TO[letter]
 
     def problem(self, letter: int) -> str:
         """Say why this command may not come now; nothing if it may."""

@@ -17,6 +17,7 @@ from functools import lru_cache
 from postmill.errors import LocalProtocolError, RemoteProtocolError
 from postmill.wire.codes import VERSION_PROTOCOL, Action, Command, Protocol, Reply
 from postmill.wire.framing import FrameReader
+from postmill.wire.optneg import read_offer
 from postmill.wire.packets import (
     BodyEob,
     CommandPacket,
@@ -32,6 +33,7 @@ from postmill.wire.tables import (
     ALLOWED_REPLIES,
     EDITS,
     EVENTS,
+    EVERY_COMMAND,
     MACRO_STAGE,
     NEVER_ANSWERED,
     NO_FLAG,
@@ -157,8 +159,8 @@ class _Role:
         self._sequence.version, self._sequence.protocol = version, protocol
         self._unwanted, self._unanswered = _left_out(version, protocol)
 
-    def _note(self, letter: int) -> None:
-        self._sequence.advance(letter)
+    def _await_answer(self, letter: int) -> None:
+        """Take note that a command was sent, if it is one that is answered."""
         if letter not in self._unanswered:
             self._awaiting.append((letter, self._sequence.message))
 
@@ -202,7 +204,8 @@ class MtaRole(_Role):
             raise LocalProtocolError(problem)
         data = encode(packet)
         self._forget_skips(letter)
-        self._note(letter)
+        self._sequence.advance(letter)
+        self._await_answer(letter)
         if isinstance(packet, OptNeg):
             self.offer = packet
         return data
@@ -302,11 +305,23 @@ class FilterRole(_Role):
 
     def events(self) -> Iterator[CommandPacket]:
         """Yield what the MTA said; raises RemoteProtocolError where it went wrong."""
+        for letter, payload in self.packets():
+            try:
+                packet = decode_command(letter, payload)
+            except RemoteProtocolError:
+                self._fail()
+                raise
+            yield packet
+
+    def packets(self) -> Iterator[tuple[int, bytes]]:
+        """Yield letters and payloads, for who does not need a value of each; otherwise like ``events``."""
+        repeats = self._sequence.repeats
         try:
             for letter, payload in self._packets():
-                packet = decode_command(letter, payload)
-                self._read(packet)
-                yield packet
+                if not repeats(letter):
+                    self._read(letter, payload)
+                self._await_answer(letter)
+                yield letter, payload
         except RemoteProtocolError:
             self._fail()
             raise
@@ -338,11 +353,15 @@ class FilterRole(_Role):
             self._agreed(packet.version, int(packet.protocol))
         return data
 
-    def _read(self, packet: CommandPacket) -> None:
-        letter = packet.letter
-        if isinstance(packet, OptNeg):
-            if packet.version < min(VERSION_PROTOCOL):
-                raise RemoteProtocolError(f"the MTA speaks version {packet.version}, which is too old")
+    def _read(self, letter: int, payload: bytes) -> None:
+        """Check that a command may come now, and take note of it."""
+        offer = None
+        if letter not in EVERY_COMMAND:
+            decode_command(letter, payload)  # says so
+        elif letter == Command.OPTNEG:
+            offer = read_offer(payload)
+            if offer.version < min(VERSION_PROTOCOL):
+                raise RemoteProtocolError(f"the MTA speaks version {offer.version}, which is too old")
         elif self.answer is None:
             raise RemoteProtocolError(f"{Command(letter).name} before the negotiation was complete")
         problem = self._sequence.problem(letter)
@@ -350,9 +369,9 @@ class FilterRole(_Role):
             problem = f"{Command(letter).name} was negotiated away"
         if problem:
             raise RemoteProtocolError(problem)
-        if isinstance(packet, OptNeg):
-            self.offer = packet
-        self._note(letter)
+        if offer is not None:
+            self.offer = offer
+        self._sequence.advance(letter)
 
     def _check_answer(self, answer: OptNeg) -> None:
         offer = self.offer
