@@ -124,6 +124,68 @@ def test_events_can_be_changed_and_given_up(loop: Loop, pair: Pair) -> None:
     assert seen == [WRITE, READ]
 
 
+def test_a_task_that_receives_goes_on_without_a_turn_of_asyncio(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    seen: list[bytes] = []
+
+    async def receive() -> None:
+        for _ in range(2):
+            seen.append(await loop.sock_recv(here, 100))
+
+    task = loop.create_task(receive())
+    loop.run_until_complete(asyncio.sleep(0))
+    for word in (b"one", b"two"):
+        there.send(word)
+        loop.poller.select(0)
+        assert seen[-1] == word
+    assert task.done()
+    loop.poller.watch(here.fileno(), READ, print)  # it is not watched any more
+
+
+def test_what_is_there_already_is_received_at_once(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+    there.send(b"hello")
+    assert loop.run_until_complete(loop.sock_recv(here, 3)) == b"hel"
+    assert loop.run_until_complete(loop.sock_recv(here, 3)) == b"lo"
+    there.close()
+    assert loop.run_until_complete(loop.sock_recv(here, 3)) == b""
+
+
+def test_receiving_can_be_given_up(loop: Loop, pair: Pair) -> None:
+    here, there = pair
+
+    async def give_up() -> bytes:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await loop.sock_recv(here, 100)
+        task = asyncio.create_task(loop.sock_recv(here, 100))
+        await asyncio.sleep(0)
+        task.cancel()
+        there.send(b"hello")
+        loop.poller.select(0)  # cancelled, and ready before it knows
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return await loop.sock_recv(here, 100)
+
+    assert loop.run_until_complete(asyncio.wait_for(give_up(), LONG)) == b"hello"
+
+
+def test_only_a_timer_before_all_others_interrupts(loop: Loop) -> None:
+    stirred: list[bool] = []
+
+    def look(_events: int) -> None:
+        for delay in (LONG * 2, LONG / 2):
+            loop.poller.stirred = False
+            loop.call_later(delay, print).cancel()
+            stirred.append(loop.poller.stirred)
+
+    here, there = socket.socketpair()
+    with here, there:
+        loop.poller.watch(there.fileno(), WRITE, look)
+        loop.poller.select(LONG)
+    assert stirred == [False, True]
+
+
 def test_select_waits_no_longer_than_told(loop: Loop) -> None:
     began = monotonic()
     assert loop.poller.select(0.02) == []

@@ -19,6 +19,10 @@ _SHUNNED_FOR = 30.0
 """Seconds for which an address that failed goes to the end of the row."""
 
 
+_TRY_AGAIN = 0.02
+"""Seconds between two tries of a socket whose backlog is full."""
+
+
 class RefusedError(OSError):
     """The service answered that it cannot do this: another try would not help, and it is well."""
 
@@ -77,22 +81,16 @@ class Service:
         )
 
     async def _ask_one(self, address: Endpoint, exchange: Exchange[T]) -> T:
-        wire = None
+        wire = await Wire.connect(address, self._connect_timeout)
         try:
-            async with asyncio.timeout(self._connect_timeout) as limit:
-                wire = await Wire.connect(address)
-                limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
+            async with asyncio.timeout(self._timeout):
                 return await exchange(wire)
         except TimeoutError:
-            what, within = (
-                ("connection", self._connect_timeout) if wire is None else ("answer", self._timeout)
-            )
-            raise OSError(f"no {what} within {within:g} s") from None
+            raise OSError(f"no answer within {self._timeout:g} s") from None
         except (EOFError, ValueError) as error:
             raise OSError(f"an answer that is none: {error}") from error
         finally:
-            if wire is not None:
-                wire.close()
+            wire.close()
 
 
 class Wire:
@@ -108,10 +106,38 @@ class Wire:
         self._loop = asyncio.get_running_loop()
 
     @classmethod
-    async def connect(cls, address: Endpoint) -> Wire:
-        """Connect; raises OSError."""
-        if address.kind == "unix":
-            return await cls._to(socket.AF_UNIX, address.path)
+    async def connect(cls, address: Endpoint, within: float) -> Wire:
+        """Connect in so many seconds; raises OSError."""
+        local = address.kind == "unix"
+        if local:
+            with suppress(BlockingIOError):  # its backlog is full
+                return cls._local(address.path)
+        try:
+            async with asyncio.timeout(within):
+                return await (cls._patient(address.path) if local else cls._resolved(address))
+        except TimeoutError:
+            raise OSError(f"no connection within {within:g} s") from None
+
+    @classmethod
+    def _local(cls, path: str) -> Wire:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            sock.connect(path)
+        except BaseException:
+            sock.close()
+            raise
+        return cls(sock)
+
+    @classmethod
+    async def _patient(cls, path: str) -> Wire:
+        """Try until the service has taken others in: the system does not tell when."""
+        while True:
+            await asyncio.sleep(_TRY_AGAIN)
+            with suppress(BlockingIOError):
+                return cls._local(path)
+
+    @classmethod
+    async def _resolved(cls, address: Endpoint) -> Wire:
         host = address.host or ("::1" if address.kind == "inet6" else "127.0.0.1")
         with suppress(ValueError):  # an address needs no name server, and no thread to ask it
             family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET

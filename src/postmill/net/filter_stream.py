@@ -116,9 +116,6 @@ class FilterStream:
         """Begin to run handlers; tell whether they were done without waiting for anything, and well."""
         self._work = work
         task = self._loop.begin(self._drive(work))
-        if self._work is not work:  # given up meanwhile
-            task.cancel()
-            return False
         if not task.done():
             self._task = task
             return False

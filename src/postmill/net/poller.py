@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 from collections.abc import Callable, Coroutine, Mapping
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
 from selectors import BaseSelector, EpollSelector, SelectorKey
 from time import monotonic
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 ACCEPT = select.EPOLLIN | select.EPOLLEXCLUSIVE
 """For a listening socket: one of the processes that wait for it is woken, not all of them."""
 _AT_ONCE = 256
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
@@ -34,6 +36,8 @@ class Poller(BaseSelector):
         self._callbacks: dict[int, Callable[[int], object]] = {}
         self._of_asyncio = EpollSelector()
         self._epoll.register(self._of_asyncio.fileno(), READ)
+        self._until: float | None = None
+        """When asyncio wants its next turn whatever happens, by the monotonic clock; None: it does not."""
         self.stirred = False
         """Whether asyncio was given something to do, so that it must have its turn."""
 
@@ -61,7 +65,7 @@ class Poller(BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """Serve sockets until asyncio has something to do, or for ``timeout`` seconds."""
-        until = None if timeout is None else monotonic() + timeout
+        until = self._until = None if timeout is None else monotonic() + timeout
         self.stirred = False
         while True:
             if self._serve(timeout):
@@ -70,6 +74,11 @@ class Poller(BaseSelector):
                 timeout = until - monotonic()
             if self.stirred or (timeout is not None and timeout <= 0):
                 return []
+
+    def timer(self, when: float) -> None:
+        """Take note of a new timer: one that is due before all others shortens the wait."""
+        if self._until is None or when < self._until:
+            self.stirred = True
 
     def _serve(self, timeout: float | None) -> bool:
         """Wait once, call back, and tell whether a descriptor of asyncio is ready."""
@@ -120,23 +129,48 @@ class Loop(asyncio.SelectorEventLoop):
         """
         if asyncio.current_task(self) is not None:
             return self.create_task(work)
+        return self._at_once(partial(asyncio.Task, work, loop=self))
+
+    def _at_once(self, act: Callable[[], T]) -> T:
+        """Do something, and then what it schedules for the next turn of the event loop, in this one."""
         first = self._first = []
         try:
-            task = asyncio.Task(work, loop=self)
+            done = act()
         finally:
             self._first = None
         for step in first:
             step()
-        return task
+        return done
+
+    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
+        """Receive, as asyncio does, without a turn of the event loop in between."""
+        while True:
+            try:
+                return sock.recv(nbytes)
+            except (BlockingIOError, InterruptedError):
+                await self._until_readable(sock.fileno())
+
+    async def _until_readable(self, fd: int) -> None:
+        """Wait until there is something to read; whoever waits goes on within the poller's callback."""
+        future: asyncio.Future[None] = self.create_future()
+
+        def there(_events: int) -> None:
+            if not future.done():
+                self._at_once(partial(future.set_result, None))
+
+        self.poller.watch(fd, READ, there)
+        try:
+            await future
+        finally:
+            self.poller.unwatch(fd)
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Schedule a callback for the next round."""
         if self._first is not None:
-            self._first.append(
-                partial(copy_context().run if context is None else context.run, callback, *args)
-            )
+            assert context is not None  # tasks and futures give one
+            self._first.append(partial(context.run, callback, *args))
             return asyncio.Handle(callback, args, self, context)
         self.poller.stirred = True
         return super().call_soon(callback, *args, context=context)
@@ -145,5 +179,5 @@ class Loop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Schedule a callback for a time; the time until the next one may be shorter now."""
-        self.poller.stirred = True
+        self.poller.timer(when)
         return super().call_at(when, callback, *args, context=context)

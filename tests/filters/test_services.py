@@ -1,0 +1,85 @@
+"""A service that filters ask: its addresses, its time-outs, a backlog that is full."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from postmill.filters._services import Service, Wire
+from postmill.net.poller import Loop
+from postmill.wire.endpoint import parse_endpoint
+
+SOON = 0.2
+LONG = 30.0
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[socket.socket]:
+    """A service that takes nobody in by itself, and lets one wait."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "service.sock"))
+        listener.listen(0)
+        yield listener
+
+
+async def echo(wire: Wire) -> bytes:
+    await wire.send(b"hello\n")
+    return await wire.receive(b"\n")
+
+
+def ask(listener: socket.socket, connect_timeout: float = LONG, timeout: float = LONG) -> bytes:
+    address = parse_endpoint(f"unix:{listener.getsockname()}")
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(Service("echo", [address], connect_timeout, timeout).ask(echo))
+
+
+def wait_in_front(listener: socket.socket) -> socket.socket:
+    """Fill the backlog."""
+    first = socket.socket(socket.AF_UNIX)
+    first.connect(listener.getsockname())
+    return first
+
+
+def answer(listener: socket.socket, others: int) -> None:
+    """Take in those in front, then give back what the last one says."""
+    for _ in range(others):
+        listener.accept()[0].close()
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(connection.recv(100))
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_it_answers(listener: socket.socket, others: int) -> None:
+    waiting = [wait_in_front(listener) for _ in range(others)]
+    later = threading.Timer(0.1, answer, (listener, others))
+    later.start()
+    assert ask(listener) == b"hello\n"
+    later.join()
+    for one in waiting:
+        one.close()
+
+
+def test_a_backlog_that_stays_full(listener: socket.socket) -> None:
+    with wait_in_front(listener), pytest.raises(OSError, match=r"service\.sock: no connection within 0\.2 s"):
+        ask(listener, connect_timeout=SOON)
+
+
+def test_it_takes_too_long(listener: socket.socket) -> None:
+    with pytest.raises(OSError, match=r"service\.sock: no answer within 0\.2 s"):
+        ask(listener, timeout=SOON)
+
+
+def test_nobody_connects_where_packets_are_lost() -> None:
+    """The backlog of a TCP socket is full, so the first packet of another connection is not answered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            service = Service("echo", [parse_endpoint(f"inet:{port}@127.0.0.1")], SOON, LONG)
+            with pytest.raises(OSError, match=r"no connection within 0\.2 s"):
+                asyncio.run(service.ask(echo))
