@@ -31,7 +31,8 @@ from tests.stack.box import Box
 from tests.stack.component import Component, descendants
 from tests.stack.manager import table
 
-ROUNDS = 10
+TURN = 10
+"""Messages before it is the other way's turn: a machine that is slow for a second is slow for both."""
 WARM = 20
 
 
@@ -131,9 +132,9 @@ def measure(name: str, messages: int) -> tuple[Way, Way]:
     with ways(name) as both:
         for way in both:
             way.warm_up()
-        for _ in range(ROUNDS):
+        for sent in range(0, messages, TURN):
             for way in both:
-                way.send(messages // ROUNDS)
+                way.send(min(TURN, messages - sent))
         return both
 
 
