@@ -38,7 +38,8 @@ from postmill.wire.packets import (
     Tempfail,
     Unknown,
 )
-from postmill.wire.states import NEVER_ANSWERED, Answer, FilterRole, MtaRole
+from postmill.wire.states import Answer, FilterRole, MtaRole
+from postmill.wire.tables import NEVER_ANSWERED
 from tests.properties.strategies import commands, replies
 
 IN_ORDER: list[CommandPacket] = [

@@ -49,7 +49,8 @@ from postmill.wire.packets import (
     Unknown,
     encode,
 )
-from postmill.wire.states import ACTION_NEEDED, NO_FLAG, NR_FLAG, FilterRole, MtaRole
+from postmill.wire.states import FilterRole, MtaRole
+from postmill.wire.tables import ACTION_NEEDED, NO_FLAG, NR_FLAG
 
 COMMANDS: dict[str, CommandPacket] = {
     "O": OptNeg(6, ALL_ACTIONS, ALL_PROTOCOL),

@@ -129,6 +129,7 @@ class Envelope:
     sender: Sender
     recipients: tuple[Recipient, ...]
     macros: Mapping[str, str] = field(default_factory=dict)
+    """Those of DATA, and of the end of headers or message once that is there; the latest value of each."""
 
     @property
     def client(self) -> Client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 from functools import lru_cache
 
 from postmill.api.nouns import Address, Client, Header, IPAddress
@@ -62,11 +61,10 @@ def client_from(connect: Connect, macros: Pairs, mta: str) -> Client:
 
 def path_of(payload: bytes) -> tuple[Address, tuple[str, ...]]:
     """Return address and ESMTP arguments of MAIL or RCPT."""
-    path, *arguments = payload.split(b"\0")[:-1] or [payload]
-    return path_from(path, arguments)
+    return path_from(*(payload.split(b"\0")[:-1] or [payload]))
 
 
-def path_from(path: bytes, arguments: Sequence[bytes]) -> tuple[Address, tuple[str, ...]]:
+def path_from(path: bytes, *arguments: bytes) -> tuple[Address, tuple[str, ...]]:
     """Return the same of the strings that the payload consists of."""
     return Address.parse(text_of(path)), tuple(map(text_of, arguments))
 

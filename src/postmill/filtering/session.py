@@ -20,15 +20,15 @@ from postmill.mail.body import Body
 from postmill.mail.reply import wire_text
 from postmill.wire import packets as wire
 from postmill.wire.codes import Command, Protocol
-from postmill.wire.fields import exactly
-from postmill.wire.packets import CommandPacket, OptNeg, ReplyPacket, decode_command
+from postmill.wire.commands import read_macros
+from postmill.wire.fields import exactly, one_string, strings
+from postmill.wire.packets import ReplyPacket, decode_command
 from postmill.wire.states import FilterRole
 from postmill.wire.symbols import Pairs
 
 Work = Coroutine[Any, Any, None]
 """Handlers at work on one event."""
 
-_HEADER, _BODY = int(Command.HEADER), int(Command.BODY)
 _LEADSPC = int(Protocol.HDR_LEADSPC)
 _VERDICTS = (Accept, Reject, Tempfail, Discard, Quarantine)
 _CONTINUE = wire.Continue()
@@ -89,7 +89,7 @@ class FilterSession:
         or that it said what has no place there.
         """
         for letter, payload in self._role.packets():
-            work = self._take(letter, payload)
+            work = _EVENTS[letter](self, payload)
             if work is not None:
                 return work
         return None
@@ -112,97 +112,87 @@ class FilterSession:
 
     # -- packets --------------------------------------------------------------------------------------
 
-    def _take(self, letter: int, payload: bytes) -> Work | None:
-        """Take one packet; what a message has many of is not made a value of first."""
-        if letter == _HEADER:
-            self._header(*exactly(2, payload, "HEADER"))
-        elif letter == _BODY:
-            self._body(payload)
-        else:
-            return self._event(decode_command(letter, payload))
-        return None
+    def _offer(self, _payload: bytes) -> None:
+        assert self._role.offer is not None
+        answer = self._served.answer(self._role.offer)
+        self._leadspc = bool(answer.protocol & _LEADSPC)
+        self._send(answer)
 
-    def _event(self, packet: CommandPacket) -> Work | None:
-        match packet:
-            case wire.Macro():
-                self._macros[packet.command] = packet.pairs
-            case wire.Eoh():
-                return self._content(False)
-            case wire.BodyEob():
-                return self._content(True)
-            case OptNeg():
-                answer = self._served.answer(packet)
-                self._leadspc = bool(answer.protocol & _LEADSPC)
-                self._send(answer)
-            case _:
-                return self._envelope_event(packet)
-        return None
+    def _macro(self, payload: bytes) -> None:
+        command, self._macros[command] = read_macros(payload)
 
-    def _envelope_event(self, packet: CommandPacket) -> Work | None:
-        match packet:
-            case wire.Connect():
-                return self._connect(packet)
-            case wire.Helo(name):
-                self._mail = None
-                self._greeting = Greeting(self._client, text_of(name), self._macros_at(Command.HELO))
-                return self._ask(self._greeting)
-            case wire.Mail():
-                sender = Sender(
-                    self._greeting, *path_from(packet.address, packet.args), self._macros_at(Command.MAIL)
-                )
-                self._mail = self._new_mail(sender)
-                return self._ask(sender)
-            case wire.Rcpt():
-                return self._rcpt(packet)
-            case wire.Data():
-                return self._data()
-            case wire.Abort():
-                self._mail = None
-                self._macros.clear()
-            case wire.QuitNc():
-                self._begin_again()
-            case _:
-                self._answer()  # UNKNOWN; QUIT is not answered
-        return None
+    def _helo(self, payload: bytes) -> Work | None:
+        self._mail = None
+        name = text_of(one_string(payload, "HELO"))
+        self._greeting = Greeting(self._client, name, self._macros_at(Command.HELO))
+        return self._ask(self._greeting)
 
-    def _begin_again(self) -> None:
+    def _begin_mail(self, payload: bytes) -> Work | None:
+        path = path_from(*strings(payload, "MAIL"))
+        sender = Sender(self._greeting, *path, self._macros_at(Command.MAIL))
+        self._mail = self._new_mail(sender)
+        return self._ask(sender)
+
+    def _abort(self, _payload: bytes) -> None:
+        self._mail = None
+        self._macros.clear()
+
+    def _ignore(self, _payload: bytes) -> None:
+        """Ask nobody; UNKNOWN is answered, QUIT is not."""
+        self._answer()
+
+    def _begin_again(self, _payload: bytes) -> None:
         self._client, self._mail = _NOBODY, None
         self._greeting = Greeting(_NOBODY, "")
         self._macros.clear()
         self._state = self._new_state()
 
-    def _connect(self, packet: wire.Connect) -> Work | None:
+    def _connect(self, payload: bytes) -> Work | None:
+        packet = decode_command(Command.CONNECT, payload)
+        assert isinstance(packet, wire.Connect)
         macros = self._macros.pop(Command.CONNECT, ())
         self._client = client_from(packet, macros, mta_of(macros))
         self._greeting = Greeting(self._client, "")
         return self._ask(self._client)
 
-    def _rcpt(self, packet: wire.Rcpt) -> Work | None:
+    def _rcpt(self, payload: bytes) -> Work | None:
         mail = self._message()
         macros = self._macros_at(Command.RCPT)
-        recipient = Recipient(mail.sender, *path_from(packet.address, packet.args), macros)
+        recipient = Recipient(mail.sender, *path_from(*strings(payload, "RCPT")), macros)
         if macros.get("rcpt_mailer") == "error":  # the MTA refuses it already (protocol §5.4)
             self._answer()
             return None
         mail.recipients.append(recipient)
         return self._ask(recipient)
 
-    def _data(self) -> Work | None:
+    def _data(self, _payload: bytes) -> Work | None:
         mail = self._message()
         mail.macros = self._macros_at(Command.DATA)
         mail.envelope_asked = True
         return self._ask(self._envelope())
 
-    def _header(self, name: bytes, value: bytes) -> None:
+    def _header(self, payload: bytes) -> None:
+        name, value = exactly(2, payload, "HEADER")
         self._message().headers.append(header_of(name, value if self._leadspc else b" " + value))
         self._answer()
 
     def _body(self, data: bytes) -> None:
+        self._keep(data)
+        self._answer()
+
+    def _keep(self, data: bytes) -> None:
         mail = self._message()
-        if mail.body is None:  # most milters never see one, and to make the place for it costs
+        if mail.body is None:  # most milters never see one
             mail.body = self._new_body()
         mail.body.append(data)
-        self._answer()
+
+    def _eoh(self, _payload: bytes) -> Work | None:
+        return self._content(False)
+
+    def _eob(self, data: bytes) -> Work | None:
+        if data:  # the last piece of the body, from an MTA that there is not yet
+            self._keep(data)
+        return self._content(True)
 
     def _content(self, complete: bool) -> Work | None:
         """Ask what is known now and was not asked about yet."""
@@ -211,7 +201,8 @@ class FilterSession:
         wanted: Sequence[Handler] = ()
         if not mail.envelope_asked:
             mail.envelope_asked, wanted = True, asked(Envelope)
-            mail.macros = self._macros_at(Command.BODYEOB if complete else Command.EOH)
+            mail.macros = self._macros_at(Command.DATA)  # they come without DATA as well
+        mail.macros = mail.macros | self._macros_at(Command.BODYEOB if complete else Command.EOH)
         handlers: list[tuple[Noun, Handler]] = [(self._envelope(), handler) for handler in wanted]
         if last := asked(Message if complete else Head):
             noun = self._whole(mail) if complete else self._head(mail)
@@ -285,7 +276,11 @@ class FilterSession:
 
     def _answer(self, packet: ReplyPacket = _CONTINUE) -> None:
         """Answer the oldest command, unless the MTA was told not to wait for that."""
-        if self._role.owes:
+        if not self._role.owes:
+            return
+        if packet is _CONTINUE:
+            self._out.append(self._role.proceed())
+        else:
             self._send(packet)
 
     def _spelled(self, edit: ReplyPacket) -> ReplyPacket:
@@ -324,8 +319,27 @@ class FilterSession:
     def _message(self) -> _Mail:
         """Return the message under way; Sendmail and Postfix may begin one without MAIL (protocol §9.9)."""
         if self._mail is None:
-            self._mail = self._new_mail(Sender(self._greeting, path_from(b"<>", ())[0]))
+            self._mail = self._new_mail(Sender(self._greeting, path_from(b"<>")[0]))
         return self._mail
+
+
+_EVENTS: dict[int, Callable[[FilterSession, bytes], Work | None]] = {
+    Command.OPTNEG: FilterSession._offer,
+    Command.MACRO: FilterSession._macro,
+    Command.CONNECT: FilterSession._connect,
+    Command.HELO: FilterSession._helo,
+    Command.MAIL: FilterSession._begin_mail,
+    Command.RCPT: FilterSession._rcpt,
+    Command.DATA: FilterSession._data,
+    Command.HEADER: FilterSession._header,
+    Command.EOH: FilterSession._eoh,
+    Command.BODY: FilterSession._body,
+    Command.BODYEOB: FilterSession._eob,
+    Command.ABORT: FilterSession._abort,
+    Command.UNKNOWN: FilterSession._ignore,
+    Command.QUIT: FilterSession._ignore,
+    Command.QUIT_NC: FilterSession._begin_again,
+}
 
 
 def _packet(verdict: Verdict | None) -> ReplyPacket:

@@ -14,6 +14,7 @@ from postmill.errors import LocalProtocolError, RemoteProtocolError
 from postmill.wire.codes import Command
 from postmill.wire.fields import U16, Packet, exactly, one_string, pack_strings, strings
 from postmill.wire.optneg import OptNeg, read_offer
+from postmill.wire.symbols import Pairs
 
 MACRO_COMMANDS = frozenset(b"CHMRTLNBEU")
 """Letters of the events that a macro packet can belong to."""
@@ -27,7 +28,7 @@ class Macro(Packet):
 
     letter: ClassVar[int] = Command.MACRO
     command: int
-    pairs: tuple[tuple[bytes, bytes], ...] = ()
+    pairs: Pairs = ()
 
     def payload(self) -> bytes:
         """Write the letter of the event and the pairs."""
@@ -198,17 +199,22 @@ _DATA, _EOH, _ABORT, _QUIT, _QUIT_NC = Data(), Eoh(), Abort(), Quit(), QuitNc()
 
 
 def _macro(payload: bytes) -> Macro:
+    return Macro(*read_macros(payload))
+
+
+def read_macros(payload: bytes) -> tuple[int, Pairs]:
+    """Return event and macros of a MACRO packet; raises RemoteProtocolError."""
     if not payload:
         raise RemoteProtocolError("MACRO: the letter of its event is missing")
     command = payload[0]
     if command not in MACRO_COMMANDS:
         raise RemoteProtocolError(f"MACRO: there is no event {chr(command)!r} with macros")
     if len(payload) == 1:
-        return Macro(command)
+        return command, ()
     parts = strings(payload[1:], "MACRO")
     if len(parts) % 2:
         raise RemoteProtocolError("MACRO: a name without a value")
-    return Macro(command, tuple(zip(parts[::2], parts[1::2], strict=True)))
+    return command, tuple(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _connect(payload: bytes) -> Connect:

@@ -95,8 +95,10 @@ class Sequence:
         """Whether a message is open, for a filter that has not left it."""
         return Stage.IDLE < self.stage < Stage.STOPPED
 
-    def repeats(self, letter: int) -> bool:
-        """Whether this command came just now and may come again: nothing is to be checked, nothing noted."""
+    def unmoved(self, letter: int) -> bool:
+        """Whether this command may come and changes nothing: macros, or one of many that just came, too."""
+        if letter == _MACRO:
+            return Stage.NEGOTIATION < self.stage < Stage.ENDED
         return letter == self._last and letter in _MANY and self.stage is _LEADS_TO[letter]
 
     def problem(self, letter: int) -> str:

@@ -9,75 +9,41 @@ what it only relays.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from postmill.errors import LocalProtocolError, RemoteProtocolError
 from postmill.wire.codes import VERSION_PROTOCOL, Action, Command, Protocol, Reply
-from postmill.wire.framing import FrameReader
 from postmill.wire.optneg import read_offer
 from postmill.wire.packets import (
     BodyEob,
     CommandPacket,
+    Continue,
     OptNeg,
     ReplyPacket,
     decode_command,
     decode_reply,
     encode,
 )
-from postmill.wire.sequence import Sequence, Stage
+from postmill.wire.role import Role
+from postmill.wire.sequence import Stage
 from postmill.wire.tables import (
     ACTION_NEEDED,
     ALLOWED_REPLIES,
-    EDITS,
     EVENTS,
     EVERY_COMMAND,
-    MACRO_STAGE,
-    NEVER_ANSWERED,
-    NO_FLAG,
-    NR_FLAG,
-    SINCE_VERSION,
     VERDICTS,
 )
 
-__all__ = [
-    "ACTION_NEEDED",
-    "ALLOWED_REPLIES",
-    "EDITS",
-    "EVENTS",
-    "MACRO_STAGE",
-    "NEVER_ANSWERED",
-    "NO_FLAG",
-    "NR_FLAG",
-    "SINCE_VERSION",
-    "VERDICTS",
-    "Answer",
-    "FilterRole",
-    "MtaRole",
-]
-
-_NO = {letter: int(flag) for letter, flag in NO_FLAG.items()}
-_NR = {letter: int(flag) for letter, flag in NR_FLAG.items()}
 _NEEDED = {letter: int(flag) for letter, flag in ACTION_NEEDED.items()}
 """As plain numbers: they are looked at for every packet, and a flag takes ten times as long."""
-_AGREEMENTS = 256
-"""How many agreements are remembered: each filter has one, which all its sessions come to."""
 _REFUSALS = frozenset({Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE})
 _NEVER_SENT = frozenset({Reply.SHUTDOWN, Reply.CONN_FAIL, Reply.SETSYMLIST})
 _SESSION_EVENTS = frozenset({Command.CONNECT, Command.HELO})
 _CONTENT_EVENTS = frozenset({Command.HEADER, Command.EOH, Command.BODY})
 _SKIPPABLE = frozenset({Command.RCPT, Command.HEADER, Command.BODY, Command.UNKNOWN})
-
-
-@lru_cache(_AGREEMENTS)
-def _left_out(version: int, protocol: int) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the commands that are not to be sent, and those that are not answered (protocol §4.2)."""
-    unwanted = {letter for letter, flag in _NO.items() if protocol & flag}
-    unwanted |= {letter for letter, since in SINCE_VERSION.items() if since > version}
-    quiet = {letter for letter, flag in _NR.items() if protocol & flag}
-    return frozenset(unwanted), frozenset(quiet) | NEVER_ANSWERED
+_CONTINUE = Continue()
+_CONTINUE_BYTES = encode(_CONTINUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,79 +59,7 @@ class Answer:
         return self.reply.letter in VERDICTS or self.reply.letter == Reply.OPTNEG
 
 
-class _Role:
-    """What both roles share: the bytes that came in, and the end of the conversation."""
-
-    def __init__(self, *, strict: bool) -> None:
-        self._reader = FrameReader()
-        self._received: deque[tuple[int, bytes]] = deque()
-        self._framing_fault: RemoteProtocolError | None = None
-        self._eof = False
-        self._failed = False
-        self._sequence = Sequence(strict=strict)
-        self._unwanted, self._unanswered = _left_out(0, 0)
-        self._awaiting: deque[tuple[int, int]] = deque()
-
-    @property
-    def awaiting(self) -> tuple[int, ...]:
-        """Letters of the commands that are not answered yet, the oldest first."""
-        return tuple(letter for letter, _message in self._awaiting)
-
-    @property
-    def owes(self) -> bool:
-        """Whether a command is not answered yet."""
-        return bool(self._awaiting)
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more can be sent: QUIT, end of the stream, or a fault of the peer."""
-        return self._failed or self._eof or self._sequence.stage is Stage.ENDED
-
-    def receive_data(self, data: bytes) -> None:
-        """Take bytes from the peer; what they mean, and what is wrong with them, ``events`` tells."""
-        if self._failed:
-            return
-        try:
-            self._received.extend(self._reader.feed(data))
-            if self._reader.pending >= 4:
-                self._received.extend(self._reader.feed(b""))  # a bad length behind good packets
-        except RemoteProtocolError as fault:
-            self._framing_fault = fault
-
-    def receive_eof(self) -> None:
-        """Take note that the peer will send nothing more."""
-        self._eof = True
-
-    def _packets(self) -> Iterator[tuple[int, bytes]]:
-        while self._received:
-            yield self._received.popleft()
-        if self._framing_fault is not None:
-            raise self._framing_fault
-        if self._eof and not self._failed:
-            self._reader.finish()
-
-    def _fail(self) -> None:
-        """Hear nothing more: what follows a fault has no meaning that one could rely on."""
-        self._failed = True
-        self._framing_fault = None
-        self._received.clear()
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise LocalProtocolError("the conversation is over")
-
-    def _agreed(self, version: int, protocol: int) -> None:
-        """The negotiation is over."""
-        self._sequence.version, self._sequence.protocol = version, protocol
-        self._unwanted, self._unanswered = _left_out(version, protocol)
-
-    def _await_answer(self, letter: int) -> None:
-        """Take note that a command was sent, if it is one that is answered."""
-        if letter not in self._unanswered:
-            self._awaiting.append((letter, self._sequence.message))
-
-
-class MtaRole(_Role):
+class MtaRole(Role):
     """We are the MTA, the peer is a filter. Commands may be sent ahead of the answers."""
 
     def __init__(self) -> None:
@@ -295,7 +189,7 @@ def _ends_message(command: int, verdict: int) -> bool:
     return verdict in _REFUSALS and (command == Command.MAIL or command in _CONTENT_EVENTS)
 
 
-class FilterRole(_Role):
+class FilterRole(Role):
     """We are the filter, the peer is an MTA. Answers go to the oldest command that waits for one."""
 
     def __init__(self) -> None:
@@ -315,10 +209,10 @@ class FilterRole(_Role):
 
     def packets(self) -> Iterator[tuple[int, bytes]]:
         """Yield letters and payloads, for who does not need a value of each; otherwise like ``events``."""
-        repeats = self._sequence.repeats
+        unmoved = self._sequence.unmoved
         try:
             for letter, payload in self._packets():
-                if not repeats(letter):
+                if not unmoved(letter):
                     self._read(letter, payload)
                 self._await_answer(letter)
                 yield letter, payload
@@ -352,6 +246,13 @@ class FilterRole(_Role):
             self.answer = packet
             self._agreed(packet.version, int(packet.protocol))
         return data
+
+    def proceed(self) -> bytes:
+        """Return the bytes of CONTINUE, which is the answer to most; otherwise like ``send``."""
+        if self.closed or self.answer is None or not self._awaiting:
+            return self.send(_CONTINUE)
+        self._awaiting.popleft()
+        return _CONTINUE_BYTES
 
     def _read(self, letter: int, payload: bytes) -> None:
         """Check that a command may come now, and take note of it."""

@@ -90,7 +90,8 @@ def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
         if isinstance(holds, Need):
             return holds
         if holds:
-            actions, flushes, last = _merged(actions, rule.actions), flushes or rule.actions.flushaddr, rule
+            actions = rule.actions if last is None else _merged(actions, rule.actions)
+            flushes, last = flushes or rule.actions.flushaddr, rule
             if rule.verdict != "continue":
                 reasons = frozenset(course.reasons or {"default"})
                 return Judgement(
