@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from postmill.api.ports import Clock, Load, Ports, Resolver
 from postmill.net.resolver import DnsResolver
@@ -14,7 +14,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """See ``Clock``."""
-        return datetime.now().astimezone()
+        return datetime.now(UTC).astimezone()
 
 
 def system_ports(load: Callable[[], Load]) -> Ports:

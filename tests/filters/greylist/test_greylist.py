@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +16,7 @@ from postmill.filters.greylist import app
 from postmill.filters.greylist.facts import Facts, sender_of
 from postmill.filters.greylist.keeping import exported, imported, submit
 from postmill.filters.greylist.texts import package
-from postmill.filters.greylist.tuples import Entry
+from postmill.filters.greylist.tuples import Entry, step
 from postmill.filters.greylist.values import Actions, Config
 from postmill.stores.memory import MemoryStore
 from postmill.testing.pytest_plugin import Deliverer
@@ -221,6 +222,28 @@ def test_twenty_writers_make_one_entry() -> None:
         assert (store.made, len(await exported(store))) == (1, 1)
 
     asyncio.run(all_at_once())
+
+
+@pytest.mark.parametrize(
+    ("before", "autowhite", "later", "ip", "written"),
+    [
+        (3600, 3600, 0, "192.0.2.5", False),
+        (3600, 3600, 36, "192.0.2.5", False),
+        (3600, 3600, 37, "192.0.2.5", True),
+        (3600, 3600, 1, "192.0.2.6", True),
+        (3600, 3599, 0, "192.0.2.5", True),
+        (99, 99, 1, "192.0.2.5", True),
+    ],
+)
+def test_who_is_known_is_written_down_again_now_and_then(
+    before: int, autowhite: int, later: int, ip: str, written: bool
+) -> None:
+    now = 1_700_000_000
+    known = Entry("192.0.2.5", "<a@example.net>", "<b@example.net>", now + before, auto=True)
+    mail = replace(known, ip=ip, until=0, auto=False)
+    found = step(known, mail, now + later, 600, autowhite, 432000, 600)
+    anew = replace(known, ip=ip, until=now + later + autowhite)
+    assert (found.auto, found.after) == (True, anew if written else known)
 
 
 def test_what_was_imported_counts(postmill_deliver: Deliverer) -> None:
