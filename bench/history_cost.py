@@ -1,5 +1,5 @@
 """`python -m bench.history_cost`: what a history costs each message, in CPU of Postmill; ``--everything``:
-with dashboard and metrics beside it; ``--traced 100``: with traces of so many in a hundred messages, too.
+with dashboard, metrics and traces beside it, as they are by default; ``--every-trace``: of every message.
 
 Two Postmills, with a history and without one, get the same mail in turn, a few hundred messages each time.
 Both log JSON, ask the same three milters, and have one worker. Counted is the CPU of all processes of
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from bench.filter_pairs import MAIL
 from bench.filters import cpu_seconds
@@ -33,8 +34,8 @@ _WRITTEN = 0.8
 """Seconds in which all that waits is written."""
 _STARTED = 5.0
 """Seconds in which programs beside the daemon are up."""
-_SENT, _LOOKS = 60.0, 2.5
-"""Seconds in which all traces have to be sent, and in which who sends them looks for more."""
+_SENT, _LOOKS = 60.0, 6.0
+"""Seconds in which every trace has to be sent, and in which who sends some looks for more."""
 TAG = Script(rules=[Rule("E", (edit("add-header:X-Spam-Status:No, score=0.1"), reply("continue")))])
 
 
@@ -54,21 +55,26 @@ def spent(daemon: Daemon, messages: int, traced: Traced | None = None) -> float:
 class Traced:
     """A Postmill that sends traces, and the collector that takes them."""
 
-    def __init__(self, daemon: Daemon, collector: Receiver, share: int) -> None:
+    def __init__(self, daemon: Daemon, collector: Receiver, every: bool) -> None:
         self._collector = collector
-        self._share = share
-        self._sent = 0
-        place = f"{daemon.directory}/tracing.place"
-        self.table = {"endpoint": collector.url, "place": place, "share": share}
+        self._every = every
+        self._messages = 0
+        self.table: dict[str, Any] = {
+            "endpoint": collector.url,
+            "place": f"{daemon.directory}/tracing.place",
+        } | ({"most": 0} if every else {})
 
     def wait(self, messages: int) -> None:
-        """Wait until all traces were sent; a share of them is known only more or less."""
-        self._sent += messages
-        until = time.monotonic() + (_SENT if self._share == 100 else _LOOKS)
-        while len(self._collector.roots()) < self._sent and time.monotonic() < until:
+        """Wait until all that are to be sent were."""
+        self._messages += messages
+        until = time.monotonic() + (_SENT if self._every else _LOOKS)
+        while len(self._collector.roots()) < self._messages and time.monotonic() < until:
             time.sleep(0.2)
-        if self._share == 100 and len(self._collector.roots()) < self._sent:
-            raise SystemExit(f"{len(self._collector.roots())} traces of {self._sent} messages")
+        if self._every and len(self._collector.roots()) < self._messages:
+            raise SystemExit(f"{self} messages")
+
+    def __str__(self) -> str:
+        return f"{len(self._collector.roots())} traces of {self._messages} messages"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,10 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.history_cost", description=__doc__)
     parser.add_argument("--messages", type=int, default=500, help="in each turn (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=10, help="turns (default: %(default)s)")
-    parser.add_argument("--everything", action="store_true", help="with dashboard and metrics, unasked")
     parser.add_argument(
-        "--traced", type=int, default=0, metavar="PERCENT", help="with traces of so many messages"
+        "--everything", action="store_true", help="with traces, and with dashboard and metrics, unasked"
     )
+    parser.add_argument("--every-trace", action="store_true", help="with a trace of every message")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
         children = [stack.enter_context(ScriptedChild(TAG if not place else Script())) for place in range(3)]
@@ -93,11 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if has_history and options.everything:
                 daemon.tables["web"] = {"listen": ["inet:0@127.0.0.1"]}
                 daemon.tables["metrics"] = {"listen": "inet:0@127.0.0.1"}
-            if has_history and options.traced:
-                traced = Traced(daemon, stack.enter_context(receiving()), options.traced)
+            if has_history and (options.everything or options.every_trace):
+                traced = Traced(daemon, stack.enter_context(receiving()), options.every_trace)
                 daemon.tables["tracing"] = traced.table
             daemons.append((stack.enter_context(daemon), traced))
-            time.sleep(_STARTED if options.everything or options.traced else 0)
+            time.sleep(_STARTED if options.everything or options.every_trace else 0)
             spent(daemon, 100, traced)
         turns = [
             [spent(daemon, options.messages, traced) for daemon, traced in daemons]
@@ -106,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     without, having = (sum(turn[place] for turn in turns) for place in (0, 1))
     total = options.messages * options.rounds / 1000
     ratios = [turn[1] / turn[0] for turn in turns]
+    if traced is not None:
+        print(traced)
     print(f"without history: {without / total:.3f} CPU s/1000 messages")
     print(f"with history:    {having / total:.3f} CPU s/1000 messages")
     print(

@@ -36,7 +36,7 @@ def traced(one: Daemon) -> Iterator[subprocess.Popen[bytes]]:
 
 def configure(one: Daemon, receiver: Receiver) -> None:
     """For `postmill trace`; the daemon, which would run one of its own, does not take it."""
-    one.tables["tracing"] = {"endpoint": receiver.url, "place": f"{one.directory}/place"}
+    one.tables["tracing"] = {"endpoint": receiver.url, "place": f"{one.directory}/place", "most": 0}
     one.write()
 
 

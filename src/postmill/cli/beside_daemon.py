@@ -20,9 +20,10 @@ def begin(config_file: str, beside: bool) -> None:
 
     Raises ConfigError when the configuration does not say how to log, UnavailableError when that fails.
     """
-    from postmill.daemon import logs  # noqa: PLC0415 - keeps `postmill --help` quick
+    from postmill.daemon import garbage, logs  # noqa: PLC0415 - keeps `postmill --help` quick
 
     logs.configure(load_log(config_file))
+    garbage.calm()
     if beside:
         threading.Thread(target=_end_with_daemon, daemon=True).start()
 

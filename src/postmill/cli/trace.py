@@ -67,7 +67,7 @@ def command(
         following.Collector(endpoint),
         following.Place(Path(place or tracing.place)),
         tracing.addresses if addresses is None else addresses,
-        tracing.share,
+        tracing.most,
     )
     with closing(follower):
         if not once:
@@ -75,5 +75,7 @@ def command(
             follower.follow()
         try:
             click.echo(f"messages sent: {follower.catch_up()}")
+            if follower.left_out:
+                click.echo(f"left out: {follower.left_out}, more than {tracing.most} came in a second")
         except OSError as error:
             raise UnavailableError(f"the history cannot be read: {error}") from error

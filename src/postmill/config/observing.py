@@ -8,6 +8,7 @@ from postmill.api.kinds import (
     ACCOUNT,
     PATH,
     Choice,
+    Count,
     Duration,
     Flag,
     InetSocket,
@@ -17,7 +18,6 @@ from postmill.api.kinds import (
     Socket,
     Text,
 )
-from postmill.api.mail_kinds import Percent
 from postmill.api.settings import Table, key, required
 from postmill.wire.endpoint import Endpoint
 
@@ -79,10 +79,11 @@ class TracingSettings:
         False,
         "Whether the mail addresses of senders and recipients are sent, as the history has them.",
     )
-    share: float = key(
-        Percent(),
-        100,
-        "How many of a hundred messages are sent. What was refused, or lost a milter, always is.",
+    most: int = key(
+        Count(0),
+        10,
+        "How many messages of each second are sent at most; where there are more, those that were refused "
+        "or lost a milter come first. 0: all of them.",
     )
     place: str = key(
         Text(r"/[^\0]+", "an absolute path"),

@@ -7,7 +7,6 @@ Signals begin and hasten the end. What else the parent wants comes over a channe
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 
 from postmill.api.ports import Load
 from postmill.config.settings import Settings
-from postmill.daemon import logs
+from postmill.daemon import garbage, logs
 from postmill.daemon.composition import build_service
 from postmill.daemon.ledger import Ledger, historian_of
 from postmill.daemon.lines import LineReader, Message, decode, encode
@@ -62,13 +61,6 @@ def serve(
     """
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(settings, listeners, ready, lifeline, channel, surroundings))
-
-
-def _calm_collector() -> None:
-    """Sessions leave no cycles behind, so the collector need not look at every few of them (bench/)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 class _Duty:
@@ -135,7 +127,7 @@ async def _serve(
         loop.add_signal_handler(ignored, lambda: None)
     loop.add_reader(lifeline, duty.finish, patience)
     attending = loop.create_task(_attend(channel, duty.act))
-    _calm_collector()
+    garbage.calm()
     duty.service.start(listeners)
     os.write(ready, READY)
     granted = await duty.end

@@ -10,7 +10,7 @@ what is counted never differ.
 from postmill.history.databases import check_url, open_database
 from postmill.history.keeping import Limits, keep_within
 from postmill.history.privacy import ADDRESSES, cleaner
-from postmill.history.reading import Entry, History, Selection
+from postmill.history.reading import Entry, History, Mark, Selection
 from postmill.history.writing import Batch, Historian
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Historian",
     "History",
     "Limits",
+    "Mark",
     "Selection",
     "check_url",
     "cleaner",

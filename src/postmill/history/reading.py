@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from postmill.history.databases import Database, Row
-from postmill.history.tables import MICROSECONDS, unpack
-from postmill.history.words import PASSED, bare, number
+from postmill.history.tables import MICROSECONDS, unpack, unpack_words
+from postmill.history.words import LOST, PASSED, bare, number
 from postmill.record import MessageRecord, Tally
 
 _MANY = 20_000
@@ -65,6 +65,16 @@ class Entry:
     record: MessageRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is known of a message of the history without its record."""
+
+    row: int
+    verdict: str
+    lost: bool
+    """A milter was lost on its way."""
+
+
 class History:
     """An open history, for reading; every method raises OSError when the database fails."""
 
@@ -78,6 +88,21 @@ class History:
     def after(self, row: int, selection: Selection, limit: int) -> list[Entry]:
         """Return messages that were written after that row, the oldest first."""
         return self._find(selection, limit, row, 0, "ASC")
+
+    def marks(self, row: int, limit: int) -> list[Mark]:
+        """Return what is known of messages after that row, the oldest first; it is much less to read."""
+        statement = "SELECT id, verdict, words FROM {p}messages WHERE id > ? ORDER BY id LIMIT ?"
+        lost = number(*LOST)
+        return [
+            Mark(int(row), str(verdict), lost in unpack_words(bytes(words)))
+            for row, verdict, words in self._database.rows(statement, (row, limit))
+        ]
+
+    def those(self, rows: Sequence[int]) -> list[Entry]:
+        """Return the messages of these rows that are still there, the oldest first."""
+        places = ", ".join("?" * len(rows))
+        statement = f"SELECT id, time, host, record FROM {{p}}messages WHERE id IN ({places}) ORDER BY id"  # noqa: S608
+        return [_entry(row) for row in self._database.rows(statement, tuple(rows))]
 
     def last_row(self) -> int:
         """Return the row of the newest message; 0 when there is none."""

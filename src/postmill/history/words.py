@@ -15,6 +15,8 @@ from postmill.record import MessageRecord
 SILENT = ("continue", "skipped", "not-asked", "accept", "skip")
 """What a child says of most mail, and by which no message can be looked for."""
 PASSED = "accept"
+LOST = ("lost", "milter")
+"""The word of a message on whose way any milter was lost."""
 _ADDRESSES = frozenset(("address", "domain"))
 
 
@@ -55,4 +57,6 @@ def _words(record: MessageRecord) -> Iterator[tuple[str, str]]:
         verdict = child.verdict.partition(":")[0]
         if verdict not in SILENT:
             yield "child", child.name
+            if verdict == "lost":
+                yield LOST
             yield "child-verdict", f"{child.name} {verdict}"

@@ -18,17 +18,22 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from postmill.errors import UnavailableError
-from postmill.history import Entry, History, Selection
+from postmill.history import Entry, History
 from postmill.history.tables import MICROSECONDS
-from postmill.tracing.spans import is_chosen, spans_of
+from postmill.tracing.choosing import chosen
+from postmill.tracing.spans import spans_of
 
 log = logging.getLogger("postmill.tracing")
 
 BATCH = 100
 """Messages sent together."""
-_EVERY = 1.0
-"""Seconds between two looks at the history."""
+_AT_ONCE = 5000
+"""Messages among which is chosen; the seconds in which more come are cut."""
+_EVERY = 5.0
+"""Seconds between two looks at the history: each costs as much as a message or two."""
 _LONGEST_PAUSE = 60.0
+_BETWEEN_WORDS = 60.0
+"""Seconds between two words about messages that were left out."""
 _WITHIN = 10.0
 """Seconds for one request to the collector, repetitions included."""
 _REFUSED = (requests.codes.bad_request, requests.codes.request_entity_too_large)
@@ -116,19 +121,22 @@ class Follower:
         collector: Collector,
         place: Place,
         addresses: bool,
-        share: float = 100.0,
+        most: int,
     ) -> None:
         """Read what ``reach`` opens, which raises OSError while it cannot be opened.
 
-        ``share`` is how many of a hundred messages without trouble are sent.
+        ``most`` is how many messages of each second are sent; 0: all.
         """
-        self._share = share
+        self._most = most
+        self.left_out = 0
+        """Messages that were not sent because there were more than that."""
         self._reach = reach
         self._collector = collector
         self._place = place
         self._addresses = addresses
         self._history: History | None = None
         self._trouble = ""
+        self._next_word = 0.0
 
     def catch_up(self) -> int:
         """Send all that has come since; return how many messages.
@@ -142,13 +150,18 @@ class Follower:
             self._place.write(row)
         history = self._history = self._history or self._reach()
         sent = 0
-        while entries := history.after(row, Selection(), BATCH):
-            chosen = [entry for entry in entries if is_chosen(entry, self._share)]
-            if chosen and not self._collector.take(chosen, self._addresses):
-                raise UnavailableError(self._collector.trouble)
-            row = entries[-1].row
-            self._place.write(row)
-            sent += len(chosen)
+        while marks := history.marks(row, _AT_ONCE):
+            rows = chosen(marks, self._most)
+            for at in range(0, len(rows), BATCH):
+                part = rows[at : at + BATCH]
+                if not self._collector.take(history.those(part), self._addresses):
+                    raise UnavailableError(self._collector.trouble)
+                self._place.write(part[-1])
+            row = marks[-1].row
+            if rows[-1:] != [row]:
+                self._place.write(row)
+            sent += len(rows)
+            self.left_out += len(marks) - len(rows)
         return sent
 
     def close(self) -> None:
@@ -174,8 +187,15 @@ class Follower:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._say("")
+                self._say_left_out()
                 pause = _EVERY
             time.sleep(pause)
+
+    def _say_left_out(self) -> None:
+        if self.left_out and time.monotonic() >= self._next_word:
+            log.info("%d messages left out: more than %d came in a second", self.left_out, self._most)
+            self.left_out = 0
+            self._next_word = time.monotonic() + _BETWEEN_WORDS
 
     def _say(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:

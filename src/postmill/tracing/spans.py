@@ -7,11 +7,11 @@ found by its queue id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
@@ -19,12 +19,12 @@ from opentelemetry.trace.status import Status, StatusCode
 from postmill import __version__
 from postmill.history import Entry, cleaner
 from postmill.record import Answer, MessageRecord
+from postmill.tracing.choosing import REFUSING
 from postmill.tracing.timing import Span, begin_of
 from postmill.tracing.timing import spans as timed
 
 Attributes = dict[str, str | bool | int | float | Sequence[str]]
 _SCOPE = InstrumentationScope("postmill", __version__)
-_REFUSING = ("reject", "tempfail", "shutdown")
 _LOST = "lost"
 
 
@@ -37,9 +37,10 @@ def spans_of(entry: Entry, addresses: bool) -> list[ReadableSpan]:
     """Return the spans of a message, its own first; mail addresses are in them only with ``addresses``."""
     record = entry.record
     clean = str if addresses else cleaner(record, "omit")
-    whole = _context(_trace_of(entry), _number(8, entry.host, str(entry.row)))
+    trace = trace_id(entry.host, record.queue_id or f"{record.session} {entry.row}")
+    whole = _context(trace, _number(8, entry.host, str(entry.row)))
     parts = timed(record)
-    resource = Resource({"service.name": "postmill", "service.version": __version__, "host.name": entry.host})
+    resource = _machine(entry.host)
     own = ReadableSpan(
         "connection" if record.sender is None else "message",
         context=whole,
@@ -55,25 +56,16 @@ def spans_of(entry: Entry, addresses: bool) -> list[ReadableSpan]:
     return [own, *(_child(part, whole, resource, entry, clean) for part in sorted(parts, key=_began))]
 
 
-def is_chosen(entry: Entry, share: float) -> bool:
-    """Tell whether a message is among the share that is sent, in percent.
+class _Machine(Resource):
+    """Where it was. The encoder asks for its hash with every span, which in the library's words is JSON."""
 
-    Whatever was refused, or lost a milter, is. Of the others the trace id decides, as in OpenTelemetry's own
-    sampler, so the answer is always the same.
-    """
-    record = entry.record
-    troubled = record.verdict in _REFUSING or any(
-        child.verdict.startswith(_LOST) for child in record.children.values()
-    )
-    if troubled or share >= 100:
-        return True
-    sampler = TraceIdRatioBased(share / 100)
-    return _trace_of(entry) & sampler.TRACE_ID_LIMIT < sampler.bound
+    def __hash__(self) -> int:
+        return hash(self.attributes["host.name"])
 
 
-def _trace_of(entry: Entry) -> int:
-    record = entry.record
-    return trace_id(entry.host, record.queue_id or f"{record.session} {entry.row}")
+@lru_cache
+def _machine(host: str) -> Resource:
+    return _Machine({"service.name": "postmill", "service.version": __version__, "host.name": host})
 
 
 def _began(part: Span) -> float:
@@ -146,14 +138,14 @@ def _last(answers: Sequence[Answer]) -> Answer:
 
 def _status(verdict: str, text: str, evaluated: bool = False) -> Status:
     """Return an error for what was lost or refused, unless the refusal had no effect."""
-    if verdict.startswith(_LOST) or (verdict in _REFUSING and not evaluated):
+    if verdict.startswith(_LOST) or (verdict in REFUSING and not evaluated):
         return Status(StatusCode.ERROR, text or verdict)
     return Status(StatusCode.UNSET)
 
 
 def _said(attributes: Attributes) -> Attributes:
-    """Leave out what is empty."""
-    return {name: value for name, value in attributes.items() if value not in ("", [])}
+    """Leave out what is empty or false."""
+    return {name: value for name, value in attributes.items() if value not in ("", []) and value is not False}
 
 
 def _context(trace: int, span: int) -> SpanContext:

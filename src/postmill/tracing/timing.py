@@ -6,7 +6,7 @@ are measured. When an answer began is not recorded; it is derived from how the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from postmill.record import Answer, MessageRecord
@@ -19,8 +19,6 @@ _IN_TURN = ("rcpt", "unknown")
 _CONTENT = ("header", "end-of-header", "body", "end-of-message")
 
 Answers = Sequence[Answer]
-Stages = Mapping[str, Mapping[str, Answers]]
-"""Stage to child to what it said there."""
 
 
 class Span(NamedTuple):
@@ -31,6 +29,21 @@ class Span(NamedTuple):
     start: float
     end: float
     answers: Answers
+
+
+class _Part:
+    """What one child said at one stage, and how many seconds it took for that."""
+
+    __slots__ = ("answers", "seconds")
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.seconds = 0.0
+
+
+_Stages = Mapping[str, Mapping[str, _Part]]
+"""Stage to child to what it said there."""
+_NOBODY: Mapping[str, _Part] = {}
 
 
 def begin_of(record: MessageRecord) -> float:
@@ -47,56 +60,59 @@ def spans(record: MessageRecord) -> list[Span]:
     return [*before, *envelope, *_content(stages, free_from, record.time)]
 
 
-def _stages(record: MessageRecord) -> Stages:
-    found: dict[str, dict[str, list[Answer]]] = {}
+def _stages(record: MessageRecord) -> _Stages:
+    found: dict[str, dict[str, _Part]] = {}
     for child in record.children.values():
         for answer in child.answers[child.repeated :]:
-            found.setdefault(answer.stage, {}).setdefault(child.name, []).append(answer)
+            asked = found.setdefault(answer.stage, {})
+            part = asked.get(child.name)
+            if part is None:
+                part = asked[child.name] = _Part()
+            part.answers.append(answer)
+            part.seconds += answer.ms / 1000
     return found
 
 
-def _seconds(answers: Iterable[Answer]) -> float:
-    return sum(answer.ms for answer in answers) / 1000
-
-
-def _backwards(stages: Stages, end: float) -> Iterator[Span]:
+def _backwards(stages: _Stages, end: float) -> Iterator[Span]:
     """Lay the stages before MAIL one after the other, so that the last ends with it."""
     for stage in reversed(_BEFORE):
-        asked = stages.get(stage, {})
-        end -= max(map(_seconds, asked.values()), default=0.0)
-        for child, answers in asked.items():
-            yield Span(child, stage, end, end + _seconds(answers), answers)
+        asked = stages.get(stage, _NOBODY)
+        end -= max((part.seconds for part in asked.values()), default=0.0)
+        for child, part in asked.items():
+            yield Span(child, stage, end, end + part.seconds, part.answers)
 
 
-def _forwards(stages: Stages, begin: float) -> tuple[list[Span], float]:
+def _forwards(stages: _Stages, begin: float) -> tuple[list[Span], float]:
     """Lay the stages of the envelope one after the other from MAIL on, and say when they are over."""
     laid: list[Span] = []
     for stage in _ENVELOPE:
         over = begin
-        for child, answers in stages.get(stage, {}).items():
+        for child, part in stages.get(stage, _NOBODY).items():
             start = over if stage in _IN_TURN else begin
-            laid.append(Span(child, stage, start, start + _seconds(answers), answers))
+            laid.append(Span(child, stage, start, start + part.seconds, part.answers))
             over = max(over, laid[-1].end)
         begin = over
     return laid, begin
 
 
-def _content(stages: Stages, free_from: float, end: float) -> Iterator[Span]:
+def _content(stages: _Stages, free_from: float, end: float) -> Iterator[Span]:
     """Lay the content so that it ends with the message: one child after the other if there was time for it.
 
     Where there was not, children were shown it at the same time.
     """
-    children = list(dict.fromkeys(child for stage in _CONTENT for child in stages.get(stage, {})))
-    lengths = {
-        child: sum(_seconds(stages.get(stage, {}).get(child, ())) for stage in _CONTENT) for child in children
-    }
+    shown = [(stage, asked) for stage in _CONTENT if (asked := stages.get(stage))]
+    lengths: dict[str, float] = {}
+    for _, asked in shown:
+        for child, part in asked.items():
+            lengths[child] = lengths.get(child, 0.0) + part.seconds
     whole = sum(lengths.values())
     in_turn = whole <= end - free_from
     begin = end - (whole if in_turn else max(lengths.values(), default=0.0))
-    for child in children:
+    for child in lengths:
         at = begin
-        for stage in _CONTENT:
-            if answers := stages.get(stage, {}).get(child):
-                yield Span(child, stage, at, at + _seconds(answers), answers)
-                at += _seconds(answers)
+        for stage, asked in shown:
+            if child in asked:
+                part = asked[child]
+                yield Span(child, stage, at, at + part.seconds, part.answers)
+                at += part.seconds
         begin = at if in_turn else begin
