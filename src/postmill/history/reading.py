@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from postmill.history.databases import Database, Row
-from postmill.history.tables import MICROSECONDS, unpack, unpack_words
+from postmill.history.tables import MICROSECONDS, pack_words, unpack
 from postmill.history.words import LOST, PASSED, bare, number
 from postmill.record import MessageRecord, Tally
 
@@ -92,9 +92,9 @@ class History:
     def marks(self, row: int, limit: int) -> list[Mark]:
         """Return what is known of messages after that row, the oldest first; it is much less to read."""
         statement = "SELECT id, verdict, words FROM {p}messages WHERE id > ? ORDER BY id LIMIT ?"
-        lost = number(*LOST)
+        lost = pack_words([number(*LOST)])  # where in the cell does not matter: words are hashes
         return [
-            Mark(int(row), str(verdict), lost in unpack_words(bytes(words)))
+            Mark(int(row), str(verdict), lost in bytes(words))
             for row, verdict, words in self._database.rows(statement, (row, limit))
         ]
 
