@@ -175,6 +175,21 @@ def test_of_a_second_so_many_are_sent_and_what_had_trouble_is_among_them(
     assert sent == ["P0", "P1", "R", "T", "L", "LATER"]
 
 
+def test_one_message_is_sent_when_it_is_asked_for(folder: Path, receiver: Receiver) -> None:
+    store(folder, *(message(f"P{number}") for number in range(3)))
+    place = (folder / "place").read_text()
+    with closing(follower(folder, receiver.url, most=1)) as one:
+        assert one.send("P1") == 1
+        assert receiver.of(f"{trace_id(HOST, 'P1'):032x}").keys() > {"message"}
+        assert len(receiver.roots()) == 1
+        with pytest.raises(UnavailableError, match="the history has no message NOBODY"):
+            one.send("NOBODY")
+        receiver.status = 503
+        with pytest.raises(UnavailableError, match="takes no traces"):
+            one.send("P2")
+    assert (folder / "place").read_text() == place
+
+
 def test_nothing_is_lost_while_the_collector_is_away(folder: Path, receiver: Receiver) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

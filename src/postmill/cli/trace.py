@@ -1,4 +1,4 @@
-"""``postmill trace``: a trace of each message of the history, for a collector of OpenTelemetry."""
+"""``postmill trace``: messages of the history as traces, for a collector of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from postmill.errors import ConfigError, UnavailableError
     "--addresses/--no-addresses", default=None, help="Send mail addresses, too; else tracing.addresses."
 )
 @click.option("--once", is_flag=True, help="Send what has come since the last time, and end.")
+@click.option(
+    "--message", "text", metavar="TEXT", help="Send what TEXT finds, as with `postmill explain`, and end."
+)
 @click.option("--id", "queue_id", metavar="QUEUE-ID", help="Print the trace id of a message, and end.")
 @click.option("--host", default=socket.gethostname, metavar="NAME", help="With --id: the machine it came to.")
 @beside_daemon
@@ -33,14 +36,16 @@ def command(
     place: str | None,
     addresses: bool | None,
     once: bool,
+    text: str | None,
     queue_id: str | None,
     host: str,
     beside_daemon: bool,
 ) -> None:
-    """Send a trace of each message to a collector, as it comes into the history, until interrupted.
+    """Send traces of messages to a collector, as they come into the history, until interrupted.
 
-    Begins with what comes after its first start, and goes on where it was left. Exit status 69 when there is
-    no history, and with --once when the collector takes nothing.
+    Begins with what comes after its first start, and goes on where it was left; tracing.most says how many of
+    each second are sent. Exit status 69 when there is no history, with --once and --message also when the
+    collector takes nothing.
     """
     try:
         from postmill.tracing import following, spans  # noqa: PLC0415 - an optional dependency
@@ -70,11 +75,12 @@ def command(
         tracing.most,
     )
     with closing(follower):
-        if not once:
+        if not once and not text:
             begin(config_file, beside_daemon)
             follower.follow()
         try:
-            click.echo(f"messages sent: {follower.catch_up()}")
+            sent = follower.send(text) if text else follower.catch_up()
+            click.echo(f"messages sent: {sent}")
             if follower.left_out:
                 click.echo(f"left out: {follower.left_out}, more than {tracing.most} came in a second")
         except OSError as error:

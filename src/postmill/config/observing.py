@@ -71,7 +71,7 @@ class TracingSettings:
     endpoint: str = key(
         Text(r"(https?://\S+)?", 'a URL such as "http://127.0.0.1:4318", or ""'),
         "",
-        "The collector that `postmill trace` sends a trace of each message to, over OTLP/HTTP. Without a "
+        "The collector that `postmill trace` sends traces of messages to, over OTLP/HTTP. Without a "
         "path, `/v1/traces` is meant. Empty: nowhere.",
     )
     addresses: bool = key(

@@ -18,7 +18,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from postmill.errors import UnavailableError
-from postmill.history import Entry, History
+from postmill.history import Entry, History, Selection
 from postmill.history.tables import MICROSECONDS
 from postmill.tracing.choosing import chosen
 from postmill.tracing.spans import spans_of
@@ -163,6 +163,19 @@ class Follower:
             sent += len(rows)
             self.left_out += len(marks) - len(rows)
         return sent
+
+    def send(self, text: str) -> int:
+        """Send the newest messages that a text finds (``Selection.text``), sent before or not; say how many.
+
+        Raises OSError and UnavailableError like ``catch_up``, UnavailableError also where there are none.
+        """
+        history = self._history = self._history or self._reach()
+        entries = history.latest(Selection(text=text), BATCH)
+        if not entries:
+            raise UnavailableError(f"the history has no message {text}")
+        if not self._collector.take(entries, self._addresses):
+            raise UnavailableError(self._collector.trouble)
+        return len(entries)
 
     def close(self) -> None:
         """Close the history, and connections to the collector."""
