@@ -351,6 +351,49 @@ def test_records_wait_while_the_database_is_away(
     assert caplog.text.count("records wait, mail goes on") == 1
 
 
+def test_a_record_that_is_odd_takes_no_other_with_it(tmp_path: Path, caplog: Any) -> None:
+    url = f"sqlite:{tmp_path}/history.db"
+    historian = Historian(lambda: open_database(url, writes=True), "mx1")
+    batch, whole = Batch(NOW), Tally()
+    for number in range(5):
+        one = record(number)
+        batch.records.append(one)
+        batch.tally.add(one, 1.0)
+    whole.merge(batch.tally.as_dict())
+    batch.records[2].recipients = [None]  # type: ignore[list-item]
+    historian.take(batch)
+    historian.take(Batch(NOW, [record(5)]))
+    historian.close(20.0)
+    with closing(History(open_database(url, writes=False))) as history:
+        assert found(history) == ["Q5", "Q4", "Q3", "Q1", "Q0"]
+        assert history.tally(0).as_dict() == whole.as_dict()
+    assert "history: 1 records are odd, and lost to it" in caplog.text
+    assert caplog.text.count("defect in Postmill") == 1
+
+
+def test_a_defect_that_stays_is_told_now_and_then_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr("postmill.history.writing._RETRY", 0.2)
+    url, broken = f"sqlite:{tmp_path}/history.db", True
+
+    def reach() -> Database:
+        if broken:
+            raise ZeroDivisionError
+        return open_database(url, writes=True)
+
+    historian = Historian(reach, "mx1")
+    began = time.monotonic()
+    historian.take(Batch(NOW, [record(1), record(2)]))
+    while (told := caplog.text.count("defect in Postmill")) < 4 and time.monotonic() < began + 20:
+        time.sleep(0.01)
+    assert 4 <= told <= 3 + (time.monotonic() - began) / 0.2
+    broken = False
+    historian.close(20.0)
+    with closing(History(open_database(url, writes=False))) as history:
+        assert found(history) == ["Q2", "Q1"]
+
+
 def test_cells_are_small_and_take_any_text() -> None:
     data = record(1, children={"spam": ChildRecord("spam", [Answer("mail", "continue", 1.0)] * 6)}).as_dict()
     assert unpack(pack(data)) == data

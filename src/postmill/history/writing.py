@@ -11,7 +11,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,9 @@ class Historian:
         self._key = b""
         self._silent_until = 0.0
         self._failed = False
+        self._ending = False
+        self._singly = False
+        """One record at a time, after a defect, to lose no more than what is odd."""
         self._kept_at = 0.0
         self._thread = threading.Thread(target=self._run, name="postmill-history", daemon=True)
         self._thread.start()
@@ -80,38 +84,50 @@ class Historian:
     # in the thread
 
     def _run(self) -> None:
-        going_on = True
-        while going_on:
-            try:
-                going_on = self._turn()
-            except Exception:  # who keeps records must not end with one that is odd
-                log.exception("defect in Postmill; records are lost to the history, mail goes on")
-                self._waiting.clear()
+        while not self._ending:
+            self._turn()
+        if self._singly:  # the last turn met a defect
+            self._turn()
         if self._waiting:
             log.warning("history: %d records were not written", sum(len(b.records) for b in self._waiting))
         if self._database is not None:
             self._database.close()
 
-    def _turn(self) -> bool:
-        """Take what has come, and write it; False at the end."""
-        going_on = self._collect()
-        if self._waiting and (time.monotonic() >= self._silent_until or not going_on):
-            try:
-                self._write()
-            except OSError as error:
-                self._fail(error)
-        return going_on
-
-    def _collect(self) -> bool:
+    def _turn(self) -> None:
+        """Take what has come, and write it."""
+        self._collect()
+        if not self._waiting or (time.monotonic() < self._silent_until and not self._ending):
+            return
         try:
-            batch = self._incoming.get(timeout=_RETRY if self._waiting else None)
+            self._write()
+        except OSError as error:
+            self._fail(error)
+        except Exception:  # who keeps records must not end with one that is odd
+            log.exception("defect in Postmill; the history takes records one by one, mail goes on")
+            if self._singly:  # so it is not the records
+                self._silent_until = time.monotonic() + _RETRY
+            else:
+                self._waiting = [one for batch in self._waiting for one in _single(batch)]
+                self._singly = bool(self._waiting)
+
+    def _collect(self) -> None:
+        """Wait for batches; with some that wait themselves, not for long."""
+        if self._ending:
+            return
+        try:
+            batch = self._incoming.get(timeout=self._patience)
             while batch is not None:
                 self._waiting.append(batch)
                 batch = self._incoming.get_nowait()
+            self._ending = True
         except queue.Empty:
             self._give_up_oldest()
-            return True
-        return False
+
+    @property
+    def _patience(self) -> float | None:
+        if self._singly and time.monotonic() >= self._silent_until:
+            return 0.0
+        return _RETRY if self._waiting else None
 
     def _give_up_oldest(self) -> None:
         too_many = sum(len(batch.records) for batch in self._waiting) - MOST_WAITING
@@ -139,14 +155,38 @@ class Historian:
             database = self._database = self._reach()
             ((key,),) = database.rows("SELECT fact FROM {p}facts WHERE name = 'key'")
             self._key = bytes(key)
-        write(database, self._waiting, self._host, self._addresses, self._key)
-        self._waiting = []
+        if self._singly:
+            self._write_singly(database)
+        else:
+            write(database, self._waiting, self._host, self._addresses, self._key)
+        self._waiting, self._singly = [], False
         if self._failed:
             self._failed = False
             log.info("history: written again")
         if self._limits is not None and time.monotonic() >= self._kept_at:
             self._kept_at = time.monotonic() + _KEEP_EVERY
             keep_within(database, self._limits, time.time())
+
+    def _write_singly(self, database: Database) -> None:
+        waiting, lost = deque(self._waiting), 0
+        while waiting:
+            try:
+                write(database, [waiting[0]], self._host, self._addresses, self._key)
+            except OSError:
+                self._waiting = [*waiting]
+                raise
+            except Exception:
+                lost += 1
+            waiting.popleft()
+        if lost:
+            log.error("history: %d records are odd, and lost to it", lost)
+
+
+def _single(batch: Batch) -> Iterator[Batch]:
+    """Yield the records of a batch each on its own, and what is counted of them."""
+    for record in batch.records:
+        yield Batch(batch.start, [record])
+    yield Batch(batch.start, [], batch.tally)
 
 
 def _merged(batches: Sequence[Batch]) -> list[Batch]:
