@@ -154,7 +154,8 @@ class Follower:
             rows = chosen(marks, self._most)
             for at in range(0, len(rows), BATCH):
                 part = rows[at : at + BATCH]
-                if not self._collector.take(history.those(part), self._addresses):
+                entries = history.those(part)
+                if entries and not self._collector.take(entries, self._addresses):
                     raise UnavailableError(self._collector.trouble)
                 self._place.write(part[-1])
             row = marks[-1].row
