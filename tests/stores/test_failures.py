@@ -145,6 +145,56 @@ def test_two_that_make_a_file_at_the_same_time(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_who_waits_for_another_process_holds_up_nobody(tmp_path: Path) -> None:
+    """What is written at once otherwise, waits in the thread while somebody else writes."""
+
+    async def run() -> None:
+        backend = open_backend(f"sqlite:{tmp_path}/state.db")
+        await backend.put("k", b"1", 60)
+        with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as other:
+            for act in (backend.put("k", b"2", 60), backend.swap("k", b"2", b"3", 60)):
+                other.execute("BEGIN IMMEDIATE")
+                waiting = asyncio.ensure_future(act)
+                await asyncio.sleep(0.2)
+                assert not waiting.done()
+                assert await backend.get("other") is None
+                other.execute("COMMIT")
+                await waiting
+        assert await backend.get("k") == b"3"
+        await backend.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_written_at_once_is_tidied_up_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postmill.stores.sqlite._SWEEP_AFTER", 50)
+    file = tmp_path / "state.db"
+
+    async def run() -> None:
+        backend = open_backend(f"sqlite:{file}")
+        await backend.put("first", b"", 60)
+        before = file.stat().st_size
+        for number in range(49):
+            assert await backend.swap(f"over {number}", None, b"x" * 500, 0.001)
+        await asyncio.sleep(0.01)
+        for number in range(50):
+            await backend.put(f"kept {number}", b"x" * 500, 60)
+        until = asyncio.get_running_loop().time() + 20
+        while count(file) != 51 or file.stat().st_size == before:  # removed, and out of the log
+            assert asyncio.get_running_loop().time() < until
+            await asyncio.sleep(0.01)
+        await backend.close()
+
+    asyncio.run(run())
+
+
+def count(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as db:
+        return int(db.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+
 @pytest.mark.interop
 def test_postgresql_of_any_encoding(postgres: PostgresServer) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as db:

@@ -58,6 +58,8 @@ class _Refusal:
 
     text: str = ""
     because: str = field(default="", compare=False)
+    lines: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The lines of the SMTP reply, codes included; none where the MTA is to use its own words."""
     code: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -66,15 +68,12 @@ class _Refusal:
         own = _CODE.match(self.text)
         if own and own[0][0] != self.code[0]:
             raise ValueError(f"{own[0]} is no code of a {type(self).__name__}: it begins with {self.code[0]}")
-        if self.text:
-            _check_reply(self.lines)
+        lines = self._lines(own) if self.text else ()
+        if lines:
+            _check_reply(lines)
+        object.__setattr__(self, "lines", lines)
 
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines of the SMTP reply, codes included; none where the MTA is to use its own words."""
-        if not self.text:
-            return ()
-        own = _CODE.match(self.text)
+    def _lines(self, own: re.Match[str] | None) -> tuple[str, ...]:
         code, text = (own[0], self.text[4:]) if own else (self.code, self.text)
         enhanced = _ENHANCED.match(text)
         first, *rest = text.split("\n")

@@ -348,8 +348,8 @@ def _packet(verdict: Verdict | None) -> ReplyPacket:
             return wire.Accept()
         case Discard():
             return wire.Discard()
-        case Reject() | Tempfail() if verdict.lines:
-            return wire.ReplyCode(wire_text("\r\n".join(verdict.lines).encode()))
+        case Reject() | Tempfail() if lines := verdict.lines:
+            return wire.ReplyCode(wire_text("\r\n".join(lines).encode()))
         case Reject():
             return wire.Reject()
         case Tempfail():

@@ -1,8 +1,9 @@
 """``sqlite:/path``: a file on this machine, for all its processes.
 
-One thread for each process writes; a transaction is one write to the log that SQLite keeps beside the file
-(WAL). Who reads one key waits for nobody there, and so does it at once, on the event loop: to hand it to a
-thread costs twenty times as much CPU. It is the store for a single mail host.
+What one statement can do is done at once, on the event loop, unless another process is just writing: it is a
+read of one page or a write to the log that SQLite keeps beside the file (WAL), without waiting for the disk,
+and to hand it to a thread costs several times as much CPU. The rest, and what has to wait, does one thread
+for each process. It is the store for a single mail host.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ _PUT = (
     "INSERT INTO entries VALUES (?, ?, ?) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until"
 )
+_MAKE = f"{_PUT} WHERE entries.until <= ?"
+"""Make an entry, unless there is one."""
+_REPLACE = "UPDATE entries SET value = ?, until = ? WHERE key = ? AND value = ? AND until > ?"
+_REMOVE = "DELETE FROM entries WHERE key = ? AND value = ? AND until > ?"
 _FIRST_PAGE = "SELECT key, value FROM entries WHERE key >= ? AND key < ? AND until > ? ORDER BY key LIMIT ?"
 _NEXT_PAGE = _FIRST_PAGE.replace(">=", ">")
 _PATIENCE = 5.0
@@ -62,26 +67,22 @@ class SqliteStore:
         self._path = path
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
-        self._swept = 0.0
+        self._here: sqlite3.Connection | None = None
+        """For what is done at once, on the event loop."""
+        self._swept = float("-inf")
         self._changes = 0
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
-
-        if self._reader is not None:
-            try:
-                return _value(self._reader, key, time.time())
-            except (sqlite3.Error, OverflowError, UnicodeError):
-                self._close_reader()  # the thread says what is wrong, or waits until nothing is
-        found = await self._do(lambda db, now: _value(db, key, now), reads=True)
-        if self._reader is None:
-            self._open_reader()
-        return found
+        return await self._statement(lambda db, now: _value(db, key, now), reads=True)
 
     async def put(self, key: str, value: bytes, lives: float) -> None:
         """See ``Store``."""
-        await self.put_many({key: (value, lives)})
+
+        def work(db: sqlite3.Connection, now: float) -> None:
+            db.execute(_PUT, (key, value, now + lives))
+
+        await self._statement(work)
 
     async def put_many(self, entries: Mapping[str, tuple[bytes, float]]) -> None:
         """See ``Store``."""
@@ -95,15 +96,17 @@ class SqliteStore:
         """See ``Store``."""
 
         def work(db: sqlite3.Connection, now: float) -> bool:
-            if _value(db, key, now) != before:
-                return False
-            if after is None:
-                db.execute("DELETE FROM entries WHERE key = ?", (key,))
+            if before is None and after is None:
+                return _value(db, key, now) is None
+            if before is None:
+                done = db.execute(_MAKE, (key, after, now + lives, now))
+            elif after is None:
+                done = db.execute(_REMOVE, (key, before, now))
             else:
-                db.execute(_PUT, (key, after, now + lives))
-            return True
+                done = db.execute(_REPLACE, (after, now + lives, key, before, now))
+            return done.rowcount == 1
 
-        return await self._do(work)
+        return await self._statement(work)
 
     async def add(self, key: str, amount: int, lives: float) -> int:
         """See ``Store``."""
@@ -130,43 +133,76 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Close the file."""
-        self._close_reader()
+        self._close_here()
         if self._thread is None:
             return
         thread, self._thread = self._thread, None
         await asyncio.get_running_loop().run_in_executor(thread, self._close)
         thread.shutdown(wait=False)
 
+    async def _statement(self, work: Callable[[sqlite3.Connection, float], T], *, reads: bool = False) -> T:
+        """Carry out one statement, at once if that waits for nobody; raises OSError."""
+        if self._here is not None:
+            try:
+                done = work(self._here, time.time())
+            except (sqlite3.Error, OverflowError, UnicodeError) as error:
+                if not _is_busy(error):
+                    self._close_here()
+                # the thread waits, or says what is wrong
+            else:
+                if not reads:
+                    self._changed(1)
+                return done
+        done = await self._do(work, reads=reads)
+        if self._here is None:
+            self._open_here()
+        return done
+
     async def _do(
         self, work: Callable[[sqlite3.Connection, float], T], *, reads: bool = False, changes: int = 1
     ) -> T:
         """Do some work in one transaction; raises OSError when that fails, or cannot begin in time."""
+        job = partial(self._transact, work, time.monotonic() + _PATIENCE, reads)
+        try:
+            done = await self._in_thread(job)
+        except OSError:
+            self._close_here()  # the next one that works may open another file
+            raise
+        if not reads:
+            self._changed(changes)
+        return done
+
+    def _in_thread(self, job: Callable[[], T]) -> asyncio.Future[T]:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "postmill-sqlite")
-        until = time.monotonic() + _PATIENCE
-        job = partial(self._transact, work, until, reads, changes)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, job)
-        except OSError:
-            self._close_reader()  # the next one that works may open another file
-            raise
+        return asyncio.get_running_loop().run_in_executor(self._thread, job)
 
-    def _open_reader(self) -> None:
-        """Open the file, which the thread has set up, for what is read at once: it waits for nothing."""
-        with suppress(sqlite3.Error):  # then the thread goes on reading
-            self._reader = sqlite3.connect(self._path, timeout=0, isolation_level=None)
-            self._reader.execute("PRAGMA query_only = 1")
+    def _changed(self, changes: int) -> None:
+        """Have the file tidied up now and then."""
+        self._changes += changes
+        now = time.monotonic()
+        if self._changes >= _SWEEP_AFTER or now - self._swept >= _SWEEP_EVERY:
+            self._swept, self._changes = now, 0
+            tidying = self._in_thread(self._tidy)
+            tidying.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # who asks next hears
 
-    def _close_reader(self) -> None:
-        db, self._reader = self._reader, None
+    def _open_here(self) -> None:
+        """Open the file, which the thread has set up; here nothing waits, for a lock or for the disk."""
+        with suppress(sqlite3.Error):  # then the thread goes on doing everything
+            self._here = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+            self._here.execute("PRAGMA synchronous = NORMAL")
+            self._here.execute("PRAGMA wal_autocheckpoint = 0")
+
+    def _close_here(self) -> None:
+        db, self._here = self._here, None
         if db is not None:
             db.close()
 
     # in the thread
 
-    def _transact(
-        self, work: Callable[[sqlite3.Connection, float], T], until: float, reads: bool, changes: int
-    ) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection, float], T], until: float, reads: bool) -> T:
         patience = until - time.monotonic()
         if patience <= 0:
             raise OSError(f"{self._path}: busy for {_PATIENCE:g} s")
@@ -174,11 +210,8 @@ class SqliteStore:
             db = self._connection or self._open()
             db.execute(f"PRAGMA busy_timeout = {int(patience * 1000) + 1}")
             db.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
-            now = time.time()
             try:
-                result = work(db, now)
-                if not reads:
-                    self._sweep(db, now, changes)
+                result = work(db, time.time())
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
@@ -187,6 +220,12 @@ class SqliteStore:
             self._close()
             raise OSError(f"{self._path}: {error}") from error
         return result
+
+    def _tidy(self) -> None:
+        """Remove some of what is over, and bring what was written into the file itself."""
+        self._transact(_sweep, time.monotonic() + _PATIENCE, False)
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -198,22 +237,24 @@ class SqliteStore:
         _set_up(db)
         return db
 
-    def _sweep(self, db: sqlite3.Connection, now: float, changes: int) -> None:
-        """Remove some of what is over, now and then."""
-        self._changes += changes
-        if self._changes < _SWEEP_AFTER and now - self._swept < _SWEEP_EVERY:
-            return
-        self._swept, self._changes = now, 0
-        for table in ("entries", "counters"):
-            db.execute(
-                f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE until <= ? LIMIT ?)",  # noqa: S608
-                (now, _SWEEP_MOST),
-            )
-
     def _close(self) -> None:
         db, self._connection = self._connection, None
         if db is not None:
             db.close()
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether another process, or our own thread, is writing."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended code is in the other bytes
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _sweep(db: sqlite3.Connection, now: float) -> None:
+    for table in ("entries", "counters"):
+        db.execute(
+            f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE until <= ? LIMIT ?)",  # noqa: S608
+            (now, _SWEEP_MOST),
+        )
 
 
 def _value(db: sqlite3.Connection, key: str, now: float) -> bytes | None:

@@ -171,11 +171,10 @@ def context(
     **said: Any,
 ) -> Context:
     """Return what texts may speak of."""
-    when = now.strftime("%a, %d %b %Y %H:%M:%S %z (%Z)")
     if judged is None:
-        return Context(facts, macros, when, **said)
+        return Context(facts, macros, now, **said)
     line = judged.rule.line if judged.rule else 0
-    return Context(facts, macros, when, judged.label, line, matched=judged.matched, **said)
+    return Context(facts, macros, now, judged.label, line, matched=judged.matched, **said)
 
 
 @app.on

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_network
@@ -54,8 +55,7 @@ class Context:
     facts: Facts | None
     """None: the client has no address."""
     macros: Mapping[str, str]
-    now: str = ""
-    """As ``%V`` has it."""
+    now: datetime | None = None
     label: str = ""
     line: int = 0
     elapsed: int = 0
@@ -156,7 +156,8 @@ def _lists(about: Context, word: str) -> str:
 def signature(about: Context) -> str:
     """Return ``%V``: program, host and date."""
     host = about.macros.get("j", "")
-    return f"postmill-{package()} ({host} [{about.macros.get('if_addr', '0.0.0.0')}]); {about.now}"  # noqa: S104 - what the other one writes
+    when = about.now.strftime("%a, %d %b %Y %H:%M:%S %z (%Z)") if about.now else ""
+    return f"postmill-{package()} ({host} [{about.macros.get('if_addr', '0.0.0.0')}]); {when}"  # noqa: S104 - what the other one writes
 
 
 _WORDS: dict[str, Callable[[Context, str], str]] = {
@@ -213,8 +214,10 @@ def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Re
     """
     code, ecode = actions.code or usual[0], actions.ecode or usual[1]
     kind = Tempfail if usual[0][0] == "4" or code[0] == "4" else Reject
-    about = replace(about, code=code, ecode=ecode)
-    text = printable(expand(actions.msg if actions.msg is not None else usual[2], about))
+    text = usual[2] if actions.msg is None else actions.msg
+    if "%X" in text:
+        about = replace(about, code=code, ecode=ecode)
+    text = printable(expand(text, about))
     lines = (
         [text[at : at + _LONGEST // 2] for at in range(0, len(text), _LONGEST // 2)]
         if len(text) > _LONGEST
