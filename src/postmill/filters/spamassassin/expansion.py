@@ -53,7 +53,11 @@ async def _ask(program: str, address: Address) -> bytes:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(WITHIN):
-            return await process.stdout.read()
+            said = await process.stdout.read()
+            await (
+                process.wait()
+            )  # to kill what has just ended would take its status away from who waits for it
+            return said
     except TimeoutError:
         raise OSError(f"{program} took longer than {WITHIN:g} s for {address}") from None
     finally:
