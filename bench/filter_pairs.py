@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Pair:
     settings: Mapping[str, Any]
     milters: Sequence[MilterComponent]
     plan: SessionPlan = field(default_factory=lambda: SessionPlan(mails=(MAIL,)))
+    strangers: bool = False
+    """Each mail has a sender of its own, and no recipient is let through."""
     scanners: Sequence[Component] = ()
     """What both of them ask."""
 
@@ -99,6 +101,11 @@ def greylist(directory: Path, box: Box) -> Pair:
     return Pair("greylist", {"file": str(milter.directory / "greylist.conf")}, [milter], plan)
 
 
+def greylist_strangers(directory: Path, box: Box) -> Pair:
+    """Mail of people who were never seen before, and are told to come again."""
+    return replace(greylist(directory, box), strangers=True)
+
+
 def key_of(directory: Path, domain: str) -> DkimKey:
     """Return the one key as that of a domain."""
     file = directory / "dkim.pem"
@@ -128,4 +135,5 @@ PAIRS: Mapping[str, Callable[[Path, Box], Pair]] = {
     "authentication": authentication,
     "dkim-sign": dkim_sign,
     "greylist": greylist,
+    "greylist-strangers": greylist_strangers,
 }
