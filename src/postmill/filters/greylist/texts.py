@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_network
 
@@ -23,6 +23,8 @@ AGAIN = "Greylisting in action, please come back in %R"
 AGAIN_QUIETLY = "Greylisting in action, please come back later"
 _LONGEST = 380
 """Characters of a reply's line."""
+_REFUSALS = 256
+"""How many refusals are remembered: strangers are all told the same."""
 _FORM = re.compile(
     r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Qs|Qd|C|cA|ca)"
     r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M([A-Za-z_]|\{[^}]*\})|T\{([^}]*)\}|)"
@@ -223,10 +225,15 @@ def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Re
         if len(text) > _LONGEST
         else [text]
     )
+    return _refused(kind, f"{code} {ecode} " + "\n".join(lines), because(about))
+
+
+@lru_cache(_REFUSALS)
+def _refused(kind: type[Reject] | type[Tempfail], text: str, why: str) -> Reject | Tempfail:
     try:
-        return kind(f"{code} {ecode} " + "\n".join(lines), because=because(about))
+        return kind(text, because=why)
     except ValueError:
-        return kind(because=because(about))
+        return kind(because=why)
 
 
 def because(about: Context) -> str:
