@@ -169,7 +169,8 @@ def test_who_waits_for_another_process_holds_up_nobody(tmp_path: Path) -> None:
 def test_what_is_written_at_once_is_tidied_up_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("postmill.stores.sqlite._SWEEP_AFTER", 50)
+    monkeypatch.setattr("postmill.stores.sqlite._SWEEP_AFTER", 5)
+    monkeypatch.setattr("postmill.stores.sqlite._SWEEP_MOST", 20)  # several looks for all of them
     file = tmp_path / "state.db"
 
     async def run() -> None:

@@ -35,14 +35,14 @@ ASKED = frozenset(["spf", "dkim", "dnsrbl", "mx", "geoip", "ratelimit"])
 """Clauses that the facts alone do not answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Need:
     """An answer is missing."""
 
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judgement:
     """What the access list of a stage says."""
 

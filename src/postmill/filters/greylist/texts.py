@@ -50,7 +50,7 @@ Match = tuple[Regex, str]
 """An expression and the text it matched."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """What substitutions may speak of. Times are in seconds."""
 

@@ -27,7 +27,7 @@ SLACK = 60
 """Seconds a store keeps entries longer than they count, lest its clock and ours disagree."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One tuple that is known. Sender and recipient stand in angle brackets."""
 
@@ -51,7 +51,7 @@ class Entry:
         return cls(ip, str(sender), str(recipient), until, auto)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
     """What becomes of one mail and of its entry."""
 
