@@ -47,7 +47,7 @@ _PATIENCE = 5.0
 _SWEEP_EVERY, _SWEEP_AFTER, _SWEEP_MOST = 60.0, 1000, 5000
 """Seconds, or changes, between two looks for what is over; and at how many entries one looks.
 
-It goes through them key by key: an index by time would make each new entry a third dearer.
+It goes through them key by key: an index by time would make each new entry half as dear again.
 """
 _PAGE = 500
 

@@ -30,7 +30,7 @@ BATCH = 100
 _AT_ONCE = 5000
 """Messages among which is chosen; the seconds in which more come are cut."""
 _EVERY = 5.0
-"""Seconds between two looks at the history: each costs as much as a message or two."""
+"""Seconds between two looks at the history: each reads, sends and syncs, whatever it finds."""
 _LONGEST_PAUSE = 60.0
 _BETWEEN_WORDS = 60.0
 """Seconds between two words about messages that were left out."""
