@@ -16,7 +16,7 @@ from postmill.history import Batch, Historian, Limits, open_database
 from postmill.history.writing import MINUTE
 from postmill.record import MessageRecord, Tally
 
-_EVERY = 0.5
+_EVERY = 1.0
 """Seconds in which records are put together: how late one may be seen."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hmac import digest
 from typing import Any
 
@@ -39,16 +39,22 @@ def hidden(record: MessageRecord, how: str, key: bytes) -> dict[str, Any]:
 
 def cleaner(record: MessageRecord, how: str, key: bytes = b"") -> Callable[[str], str]:
     """Return what hashes or leaves out a record's mail addresses wherever they stand in a text."""
-    known = {bare(address) for address in _addresses(record)}
-    spelled = [re.escape(one) for one in sorted(known, key=len, reverse=True) if "@" in one]
+    pattern: re.Pattern[str] | None = None
 
     def clean(text: str) -> str:
-        if not spelled or "@" not in text:
+        nonlocal pattern
+        if "@" not in text:
             return text
-        pattern = rf"(?<![\w.+-])(?:{'|'.join(spelled)})(?![\w-])"
-        return re.sub(pattern, lambda found: _mark(bare(found[0]), how, key), text, flags=re.IGNORECASE)
+        pattern = pattern or _any_of({bare(address) for address in _addresses(record)})
+        return pattern.sub(lambda found: _mark(bare(found[0]), how, key), text)
 
     return clean
+
+
+def _any_of(addresses: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds mail addresses in a text, in whatever letters."""
+    spelled = [re.escape(one) for one in sorted(addresses, key=len, reverse=True) if "@" in one]
+    return re.compile(rf"(?<![\w.+-])(?:{'|'.join(spelled) or '(?!)'})(?![\w-])", re.IGNORECASE)
 
 
 def _addresses(record: MessageRecord) -> Iterator[str]:

@@ -8,6 +8,7 @@ finds it fast without.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from postmill.record import MessageRecord
@@ -20,6 +21,7 @@ LOST = ("lost", "milter")
 _ADDRESSES = frozenset(("address", "domain"))
 
 
+@lru_cache(maxsize=4096)
 def number(kind: str, text: str) -> int:
     """Return the number of a word: 64 bits with a sign, as every database can store them."""
     digest = blake2b(f"{kind} {text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()

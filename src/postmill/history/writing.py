@@ -223,5 +223,5 @@ def write(database: Database, batches: Sequence[Batch], host: str, addresses: st
 
 def _cell(record: MessageRecord, addresses: str, key: bytes) -> bytes:
     if addresses == "keep":
-        return pack_json(record.as_json())
+        return pack_json(record.compact_json())
     return pack(hidden(record, addresses, key))

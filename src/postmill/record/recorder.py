@@ -231,7 +231,7 @@ class Recorder:
 
 def _answer(stage: int, outcome: Outcome) -> Answer:
     name = _STAGES.get(outcome.stage or stage, "")
-    ms = outcome.elapsed * 1000
+    ms = round(outcome.elapsed * 1000, 3)
     if type(outcome) is Answered and outcome.letter == _CONTINUE and outcome.hold is None:
         return Answer(name, "continue", ms)
     if isinstance(outcome, Lost):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from postmill.record.change import Change
+
+_T = TypeVar("_T")
 
 STAGE_NAMES = {
     "O": "negotiate",
@@ -26,7 +29,10 @@ STAGE_NAMES = {
 
 
 class Answer(NamedTuple):
-    """What a child said to one event: stage, verdict, milliseconds, its reply text or fault, and why."""
+    """What a child said to one event: stage, verdict, milliseconds, its reply text or fault, and why.
+
+    Milliseconds have three digits behind the point, from where it is recorded.
+    """
 
     stage: str
     verdict: str
@@ -37,14 +43,19 @@ class Answer(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        stage, verdict, ms, said, because = self
-        values = {"stage": stage, "verdict": verdict, "ms": round(ms, 3), "text": said}
-        if because:
-            values["because"] = because
-        return values
+        return _plain(self)
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    stage, verdict, ms, said, because = answer
+    values = {"stage": stage, "verdict": verdict, "ms": ms, "text": said}
+    if because:
+        values["because"] = because
+    return values
 
 
 _MS: Callable[[Answer], float] = attrgetter("ms")
+_in_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class Decision(NamedTuple):
@@ -76,7 +87,7 @@ class ChildRecord:
         """Return plain values for JSON; derived figures included."""
         return {
             "name": self.name,
-            "answers": [answer.as_dict() for answer in self.answers],
+            "answers": [*map(_plain, self.answers)],
             "edits": self.edits,
             "changes": [change._asdict() for change in self.changes],
             "evaluated": self.evaluated,
@@ -85,6 +96,21 @@ class ChildRecord:
             "verdict": self.verdict,
             "ms": round(self.ms, 3),
         }
+
+    def compact(self) -> dict[str, Any]:
+        """Return what is not empty, and cannot be derived; tuples as they are."""
+        values: dict[str, Any] = {"name": self.name, "answers": self.answers}
+        if self.edits:
+            values["edits"] = self.edits
+        if self.changes:
+            values["changes"] = self.changes
+        if self.evaluated:
+            values["evaluated"] = True
+        if self.repeated:
+            values["repeated"] = self.repeated
+        if self.conditions:
+            values["conditions"] = [*self.conditions.values()]
+        return values
 
     @property
     def skipped(self) -> Decision | None:
@@ -150,16 +176,28 @@ class MessageRecord:
     """Reason for which the message is quarantined."""
     ms: float = 0.0
     """Milliseconds from MAIL to the verdict, the client's own time included."""
-    _json: str = field(default="", init=False, repr=False, compare=False)
 
     def as_json(self) -> str:
-        """Return ``as_dict`` as JSON, made once for log and history; the record must be complete."""
-        if not self._json:
-            self._json = json.dumps(self.as_dict(), ensure_ascii=False, separators=(",", ":"))
-        return self._json
+        """Return ``as_dict`` as JSON; the record must be complete."""
+        return _in_json(self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; derived figures included."""
+        return self._values(
+            [{"address": one.address, "verdict": one.verdict} for one in self.recipients],
+            [child.as_dict() for child in self.children.values()],
+        )
+
+    def compact_json(self) -> str:
+        """Return JSON from which ``from_dict`` makes the record again, in half the time and size."""
+        return _in_json(
+            self._values(
+                [(one.address, one.verdict) for one in self.recipients],
+                [child.compact() for child in self.children.values()],
+            )
+        )
+
+    def _values(self, recipients: list[Any], children: list[Any]) -> dict[str, Any]:
         return {
             "session": self.session,
             "queue_id": self.queue_id,
@@ -170,8 +208,8 @@ class MessageRecord:
             "client_address": self.client_address,
             "helo": self.helo,
             "sender": self.sender,
-            "recipients": [{"address": one.address, "verdict": one.verdict} for one in self.recipients],
-            "children": [child.as_dict() for child in self.children.values()],
+            "recipients": recipients,
+            "children": children,
             "stage": self.stage,
             "verdict": self.verdict,
             "by": self.by,
@@ -182,19 +220,32 @@ class MessageRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MessageRecord:
-        """Return the record of which ``as_dict`` gave these values; what it does not know is left out."""
+        """Return the record of which ``as_dict`` or ``compact_json`` gave these values.
+
+        What it does not know is left out.
+        """
         record = cls(**_known(cls, data, "children", "recipients"))
-        record.recipients = [Recipient(**_known(Recipient, each)) for each in data["recipients"]]
+        record.recipients = _each(Recipient, data["recipients"])
         for each in data["children"]:
             child = ChildRecord(**_known(ChildRecord, each, "answers", "changes", "conditions"))
-            child.answers = [Answer(**answer) for answer in each["answers"]]
-            child.changes = [Change(**change) for change in each.get("changes", ())]
-            decisions = (Decision(**decision) for decision in each.get("conditions", ()))
+            child.answers = _each(Answer, each["answers"])
+            child.changes = _each(Change, each.get("changes", ()))
+            decisions = _each(Decision, each.get("conditions", ()))
             child.conditions = {decision.name: decision for decision in decisions}
             record.children[child.name] = child
         return record
 
 
+def _each(kind: Callable[..., _T], values: Iterable[dict[str, Any] | Sequence[Any]]) -> list[_T]:
+    """Return what is given by the names of its parts, or by their order."""
+    return [kind(**value) if isinstance(value, dict) else kind(*value) for value in values]
+
+
 def _known(kind: type, data: Mapping[str, Any], *besides: str) -> dict[str, Any]:
-    names = {each.name for each in fields(kind) if each.init}.difference(besides)
+    names = _names(kind, besides)
     return {key: value for key, value in data.items() if key in names}
+
+
+@cache
+def _names(kind: type, besides: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(each.name for each in fields(kind) if each.init).difference(besides)
