@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -100,10 +100,23 @@ class _Server(uvicorn.Server):
     def install_signal_handlers(self) -> None:
         """See uvicorn before 0.29."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait for the end; uvicorn by itself looks ten times a second, whether anybody is there or not."""
+        ticks = 0
+        while not await self.on_tick(ticks):  # at each tenth it renews the header Date
+            ticks += 10
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), 1.0)
+
     def end(self) -> None:
         """Finish what is under way; at the second time, leave it."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._ending.set()
 
 
 async def _serve(server: _Server, sockets: Sequence[socket.socket], beside_daemon: bool) -> None:
