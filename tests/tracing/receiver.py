@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 
 @dataclass
@@ -38,7 +42,11 @@ class Receiver:
     status: int = 200
     refuses: bytes = b"\xff\xff never \xff"
     spans: list[Received] = field(default_factory=list)
+    rejects: int = 0
+    """How many spans of a request it says it left out."""
     requests: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those of the last request."""
 
     def roots(self) -> list[Received]:
         return [span for span in self.spans if not span.parent]
@@ -78,6 +86,11 @@ def _decode(data: bytes) -> Iterator[Received]:
                 )
 
 
+def _answer(rejects: int) -> bytes:
+    partial = ExportTracePartialSuccess(rejected_spans=rejects, error_message="too old") if rejects else None
+    return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+
+
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """Run a collector at a free port."""
@@ -89,14 +102,17 @@ def receiving() -> Iterator[Receiver]:
             if self.headers.get("Content-Encoding") == "gzip":
                 data = gzip.decompress(data)
             receiver.requests += 1
+            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             status = receiver.status if self.path == "/v1/traces" else 404
             if receiver.refuses in data:
                 status = 400
             if status == 200:
                 receiver.spans.extend(_decode(data))
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            answer = _answer(receiver.rejects)
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -14,8 +14,9 @@ from postmill.errors import UnavailableError
 from postmill.history import Batch, History, open_database
 from postmill.history.writing import write
 from postmill.record import Answer, ChildRecord, Decision, MessageRecord, Recipient
-from postmill.tracing import following
-from postmill.tracing.following import Collector, Follower, Place
+from postmill.tracing import collector, following
+from postmill.tracing.collector import Collector
+from postmill.tracing.following import Follower, Place
 from postmill.tracing.spans import trace_id
 from tests.tracing.receiver import Receiver, receiving
 
@@ -24,7 +25,7 @@ HOST = "mx1.example.org"
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    monkeypatch.setattr(following, "_WITHIN", 1.0)
+    monkeypatch.setattr(collector, "_WITHIN", 1.0)
     with receiving() as one:
         yield one
 
@@ -85,7 +86,7 @@ def test_a_message_is_a_trace_found_by_its_queue_id(folder: Path, receiver: Rece
     store(folder, sent)
     with closing(follower(folder, receiver.url)) as one:
         assert (one.catch_up(), one.catch_up()) == (1, 0)
-    found = receiver.of(f"{trace_id(HOST, '4XYZ'):032x}")
+    found = receiver.of(trace_id(HOST, "4XYZ").hex())
     assert found.keys() == {"message", "spam mail", "spam end-of-message"}
     assert len(receiver.spans) == 3
     root = found["message"]
@@ -118,7 +119,7 @@ def test_a_message_is_a_trace_found_by_its_queue_id(folder: Path, receiver: Rece
 
 def test_the_id_on_the_page_is_the_one() -> None:
     page = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text()
-    assert f"$ postmill trace --id 4XYZ --host mx1\n{trace_id('mx1', '4XYZ'):032x}\n" in page
+    assert f"$ postmill trace --id 4XYZ --host mx1\n{trace_id('mx1', '4XYZ').hex()}\n" in page
 
 
 def test_addresses_are_sent_when_asked_for(folder: Path, receiver: Receiver) -> None:
@@ -180,7 +181,7 @@ def test_one_message_is_sent_when_it_is_asked_for(folder: Path, receiver: Receiv
     place = (folder / "place").read_text()
     with closing(follower(folder, receiver.url, most=1)) as one:
         assert one.send("P1") == 1
-        assert receiver.of(f"{trace_id(HOST, 'P1'):032x}").keys() > {"message"}
+        assert receiver.of(trace_id(HOST, "P1").hex()).keys() > {"message"}
         assert len(receiver.roots()) == 1
         with pytest.raises(UnavailableError, match="the history has no message NOBODY"):
             one.send("NOBODY")

@@ -48,7 +48,7 @@ def command(
     collector takes nothing.
     """
     try:
-        from postmill.tracing import following, spans  # noqa: PLC0415 - an optional dependency
+        from postmill.tracing import collector, following, spans  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise UnavailableError(
             f"traces need libraries of OpenTelemetry (pip install 'postmill[tracing]'): {error}"
@@ -56,7 +56,7 @@ def command(
     from postmill.history import History, check_url  # noqa: PLC0415 - keeps `postmill --help` quick
 
     if queue_id:
-        click.echo(f"{spans.trace_id(host, queue_id):032x}")
+        click.echo(spans.trace_id(host, queue_id).hex())
         return
     tracing, url = load_tracing(config_file), load_history(config_file).url
     endpoint = endpoint or tracing.endpoint
@@ -69,7 +69,7 @@ def command(
         raise ConfigError(str(error)) from error
     follower = following.Follower(
         lambda: History(opened(False)),
-        following.Collector(endpoint),
+        collector.Collector(endpoint),
         following.Place(Path(place or tracing.place)),
         tracing.addresses if addresses is None else addresses,
         tracing.most,

@@ -9,19 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import requests
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace.export import SpanExportResult
 
 from postmill.errors import UnavailableError
-from postmill.history import Entry, History, Selection
+from postmill.history import History, Selection
 from postmill.history.tables import MICROSECONDS
 from postmill.tracing.choosing import chosen
-from postmill.tracing.spans import spans_of
+from postmill.tracing.collector import Collector
 
 log = logging.getLogger("postmill.tracing")
 
@@ -34,10 +29,6 @@ _EVERY = 5.0
 _LONGEST_PAUSE = 60.0
 _BETWEEN_WORDS = 60.0
 """Seconds between two words about messages that were left out."""
-_WITHIN = 10.0
-"""Seconds for one request to the collector, repetitions included."""
-_REFUSED = (requests.codes.bad_request, requests.codes.request_entity_too_large)
-"""A collector that answers so will not take the same request later, either (OTLP, "Failures")."""
 
 
 class Place:
@@ -68,48 +59,6 @@ class Place:
             raise UnavailableError(
                 f"{self._file}: cannot keep how far traces were sent: {error.strerror}"
             ) from error
-
-
-class Collector:
-    """Takes traces over OTLP/HTTP. The variables OTEL_EXPORTER_OTLP_… (headers, certificates) hold, too."""
-
-    def __init__(self, endpoint: str) -> None:
-        """Send to a URL; without a path, to ``/v1/traces`` there."""
-        if urlsplit(endpoint).path in ("", "/"):
-            endpoint = endpoint.rstrip("/") + "/v1/traces"
-        self._endpoint = endpoint
-        self._answered = 0
-        """Status of the last answer over HTTP; 0 when there was none."""
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # we say it, once
-        session = requests.Session()
-        session.hooks["response"] = [self._note]
-        self._exporter = OTLPSpanExporter(endpoint=endpoint, timeout=_WITHIN, session=session)
-
-    def _note(self, response: requests.Response, *_: object, **__: object) -> None:
-        self._answered = response.status_code
-
-    @property
-    def trouble(self) -> str:
-        """Why it took nothing."""
-        said = f"it answers {self._answered}" if self._answered else "it cannot be reached"
-        return f"{self._endpoint} takes no traces: {said}"
-
-    def take(self, entries: Sequence[Entry], addresses: bool) -> bool:
-        """Send messages; False when they are to be sent again later. What it never takes is given up."""
-        self._answered = 0
-        spans = [span for entry in entries for span in spans_of(entry, addresses)]
-        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
-            return True
-        if self._answered not in _REFUSED:
-            return False
-        if len(entries) == 1:
-            log.error("message %s is given up: the collector refuses it", entries[0].record.queue_id)
-            return True
-        return all(self.take([entry], addresses) for entry in entries)
-
-    def close(self) -> None:
-        """Close connections."""
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 class Follower:

@@ -6,8 +6,8 @@ are measured. When an answer began is not recorded; it is derived from how the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from postmill.record import Answer, MessageRecord
 
@@ -18,32 +18,22 @@ _IN_TURN = ("rcpt", "unknown")
 """Stages at which one child is asked after the other."""
 _CONTENT = ("header", "end-of-header", "body", "end-of-message")
 
-Answers = Sequence[Answer]
+
+class Part:
+    """One child at one stage: what it said, the seconds that took, and when it began by the wall clock."""
+
+    __slots__ = ("answers", "child", "seconds", "stage", "start")
+
+    def __init__(self, child: str, stage: str, answer: Answer) -> None:
+        self.child = child
+        self.stage = stage
+        self.answers = [answer]
+        self.seconds = answer.ms / 1000
+        self.start = 0.0
 
 
-class Span(NamedTuple):
-    """One child at one stage; seconds of the wall clock."""
-
-    child: str
-    stage: str
-    start: float
-    end: float
-    answers: Answers
-
-
-class _Part:
-    """What one child said at one stage, and how many seconds it took for that."""
-
-    __slots__ = ("answers", "seconds")
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.seconds = 0.0
-
-
-_Stages = Mapping[str, Mapping[str, _Part]]
-"""Stage to child to what it said there."""
-_NOBODY: Mapping[str, _Part] = {}
+_Stages = Mapping[str, Sequence[Part]]
+"""Stage to the children that were asked there, in their order."""
 
 
 def begin_of(record: MessageRecord) -> float:
@@ -51,68 +41,73 @@ def begin_of(record: MessageRecord) -> float:
     return record.time - record.ms / 1000
 
 
-def spans(record: MessageRecord) -> list[Span]:
-    """Return the spans of a record; what an earlier record of the same connection has is left out."""
-    stages = _stages(record)
+def parts_of(record: MessageRecord) -> list[Part]:
+    """Return the parts by when they began; what an earlier record of the connection has is left out."""
+    parts, stages = _parts(record)
     mail = begin_of(record)
-    before = [*_backwards(stages, mail)]
-    envelope, free_from = _forwards(stages, mail)
-    return [*before, *envelope, *_content(stages, free_from, record.time)]
+    _place_backwards(stages, mail)
+    _place_content(stages, _place_forwards(stages, mail), record.time)
+    parts.sort(key=attrgetter("start"))
+    return parts
 
 
-def _stages(record: MessageRecord) -> _Stages:
-    found: dict[str, dict[str, _Part]] = {}
+def _parts(record: MessageRecord) -> tuple[list[Part], _Stages]:
+    parts: list[Part] = []
+    stages: dict[str, list[Part]] = {}
     for child in record.children.values():
-        for answer in child.answers[child.repeated :]:
-            asked = found.setdefault(answer.stage, {})
-            part = asked.get(child.name)
-            if part is None:
-                part = asked[child.name] = _Part()
-            part.answers.append(answer)
-            part.seconds += answer.ms / 1000
-    return found
+        own: dict[str, Part] = {}
+        for answer in child.answers[child.repeated :] if child.repeated else child.answers:
+            stage = answer.stage
+            part = own.get(stage)
+            if part is not None:
+                part.answers.append(answer)
+                part.seconds += answer.ms / 1000
+                continue
+            part = own[stage] = Part(child.name, stage, answer)
+            parts.append(part)
+            asked = stages.get(stage)
+            if asked is None:
+                asked = stages[stage] = []
+            asked.append(part)
+    return parts, stages
 
 
-def _backwards(stages: _Stages, end: float) -> Iterator[Span]:
+def _place_backwards(stages: _Stages, end: float) -> None:
     """Lay the stages before MAIL one after the other, so that the last ends with it."""
     for stage in reversed(_BEFORE):
-        asked = stages.get(stage, _NOBODY)
-        end -= max((part.seconds for part in asked.values()), default=0.0)
-        for child, part in asked.items():
-            yield Span(child, stage, end, end + part.seconds, part.answers)
+        if asked := stages.get(stage):
+            end -= max([part.seconds for part in asked])
+            for part in asked:
+                part.start = end
 
 
-def _forwards(stages: _Stages, begin: float) -> tuple[list[Span], float]:
-    """Lay the stages of the envelope one after the other from MAIL on, and say when they are over."""
-    laid: list[Span] = []
+def _place_forwards(stages: _Stages, begin: float) -> float:
+    """Lay the stages of the envelope one after the other from MAIL on, and return when they are over."""
     for stage in _ENVELOPE:
         over = begin
-        for child, part in stages.get(stage, _NOBODY).items():
-            start = over if stage in _IN_TURN else begin
-            laid.append(Span(child, stage, start, start + part.seconds, part.answers))
-            over = max(over, laid[-1].end)
+        for part in stages.get(stage, ()):
+            part.start = over if stage in _IN_TURN else begin
+            over = max(over, part.start + part.seconds)
         begin = over
-    return laid, begin
+    return begin
 
 
-def _content(stages: _Stages, free_from: float, end: float) -> Iterator[Span]:
+def _place_content(stages: _Stages, free_from: float, end: float) -> None:
     """Lay the content so that it ends with the message: one child after the other if there was time for it.
 
     Where there was not, children were shown it at the same time.
     """
-    shown = [(stage, asked) for stage in _CONTENT if (asked := stages.get(stage))]
-    lengths: dict[str, float] = {}
-    for _, asked in shown:
-        for child, part in asked.items():
-            lengths[child] = lengths.get(child, 0.0) + part.seconds
-    whole = sum(lengths.values())
+    shown: dict[str, list[Part]] = {}
+    for stage in _CONTENT:
+        for part in stages.get(stage, ()):
+            shown.setdefault(part.child, []).append(part)
+    lengths = [sum(part.seconds for part in parts) for parts in shown.values()]
+    whole = sum(lengths)
     in_turn = whole <= end - free_from
-    begin = end - (whole if in_turn else max(lengths.values(), default=0.0))
-    for child in lengths:
+    begin = end - (whole if in_turn else max(lengths, default=0.0))
+    for parts in shown.values():
         at = begin
-        for stage, asked in shown:
-            if child in asked:
-                part = asked[child]
-                yield Span(child, stage, at, at + part.seconds, part.answers)
-                at += part.seconds
+        for part in parts:
+            part.start = at
+            at += part.seconds
         begin = at if in_turn else begin
