@@ -92,6 +92,10 @@ def _address(configured: Endpoint, one: tuple[socket.socket, int], scheme: str) 
 class _Server(uvicorn.Server):
     """Leaves signals alone: its own handlers would end the process before its sockets are taken away."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """See uvicorn."""
@@ -99,10 +103,6 @@ class _Server(uvicorn.Server):
 
     def install_signal_handlers(self) -> None:
         """See uvicorn before 0.29."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._ending = asyncio.Event()
 
     async def main_loop(self) -> None:
         """Wait for the end; uvicorn by itself looks ten times a second, whether anybody is there or not."""
