@@ -127,6 +127,30 @@ class TestPromises:
 
         on(places(kind), "swap", work)
 
+    def test_put_new(self, kind: str, places: Callable[[str], Place]) -> None:
+        async def work(store: Store) -> None:
+            assert await store.put_new("k", b"", 60) is None
+            assert await store.put_new("k", b"one", 60) == b""
+            assert await store.put_new("k", b"two", 60) == b""
+            assert await store.swap("k", b"", None, 60) is True
+            assert await store.put_new("k", b"three", 0.3) is None
+            assert await store.put_new("k", b"four", 60) == b"three"
+            await asyncio.sleep(0.4)
+            assert await store.put_new("k", b"five", 60) is None
+            assert await all_of(store) == {"k": b"five"}
+
+        on(places(kind), "new", work)
+
+    def test_one_of_many_is_first(self, kind: str, places: Callable[[str], Place]) -> None:
+        async def work(store: Store) -> None:
+            for turn in range(5):
+                found = await asyncio.gather(*(store.put_new(f"k{turn}", b"%d" % n, 60) for n in range(20)))
+                first = b"%d" % found.index(None)
+                assert sorted(found, key=repr) == sorted([None, *[first] * 19], key=repr)
+                assert await store.get(f"k{turn}") == first
+
+        on(places(kind), "first", work)
+
     def test_one_of_many_wins(self, kind: str, places: Callable[[str], Place]) -> None:
         async def work(store: Store) -> None:
             for turn in range(5):
@@ -213,6 +237,10 @@ class TestShared:
                 await first.put(f"seen:{number}", b"1", 60)
                 assert await second.swap(f"seen:{number}", b"1", b"2", 60)
                 assert await first.get(f"seen:{number}") == b"2"
+                assert await first.put_new(f"seen:{number}", b"3", 60) == b"2"
+                assert await second.swap(f"seen:{number}", b"2", None, 60)
+                assert await first.put_new(f"seen:{number}", b"3", 60) is None
+                assert await second.get(f"seen:{number}") == b"3"
             await first.close()
             await second.close()
 

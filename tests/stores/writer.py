@@ -19,7 +19,11 @@ async def main(url: str, number: int, of: int, entries: int) -> int:
     async def write(task: int) -> int:
         made = 0
         for key in mine[task::TASKS]:
-            made += await store.swap(f"{key:06d}", None, b"%d" % number, 600)
+            name, value = f"{key:06d}", b"%d" % number
+            if task % 2:
+                made += await store.swap(name, None, value, 600)
+            else:
+                made += await store.put_new(name, value, 600) is None
         await store.add("made", made, 600)
         return made
 

@@ -109,6 +109,10 @@ class Store(Protocol):
         """Give a key this value for ``lives`` seconds from now, whatever it had before."""
         ...
 
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        """Give a key this value unless it has one: return that one, or None where this is the first."""
+        ...
+
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """Change a key from one value to another if it still has the first; tell whether it had.
 

@@ -80,6 +80,10 @@ class View:
         """See ``Store``."""
         await self._backend.put(self._prefix + key, value, lives)
 
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        """See ``Store``."""
+        return await self._backend.put_new(self._prefix + key, value, lives)
+
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""
         return await self._backend.swap(self._prefix + key, before, after, lives)

@@ -40,6 +40,13 @@ class MemoryStore:
         for key, (value, lives) in entries.items():
             self._values[key] = value, self._now() + lives
 
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        """See ``Store``."""
+        known = self._value(key)
+        if known is None:
+            self._values[key] = value, self._now() + lives
+        return known
+
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""
         if self._value(key) != before:

@@ -39,6 +39,20 @@ _PUT = (
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until"
 )
 _MAKE = _PUT + " WHERE postmill_entries.until <= clock_timestamp()"
+_PUT_NEW = f"""
+WITH known AS (
+  SELECT value FROM postmill_entries WHERE key = %(key)s AND until > clock_timestamp()
+), made AS (
+  INSERT INTO postmill_entries
+  SELECT %(key)s, %(value)s::bytea, {_UNTIL} WHERE NOT EXISTS (SELECT 1 FROM known)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until
+  WHERE postmill_entries.until <= clock_timestamp() RETURNING 1
+) SELECT (SELECT value FROM known), EXISTS (SELECT 1 FROM made)
+"""  # noqa: S608
+"""A key that is known is only read: to lock its row would write, and wait for the disk.
+
+Neither known nor made is one that somebody else made in this moment, whom the statement does not see yet.
+"""
 _CHANGE = (
     f"UPDATE postmill_entries SET value = %(value)s, until = {_UNTIL} "  # noqa: S608
     "WHERE key = %(key)s AND value = %(before)s AND until > clock_timestamp()"
@@ -115,6 +129,19 @@ class PostgresqlStore:
                 await cursor.executemany(_PUT, rows)
 
         await self._do(work, changes=len(rows), statements=len(rows))
+
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        """See ``Store``."""
+        values = {"key": key, "value": value, "lives": lives}
+
+        async def work(db: psycopg.AsyncConnection[Any]) -> bytes | None:
+            while True:
+                row = await (await db.execute(_PUT_NEW, values)).fetchone()
+                assert row is not None
+                if row[0] is not None or row[1]:
+                    return None if row[0] is None else bytes(row[0])
+
+        return await self._do(work, changes=1)
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""

@@ -37,6 +37,11 @@ else
 end
 return 1
 """
+_PUT_NEW = """
+local now = redis.call('GET', KEYS[1])
+if not now then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return now
+"""
 _ADD = """
 redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -83,6 +88,11 @@ class RedisStore:
         for key, (value, lives) in entries.items():
             pipeline.set(_PREFIX + key, value, px=_ms(lives))
         await self._do(pipeline.execute)
+
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        """See ``Store``."""
+        known = await self._do(lambda: self._server.eval(_PUT_NEW, 1, _PREFIX + key, value, _ms(lives)))
+        return None if known is None else bytes(known)
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""

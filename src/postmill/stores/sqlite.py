@@ -50,6 +50,8 @@ _SWEEP_EVERY, _SWEEP_AFTER, _SWEEP_MOST = 60.0, 1000, 5000
 It goes through them key by key: an index by time would make each new entry half as dear again.
 """
 _PAGE = 500
+_REMEMBERED = 4096
+"""How many keys are remembered to be there: who asks whether one is new reads those first."""
 
 
 def from_url(url: str) -> SqliteStore:
@@ -74,6 +76,8 @@ class SqliteStore:
         self._changes = 0
         self._swept_to = {"entries": "", "counters": ""}
         """In each table, the key behind which to go on looking."""
+        self._there: set[int] = set()
+        """Hashes of keys that turned out to be there. A wrong guess costs one statement more."""
 
     async def get(self, key: str) -> bytes | None:
         """See ``Store``."""
@@ -94,6 +98,18 @@ class SqliteStore:
             db.executemany(_PUT, [(key, value, now + lives) for key, (value, lives) in entries.items()])
 
         await self._do(work, changes=len(entries))
+
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        """See ``Store``. Mostly one statement: the value is put at once, or read if it was there before."""
+        known = await self.get(key) if hash(key) in self._there else None
+        while known is None:
+            if await self.swap(key, None, value, lives):
+                return None
+            known = await self.get(key)
+        if len(self._there) >= _REMEMBERED:
+            self._there.clear()
+        self._there.add(hash(key))
+        return known
 
     async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
         """See ``Store``."""

@@ -203,10 +203,11 @@ class Stepping(MemoryStore):
         await asyncio.sleep(0)
         return found
 
-    async def swap(self, key: str, before: bytes | None, after: bytes | None, lives: float) -> bool:
-        done = await super().swap(key, before, after, lives)
-        self.made += done and before is None
-        return done
+    async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
+        found = await super().put_new(key, value, lives)
+        self.made += found is None
+        await asyncio.sleep(0)
+        return found
 
 
 def test_twenty_writers_make_one_entry() -> None:

@@ -251,10 +251,10 @@ def test_a_store_that_fails_is_a_failure_and_used_again(postmill_deliver: Delive
     class Away(MemoryStore):
         away = False
 
-        async def get(self, key: str) -> bytes | None:
+        async def put_new(self, key: str, value: bytes, lives: float) -> bytes | None:
             if self.away:
                 raise OSError("away")
-            return await super().get(key)
+            return await super().put_new(key, value, lives)
 
     store = Away(lambda: postmill_deliver.now().timestamp())
     world = {**rules("racl whitelist from friend@x.example"), "ports": {Store: store}}

@@ -1,4 +1,4 @@
-"""Keeping tuples in the store: read, decide, swap, and again if another worker or host was faster."""
+"""Keeping tuples in the store: put a new one, else decide and swap, again if somebody else was faster."""
 
 from __future__ import annotations
 
@@ -30,10 +30,16 @@ async def submit(store: Store, config: Config, facts: Facts, recipient: str, act
     now, mail = int(facts.now.timestamp()), Entry(str(facts.ip), facts.sender, recipient, 0)
     network = network_of(facts.ip, config)
     if config.lazyaw:
-        found = await _once(store, lazy_key(network), mail, now, delay, autowhite, config, only_auto=True)
+        key = lazy_key(network)
+        before = await store.get(key)
+        found = await _again(store, key, before, mail, now, delay, autowhite, config, only_auto=True)
         if found is not None:
             return found
-    found = await _once(store, key_of(network, facts.sender, recipient), mail, now, delay, autowhite, config)
+    key, new = key_of(network, facts.sender, recipient), _step(None, mail, now, delay, autowhite, config)
+    before = await store.put_new(key, new.after.encode(), new.lives)
+    if before is None:
+        return new
+    found = await _again(store, key, before, mail, now, delay, autowhite, config)
     if found is None:
         raise OSError("the entry of a tuple changes all the time")
     if config.lazyaw and found.after.auto:
@@ -41,14 +47,19 @@ async def submit(store: Store, config: Config, facts: Facts, recipient: str, act
     return found
 
 
+def _step(known: Entry | None, mail: Entry, now: int, delay: int, autowhite: int, config: Config) -> Step:
+    return step(known, mail, now, delay, autowhite, config.timeout, max(config.longest, delay))
+
+
 def lazy_key(network: str) -> str:
     """Return the key for all tuples of a network that came back once (``lazyaw``)."""
     return f"client {network}"
 
 
-async def _once(
+async def _again(
     store: Store,
     key: str,
+    before: bytes | None,
     mail: Entry,
     now: int,
     delay: int,
@@ -56,14 +67,15 @@ async def _once(
     config: Config,
     only_auto: bool = False,
 ) -> Step | None:
+    """Let a mail come to an entry that was there ``before``, until nobody else changes it meanwhile."""
     for _ in range(_TRIES):
-        before = await store.get(key)
-        known = Entry.decode(before) if before is not None else None
-        found = step(known, mail, now, delay, autowhite, config.timeout, max(config.longest, delay))
+        known = None if before is None else Entry.decode(before)
+        found = _step(known, mail, now, delay, autowhite, config)
         if only_auto and not found.auto:
             return None
         if found.after == known or await store.swap(key, before, found.after.encode(), found.lives):
             return found
+        before = await store.get(key)
     return None
 
 
