@@ -55,21 +55,16 @@ class Served:
     def arguments(self, handler: Handler, of_session: Any, of_message: Any, edits: Any) -> dict[str, Any]:
         """Return what a handler gets beside its noun."""
         milter = self.milter
-        found = {}
-        for name, kind in handler.wants.items():
-            if kind is milter.prepared:
-                found[name] = self.prepared
-            elif kind is milter.session:
-                found[name] = of_session
-            elif kind is milter.message:
-                found[name] = of_message
-            elif kind is handler.edits:
-                found[name] = edits
-            elif kind is milter.settings:
-                found[name] = self.settings
-            else:
-                found[name] = self.ports[kind]()
-        return found
+        given = {
+            milter.settings: self.settings,
+            handler.edits: edits,
+            milter.message: of_message,
+            milter.session: of_session,
+            milter.prepared: self.prepared,
+        }
+        return {
+            name: given[kind] if kind in given else self.ports[kind]() for name, kind in handler.wants.items()
+        }
 
     def answer(self, offer: OptNeg) -> OptNeg:
         """Return the answer to an MTA's offer: what the handlers need, as far as it is offered (§4.4)."""

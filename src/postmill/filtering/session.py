@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from postmill.api.milter import Handler
@@ -31,6 +32,8 @@ Work = Coroutine[Any, Any, None]
 
 _LEADSPC = int(Protocol.HDR_LEADSPC)
 _VERDICTS = (Accept, Reject, Tempfail, Discard, Quarantine)
+_VERDICTS_KEPT = 256
+"""How many verdicts are remembered as packets: most milters say the same few all the time."""
 _CONTINUE = wire.Continue()
 _HEADER_EDITS = (wire.AddHeader, wire.InsertHeader, wire.ChangeHeader)
 _NOBODY = Client("", None)
@@ -212,7 +215,11 @@ class FilterSession:
     # -- handlers -------------------------------------------------------------------------------------
 
     def _ask(self, noun: Noun) -> Work | None:
-        return self._begin([(noun, handler) for handler in self._served.asked_about(type(noun))], False)
+        handlers = self._served.asked_about(type(noun))
+        if not handlers:
+            self._answer()
+            return None
+        return self._begin([(noun, handler) for handler in handlers], False)
 
     def _begin(self, handlers: Sequence[tuple[Noun, Handler]], final: bool) -> Work | None:
         """Ask handlers: at once if none of them waits for anything, else the work is left to the driver."""
@@ -342,6 +349,7 @@ _EVENTS: dict[int, Callable[[FilterSession, bytes], Work | None]] = {
 }
 
 
+@lru_cache(_VERDICTS_KEPT)
 def _packet(verdict: Verdict | None) -> ReplyPacket:
     match verdict:
         case Accept():

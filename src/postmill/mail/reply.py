@@ -7,6 +7,7 @@ checked before it is passed on. What a refused text means for the message is the
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from postmill.errors import RemoteConfigError
@@ -15,8 +16,11 @@ _LINE = re.compile(rb"[45][0-9][0-9][ -][^\r\n\0]*\Z")
 _LINE_OF_POSTFIX = re.compile(rb"[45][0-9][0-9][ -]")
 _ENHANCED = re.compile(rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
 _PERCENT = re.compile(rb"%(%?)")
+_CHECKED = 64
+"""How many texts are remembered: most milters say the same few all the time."""
 
 
+@lru_cache(_CHECKED)
 def check_reply_text(payload: bytes) -> bytes:
     r"""Return the text of a ``y`` payload without its NUL, fit to be sent to any MTA.
 

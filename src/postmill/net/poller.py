@@ -119,6 +119,7 @@ class Loop(asyncio.SelectorEventLoop):
         self.poller = Poller()
         self._first: list[Callable[[], object]] | None = None
         super().__init__(self.poller)
+        self._unused = asyncio.Handle(partial(int), (), self)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task and run it until it waits for something, or is done.
@@ -171,7 +172,7 @@ class Loop(asyncio.SelectorEventLoop):
         if self._first is not None:
             assert context is not None  # tasks and futures give one
             self._first.append(partial(context.run, callback, *args))
-            return asyncio.Handle(callback, args, self, context)
+            return self._unused  # which nobody looks at
         self.poller.stirred = True
         return super().call_soon(callback, *args, context=context)
 

@@ -31,6 +31,7 @@ from postmill.filters.greylist.values import (
 _REASONS = {"rawfrom": "from", "sm_macro": "macro"}
 _MERGED = 10000
 """How many pairs of actions are remembered with what they come to; there are few more than rules."""
+_NO_ACTIONS = Actions()
 ASKED = frozenset(["spf", "dkim", "dnsrbl", "mx", "geoip", "ratelimit"])
 """Clauses that the facts alone do not answer."""
 
@@ -83,7 +84,7 @@ class _Course:
 def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
     """Return what the rules of a stage, ``rcpt`` or ``data``, say."""
     course = _Course(facts, config)
-    actions, flushes, last = Actions(), False, None
+    actions, flushes, last = _NO_ACTIONS, False, None
     for rule in config.of_stage(stage):
         course.reasons, course.matched, course.tarpit = set(), (), 0
         holds = _holds(rule.clauses, course)

@@ -29,6 +29,7 @@ _FORM = re.compile(
     r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Qs|Qd|C|cA|ca)"
     r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M([A-Za-z_]|\{[^}]*\})|T\{([^}]*)\}|)"
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WHY = {
     "domain": "Sender DNS name whitelisted",
     "addr": "Sender IP whitelisted",
@@ -205,7 +206,7 @@ def header(report: str | None, reasons: frozenset[str], about: Context) -> str:
 
 def printable(text: str) -> str:
     """Return a text as one line without control characters, whatever a client put into it."""
-    return re.sub(r"[\x00-\x1f\x7f]", "?", text)
+    return _CONTROL.sub("?", text)
 
 
 def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Reject | Tempfail:

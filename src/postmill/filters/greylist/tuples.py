@@ -23,6 +23,7 @@ _RENEWED = 100
 """Into how many parts of its time a known tuple's life is cut: within one, mail does not renew it."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.~<>@+=-]*")
 """What nothing of has to be quoted: nearly all addresses, and to quote takes ten times as long."""
+_in_json = json.JSONEncoder(check_circular=False).encode
 SLACK = 60
 """Seconds a store keeps entries longer than they count, lest its clock and ours disagree."""
 
@@ -40,7 +41,7 @@ class Entry:
 
     def encode(self) -> bytes:
         """Return it as bytes for a store."""
-        return json.dumps([self.ip, self.sender, self.recipient, self.until, self.auto]).encode()
+        return _in_json([self.ip, self.sender, self.recipient, self.until, self.auto]).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Entry:
