@@ -218,7 +218,7 @@ class ChildLink:
         if self._stream is not None:
             self._stream.close()
         self.unsent.clear()
-        if kind in ("connect", "closed"):
+        if kind in ("connect", "closed") and not self.on_trial:
             self._service.gone()
         if self.untested and self._saved(lost):
             return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from postmill.chain.steps import Lost
 from postmill.chain.talks import EventTalk
-from postmill.net.probe import LOCAL, UNKNOWN, ProbeTalk
+from postmill.net.probe import LOCAL, UNKNOWN, ProbeTalk, passed
 from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import frame
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("postmill.child")
 
 QUIT_NC = frame(Command.QUIT_NC)
-_QUIT = frame(Command.QUIT)
 _UNTRIED, _TRYING, _PROVEN, _REFUSED = "untried", "trying", "proven", "refused"
 
 
@@ -75,14 +74,13 @@ class Pool:
             if isinstance(outcome, Lost) or link.last != Reply.CONTINUE or not self.put(link):
                 link.retire()
             return
-        if not isinstance(outcome, Lost):
+        if passed(outcome):
             self._trust = _PROVEN
             log.info("%s: honours QUIT_NC; its links are kept", self._name)
-        elif link.trial_decisive:
+        elif link.trial_decisive and isinstance(outcome, Lost):
             self.distrust(outcome.text)
         else:
             self._trust = _UNTRIED
-        link.close(_QUIT, False)
 
     def distrust(self, why: str) -> None:
         """Keep no link of this child any more."""

@@ -1,12 +1,15 @@
 """Finding out whether a child honours QUIT_NC (protocol §6.8), before any of its links is kept.
 
 libmilter does, right after CONTINUE at the end of a message or after UNKNOWN; others close, or fall silent
-at the next CONNECT. So ``O C U K C`` is said once on a link of its own and must be answered to the end.
+at the next CONNECT, or say more than they were asked. So ``O C U K C Q`` is said once on a link of its own:
+all must be answered, and nothing come behind the last answer but the end of the connection.
 """
 
 from __future__ import annotations
 
-from postmill.chain.steps import Answered, Edit
+from collections.abc import Mapping
+
+from postmill.chain.steps import Answered, Edit, Lost, Outcome
 from postmill.errors import RemoteProtocolError
 from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, VERSION, Command, Reply
 from postmill.wire.framing import frame
@@ -18,16 +21,29 @@ _OFFER = encode(OptNeg(VERSION, int(ALL_ACTIONS), int(ALL_PROTOCOL) & ~_UNANSWER
 UNKNOWN = frame(Command.UNKNOWN, b"XPROBE\0")
 """An SMTP command that no MTA knows, after which libmilter listens to QUIT_NC."""
 _QUIT_NC = frame(Command.QUIT_NC)
+_QUIT = frame(Command.QUIT)
 LOCAL = frame(Command.CONNECT, b"localhost\x004\0\x00127.0.0.1\0")
 """What a child hears that never wanted to hear of a connection."""
-_GO_ON = {
+_GO_ON: Mapping[int, tuple[Reply, ...]] = {
+    Command.OPTNEG: (Reply.OPTNEG,),
     Command.CONNECT: (Reply.CONTINUE,),
     Command.UNKNOWN: (Reply.CONTINUE, Reply.SKIP, Reply.REJECT, Reply.TEMPFAIL, Reply.REPLYCODE),
+    Command.QUIT: (),
 }
 
 
+def passed(outcome: Outcome | None) -> bool:
+    """Tell by how a trial ended whether the child honours QUIT_NC: it said nothing more until it was left."""
+    return (
+        isinstance(outcome, Lost) and outcome.stage == Command.QUIT and outcome.kind in ("closed", "timeout")
+    )
+
+
 class ProbeTalk:
-    """``O C U K C``, one after the other; ``decisive`` once the child has heard QUIT_NC."""
+    """``O C U K C Q``, one after the other; ``decisive`` once the child has heard QUIT_NC.
+
+    It has no outcome of its own: it ends with the connection (``passed``).
+    """
 
     def __init__(self, connect: bytes, timeout: float) -> None:
         """Say ``connect``, complete packets to which the child said CONTINUE before."""
@@ -50,12 +66,12 @@ class ProbeTalk:
         """Take one answer and return the next command."""
         if letter == Reply.PROGRESS:
             return b""
-        if letter not in (_GO_ON[Command(self.stage)] if self.stage in _GO_ON else (Reply.OPTNEG,)):
+        if letter not in _GO_ON[self.stage]:
             raise RemoteProtocolError(f"{bytes((letter,))!r} at {chr(self.stage)} of the trial of QUIT_NC")
         if not self._next:
             self.due = 0
-            self.outcome = Answered(int(Reply.CONTINUE), self.stage)
-            return b""
+            self.stage = int(Command.QUIT)
+            return _QUIT
         self.stage, packets = self._next.pop(0)
         self.decisive = not self._next
         return packets
