@@ -43,15 +43,11 @@ class Answer(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return _plain(self)
-
-
-def _plain(answer: Answer) -> dict[str, Any]:
-    stage, verdict, ms, said, because = answer
-    values = {"stage": stage, "verdict": verdict, "ms": ms, "text": said}
-    if because:
-        values["because"] = because
-    return values
+        stage, verdict, ms, said, because = self
+        values = {"stage": stage, "verdict": verdict, "ms": ms, "text": said}
+        if because:
+            values["because"] = because
+        return values
 
 
 _MS: Callable[[Answer], float] = attrgetter("ms")
@@ -87,7 +83,7 @@ class ChildRecord:
         """Return plain values for JSON; derived figures included."""
         return {
             "name": self.name,
-            "answers": [*map(_plain, self.answers)],
+            "answers": [one.as_dict() for one in self.answers],
             "edits": self.edits,
             "changes": [change._asdict() for change in self.changes],
             "evaluated": self.evaluated,
