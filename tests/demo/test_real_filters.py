@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -102,6 +103,18 @@ def test_a_scanner_that_is_lost_comes_back(program: str, filter_name: str) -> No
         while not passed.search(demo.output):
             assert time.monotonic() < deadline, "it did not wait for it"
             time.sleep(0.02)
+
+
+def test_nothing_is_left_of_a_demo_that_is_killed() -> None:
+    with running(real=True) as demo:
+        place, started = directory(demo.output), processes(demo.output)
+        assert process(demo.output, "clamd") in started
+        demo.process.kill()
+        deadline = time.monotonic() + WITHIN
+        while left := [pid for leader in started for pid in session(leader)]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.02)
+    shutil.rmtree(place)
 
 
 def test_evaluation_of_a_filter() -> None:

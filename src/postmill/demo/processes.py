@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ async def running(*command: str, **options: Any) -> AsyncIterator[Process]:
     """
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, start_new_session=True, limit=_LONGEST_LINE, **options
+            *_tied(command), start_new_session=True, limit=_LONGEST_LINE, **options
         )
     except OSError as error:
         raise UnavailableError(f"cannot start {command[0]}: {error.strerror}") from error
@@ -51,6 +52,12 @@ async def running(*command: str, **options: Any) -> AsyncIterator[Process]:
             await process.wait()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _tied(command: Sequence[str]) -> Sequence[str]:
+    """Have it end with the demo even if that is killed, where there is setpriv(1)."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "TERM", *command) if setpriv else command
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
