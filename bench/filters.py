@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -155,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=[*PAIRS], help="one filter (default: all)")
     parser.add_argument("--messages", type=int, default=300, help="for each way (default: %(default)s)")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and end what was started
     shown = Table("filter", "way", "CPU s/1000 messages", "ratio")
     dearer = False
     for name in [options.only] if options.only else PAIRS:
