@@ -34,8 +34,10 @@ def add_files(page: str, folder: Path, *needed: str) -> list[str]:
     for name in (*ALWAYS, *needed):
         target = folder / name
         target.parent.mkdir(exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, target)
+        if (ROOT / name).is_dir():  # without bytecode: other tests' processes may be writing it now
+            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, target)
     files = re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     for name, text in files:
         assert not (folder / name).exists()

@@ -45,9 +45,9 @@ def build(target: Path, **variables: str) -> Path:
 
 
 def tree_state() -> set[Path]:
-    """All files of the project, and what else lies beside them."""
-    folders = [folder for folder in ROOT.iterdir() if folder.name not in (".venv", ".git")]
-    files = {file for folder in folders for file in folder.rglob("*") if file.suffix != ".pyc"}
+    """All files of the project, and what else lies beside them; not the caches, which other tests write."""
+    folders = [folder for folder in ROOT.iterdir() if not folder.name.startswith(".")]
+    files = {file for folder in folders for file in folder.rglob("*") if "__pycache__" not in file.parts}
     return files | set(folders)
 
 
