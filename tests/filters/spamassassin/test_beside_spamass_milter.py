@@ -97,7 +97,7 @@ def likened(report: MailReport) -> list[str]:
         (["-m", "-b", "spam@test.example"], {"spam_to": "spam@test.example"}, MARKS),
         (["-m", "-B", "spam@test.example"], {"spam_to": "spam@test.example", "spam_copy": True}, MARKS),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )  # fmt: skip
 def test_each_option(
     options: list[str], settings: Mapping[str, Any], different: set[str], scanner: Scanner
