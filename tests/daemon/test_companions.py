@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,13 +12,7 @@ from postmill.testing.child import ScriptedChild
 from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Mail, SessionPlan
 from tests.daemon.running import Daemon
-from tests.interop.postfix import wait_until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.interop.postfix import free_port, wait_until
 
 
 def companion(daemon: Daemon, command: str) -> int:

@@ -19,6 +19,7 @@ import pytest
 
 from postmill.testing.mta import FakeMta
 from tests.daemon.running import Daemon
+from tests.interop.postfix import free_port
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="changing owners and users needs root")
@@ -162,10 +163,7 @@ def test_no_permission_is_told(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize(("kind", "host"), [("inet", "127.0.0.1"), ("inet6", "::1")])
 def test_internet_sockets(daemon: Daemon, kind: str, host: str) -> None:
-    with socket.socket(socket.AF_INET6 if kind == "inet6" else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        port = probe.getsockname()[1]
-    endpoint = f"{kind}:{port}@{host}"
+    endpoint = f"{kind}:{free_port()}@{host}"
     daemon.manager["listen"] = [daemon.endpoint, endpoint]
     for _ in range(2):  # a restart must not find the port taken
         daemon.start()

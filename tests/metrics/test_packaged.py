@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import urllib.parse
@@ -23,7 +22,7 @@ from postmill.testing.plan import Mail, SessionPlan
 from postmill.wire.endpoint import parse_endpoint
 from tests.daemon.running import Daemon, environment
 from tests.history.test_in_the_daemon import REFUSED, daemon
-from tests.interop.postfix import wait_until
+from tests.interop.postfix import free_port, wait_until
 from tests.metrics.test_in_the_daemon import metrics_of, scrape
 from tests.stack import peers
 
@@ -94,12 +93,6 @@ def test_promtool_finds_nothing_and_the_alerts_fire_when_they_should() -> None:
     assert {one["alertname"] for test in tried for one in test["alert_rule_test"]} == {
         r["alert"] for r in rules()
     }
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextmanager
