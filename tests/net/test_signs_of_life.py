@@ -16,7 +16,9 @@ from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import frame
 from tests.net.hosting import Host
 
-NAP = 0.9
+NAP = 2.0
+INTERVAL = 0.6
+"""A third of the nap, so that two signs come in it; and long enough that no answer at once is late on a busy machine."""
 STAGES = "CHUMRTLNBE"
 MACROS = {
     "postfix": {b"v": b"Postfix 3.7.11"},
@@ -39,7 +41,7 @@ def endpoints() -> Generator[Mapping[str, str], None, None]:
         for name, script in SCRIPTS.items():
             child = stack.enter_context(ScriptedChild(script))
             milters = {"quick": {"socket": str(quick.endpoint)}, "slow": {"socket": str(child.endpoint)}}
-            endpoints[name] = host.add(milters, progress_interval="0.2s")
+            endpoints[name] = host.add(milters, progress_interval=f"{INTERVAL}s")
         stack.enter_context(host)
         yield endpoints
 

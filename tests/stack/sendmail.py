@@ -22,7 +22,7 @@ ROOT = PEERS / "sendmail"
 PROGRAM = ROOT / "usr/libexec/sendmail/sendmail"
 CF = ROOT / "usr/share/sendmail/cf"
 
-#: Interactive delivery: when the client hears 250, the message has been relayed.
+#: Interactive delivery: when the client hears 250, the message has been relayed, however busy the machine is.
 CONFIGURATION = """\
 divert(-1)dnl
 include(`{cf}/m4/cf.m4')dnl
@@ -43,6 +43,8 @@ define(`confPRIVACY_FLAGS', `')dnl
 define(`confMILTER_LOG_LEVEL', `9')dnl
 define(`confLOG_LEVEL', `14')dnl
 define(`confCONNECTION_RATE_THROTTLE', `0')dnl
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
 define(`confBAD_RCPT_THROTTLE', `0')dnl
 define(`confDIRECT_SUBMISSION_MODIFIERS', `')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {relay}')dnl
