@@ -50,7 +50,7 @@ test: $(STAMP)  ## Run every test, with real Postfix, Sendmail and milters.
 	@if [ "$$(id -u)" != 0 ]; then printf '==> %s\n' \
 		'test: only root can start a private Postfix, so the tests with it are skipped; to run them: sudo make test'; fi
 	$(say) 'test: all tests'
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Lint, types, import contracts, fast tests, fresh docs: under two minutes.
 	$(say) 'check: lint'

@@ -1,4 +1,4 @@
-"""For all tests: how hypothesis runs, which take long, and what a skip means where peers are required.
+"""For all tests: how hypothesis runs, which take long, which stay together, and what a skip means where peers are required.
 
 With POSTMILL_REQUIRE_PEERS set, a test skipped for want of real mail software fails. Continuous integration
 sets it, so that a peer that did not get installed cannot pass for tested.
@@ -10,6 +10,7 @@ import os
 import resource
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -45,6 +46,13 @@ SLOW = (
 )
 """What starts daemons or takes seconds for each test: for `make test` and continuous integration, not for `make check`."""
 
+TOGETHER = (
+    "packaging/",  # one build of the package, one Debian tree, and no more containers at once than in one process
+)
+"""Folders whose tests share what takes long to make, so that one process runs them all. Of other tests each file is
+run by one process, beside any other file: whatever they start is in a directory, on ports and in namespaces of its own.
+"""
+
 REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
 
 # Hundreds of sessions at once, and the milters at their other ends: 1,024 descriptors may not do.
@@ -67,6 +75,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here) and str(item.path.relative_to(here)).startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """With ``--dist loadfile`` also keep together what is in TOGETHER."""
+    if config.getoption("dist") != "loadfile":
+        return None  # xdist's own
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return next(
+                (name for name in TOGETHER if nodeid.startswith(f"tests/{name}")), nodeid.partition("::")[0]
+            )
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

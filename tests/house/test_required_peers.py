@@ -38,7 +38,13 @@ def test_runs(): pass
 WHOLE_FILE = 'import pytest\npytest.skip("no milters here", allow_module_level=True)\n'
 
 
-def outcome(directory: Path, required: bool) -> tuple[str, str]:
+@pytest.fixture(params=["0", "2"], ids=["one process", "two processes"])
+def processes(request: pytest.FixtureRequest) -> str:
+    """How many run the tests, beside the one that reports."""
+    return str(request.param)
+
+
+def outcome(directory: Path, processes: str, required: bool) -> tuple[str, str]:
     """Run the tests of a directory; return all output and the counts in the closing line."""
     environment = {name: value for name, value in os.environ.items() if name != "POSTMILL_REQUIRE_PEERS"}
     done = subprocess.run(
@@ -48,6 +54,10 @@ def outcome(directory: Path, required: bool) -> tuple[str, str]:
             "pytest",
             "-p",
             "no:cacheprovider",
+            "--numprocesses",
+            processes,
+            "--dist",
+            "loadfile",
             "-o",
             "markers=interop\nslow",
             "--rootdir",
@@ -70,20 +80,20 @@ def suite(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_skip_is_a_skip_by_default(suite: Path) -> None:
-    assert outcome(suite, required=False)[1] == "1 passed, 3 skipped, 1 xfailed"
+def test_a_skip_is_a_skip_by_default(suite: Path, processes: str) -> None:
+    assert outcome(suite, processes, required=False)[1] == "1 passed, 3 skipped, 1 xfailed"
 
 
-def test_a_skipped_interop_test_fails_where_peers_are_required(suite: Path) -> None:
-    output, counts = outcome(suite, required=True)
+def test_a_skipped_interop_test_fails_where_peers_are_required(suite: Path, processes: str) -> None:
+    output, counts = outcome(suite, processes, required=True)
     assert counts == "1 passed, 1 skipped, 1 xfailed, 2 errors"
     assert "this was not run: Skipped: no Postfix here" in output
     assert "this was not run: Skipped: no Sendmail here" in output
 
 
-def test_a_file_that_skips_itself_fails_where_peers_are_required(suite: Path) -> None:
+def test_a_file_that_skips_itself_fails_where_peers_are_required(suite: Path, processes: str) -> None:
     (suite / "test_it.py").write_text(WHOLE_FILE)
-    assert outcome(suite, required=False)[1] == "1 skipped"
-    output, counts = outcome(suite, required=True)
+    assert outcome(suite, processes, required=False)[1] == "1 skipped"
+    output, counts = outcome(suite, processes, required=True)
     assert counts == "1 error"
     assert "this was not run: Skipped: no milters here" in output

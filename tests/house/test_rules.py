@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import postmill
-from tests.conftest import SLOW
+from tests.conftest import SLOW, TOGETHER
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -126,6 +126,6 @@ def test_make_demo_passes_its_variables_on(variables: tuple[str, ...], command: 
     assert [" ".join(line.split()) for line in done.stdout.splitlines()][-1] == command
 
 
-def test_what_is_called_slow_is_there() -> None:
-    for name in SLOW:
+def test_what_is_listed_in_conftest_is_there() -> None:
+    for name in (*SLOW, *TOGETHER):
         assert (ROOT / "tests" / name).exists(), "listed in tests/conftest.py"
