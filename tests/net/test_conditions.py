@@ -56,7 +56,7 @@ def place() -> Generator[Place, None, None]:
         policies.mkdir()
         (policies / "slow.py").write_text(POLICY)
         milters = {"m": {"socket": str(child.endpoint), "when": ["takes-its-time"]}}
-        endpoint = host.add(milters, progress_interval="0.2s", condition_timeout="1.5s")
+        endpoint = host.add(milters, progress_interval="0.5s", condition_timeout="3s")
         stack.enter_context(host)
         yield Place(endpoint, child, policies / "slow.diary")
 
@@ -70,7 +70,7 @@ def begin(mta: FakeMta) -> None:
 def test_the_mta_is_told_to_go_on_waiting(place: Place) -> None:
     with FakeMta(place.endpoint) as mta:
         begin(mta)
-        outcome = mta.mail(b"<0.9@example.com>")
+        outcome = mta.mail(b"<1.4@example.com>")
         assert (outcome.word, outcome.progress >= 2) == ("continue", True)
         mta.quit()
     assert "OCHM" in place.child.letters()

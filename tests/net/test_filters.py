@@ -118,7 +118,7 @@ def test_what_a_message_leaves_reaches_it_only(everywhere: tuple[str, str, str])
 @pytest.mark.parametrize("to", ["raise", "down", "slow"])
 def test_one_that_fails(to: str, on_error: str, status: str, reply: bytes) -> None:
     host = Host()
-    settings = {"use": APP, "on_error": on_error, "timeouts": {"command": "300ms"}, "breaker": NO_BREAKER}
+    settings = {"use": APP, "on_error": on_error, "timeouts": {"command": "1s"}, "breaker": NO_BREAKER}
     endpoint = host.add({}, filters=[settings])
     with host:
         report = FakeMta(endpoint).session(SessionPlan(mails=(mail(to), mail())))
