@@ -76,7 +76,7 @@ def _child(luck: random.Random, name: str) -> ChildRecord:
         child.conditions["trust"] = Decision("trust", False, "client is in trusted-networks")
         return child
     stages = ("connect", "helo", "mail", "rcpt", "data", "end-of-message")
-    child.answers = [Answer(stage, "continue", luck.lognormvariate(-1, 0.5)) for stage in stages]
+    child.answers = [Answer(stage, "continue", round(luck.lognormvariate(-1, 0.5), 3)) for stage in stages]
     score = f"No, score={luck.uniform(-5, 4):.1f} required=5.0 tests=DKIM_VALID,SPF_PASS autolearn=ham"
     header = {"greylist": "X-Greylist", "spamassassin": "X-Spam-Status", "clamav": "X-Virus-Scanned"}[name]
     child.changes = [Change("add-header", header, "", score if name == "spamassassin" else "by mx1")]
@@ -95,7 +95,7 @@ def _decide(luck: random.Random, record: MessageRecord) -> None:
     )
     child.answers = [
         *child.answers[:5],
-        Answer("end-of-message", record.verdict, luck.lognormvariate(5, 1), reply),
+        Answer("end-of-message", record.verdict, round(luck.lognormvariate(5, 1), 3), reply),
     ]
     child.changes, child.edits = [], {}
     record.by, record.reply = child.name, reply

@@ -12,7 +12,7 @@ import pytest
 
 from postmill.history import Batch, Historian, History, Limits, Selection, keep_within, open_database
 from postmill.history.databases import Database
-from postmill.history.tables import pack, unpack
+from postmill.history.tables import pack, pack_record, unpack
 from postmill.history.writing import write
 from postmill.record import Answer, Change, ChildRecord, MessageRecord, Recipient, Tally
 from tests.filters.beside import a_box
@@ -395,11 +395,31 @@ def test_a_defect_that_stays_is_told_now_and_then_and_loses_nothing(
 
 
 def test_cells_are_small_and_take_any_text() -> None:
-    data = record(1, children={"spam": ChildRecord("spam", [Answer("mail", "continue", 1.0)] * 6)}).as_dict()
-    assert unpack(pack(data)) == data
-    assert len(pack(data)) < 350
+    made = record(1, children={"spam": ChildRecord("spam", [Answer("mail", "continue", 1.0)] * 6)})
+    assert unpack(pack(made.as_dict())) == made.as_dict()
+    cell = pack_record(made.compact_json())
+    assert MessageRecord.from_dict(unpack(cell)) == made
+    assert len(cell) < 200
     odd = {"text": "\udcff\x00\U0001f600"}
     assert unpack(pack(odd)) == odd
+
+
+@pytest.mark.parametrize(
+    ("cell", "values"),
+    [
+        (
+            "58669310c00c437623a850c096db8a81c5064a8e8bad8dad050029d0134e",
+            {"session": "s", "children": [{"name": "spam", "answers": []}]},
+        ),
+        (
+            "586622ac49d04376232886d0137ea243124caf1d6a9aaf050058731432",
+            {"session": "s", "recipients": [["<a@b.example>", "continue"]]},
+        ),
+    ],
+)
+def test_what_was_stored_once_is_read_for_ever(cell: str, values: dict[str, object]) -> None:
+    """Compression leans on dictionaries that stand in the code: a cell of each."""
+    assert unpack(bytes.fromhex(cell)) == values
 
 
 def test_no_text_keeps_others_from_being_stored(opened: Open) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from postmill.history.databases import Database
 from postmill.history.keeping import Limits, keep_within
 from postmill.history.privacy import hidden
-from postmill.history.tables import MICROSECONDS, pack, pack_json, pack_words
+from postmill.history.tables import MICROSECONDS, pack, pack_record, pack_words
 from postmill.history.words import words_of
 from postmill.record import MessageRecord, Tally
 
@@ -223,5 +223,5 @@ def write(database: Database, batches: Sequence[Batch], host: str, addresses: st
 
 def _cell(record: MessageRecord, addresses: str, key: bytes) -> bytes:
     if addresses == "keep":
-        return pack_json(record.compact_json())
+        return pack_record(record.compact_json())
     return pack(hidden(record, addresses, key))
