@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ REQUIRED = bool(os.environ.get("POSTMILL_REQUIRE_PEERS"))
 # Hundreds of sessions at once, and the milters at their other ends: 1,024 descriptors may not do.
 _, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
+
+# Who is begun in the background may be deaf to SIGINT, and hands that on to what the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine must not fail a test, nor must luck: the same examples everywhere. POSTMILL_RANDOM=1 tries others.
 hypothesis.settings.register_profile(
