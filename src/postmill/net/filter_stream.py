@@ -15,11 +15,16 @@ from typing import TYPE_CHECKING
 from postmill.errors import ProtocolError
 from postmill.filtering import FilterSession
 from postmill.filtering.session import Work
+from postmill.wire.codes import Command
+from postmill.wire.framing import frame
 
 if TYPE_CHECKING:
     from postmill.net.poller import Loop
 
 log = logging.getLogger("postmill.filter")
+
+_NOTHING_NEW = (b"", frame(Command.QUIT), frame(Command.ABORT) + frame(Command.QUIT))
+"""Last words that tell a milter only that all is over, which it learns by being given up."""
 
 
 class FilterStream:
@@ -72,8 +77,10 @@ class FilterStream:
         if not self._busy and self._work is None:
             self._go_on()
 
-    def close(self) -> None:
+    def close(self, farewell: bytes = b"") -> None:
         """Give up whatever the milter is at."""
+        if farewell not in _NOTHING_NEW:
+            self.write(farewell)
         if not self.open:
             return
         self.open = False

@@ -39,8 +39,8 @@ class Pipe(Protocol):
     def write(self, data: bytes) -> None:
         """Send."""
 
-    def close(self) -> None:
-        """End."""
+    def close(self, farewell: bytes = b"") -> None:
+        """End, with some last packets if it is still open."""
 
 
 class Waiter(Protocol):
@@ -145,8 +145,7 @@ class ChildLink:
     def _renew(self, farewell: bytes) -> None:
         """Forget a connection that was kept; there will be another one."""
         if self._stream is not None:
-            self._stream.write(farewell)
-            self._stream.close()
+            self._stream.close(farewell)
         self._stream = None
         self._reader = FrameReader()
         self.failed = None
@@ -185,19 +184,16 @@ class ChildLink:
             return
         if reuse and not self.owed and not self._reader.pending and self._service.keep(self):
             return
-        stream.write(farewell)
-        self.drop()
+        self.drop(farewell)
 
     def retire(self) -> None:
         """Say goodbye to a child whose link was kept and is not wanted any more."""
-        if self._stream is not None:
-            self._stream.write(_QUIT)
-        self.drop()
+        self.drop(_QUIT)
 
-    def drop(self) -> None:
-        """Close without a word."""
+    def drop(self, farewell: bytes = b"") -> None:
+        """Close, without a word if none is given."""
         if self._stream is not None:
-            self._stream.close()
+            self._stream.close(farewell)
         self._service.closed(self)
 
     # -- what the world does --------------------------------------------------------------------------

@@ -91,8 +91,9 @@ class Stream:
             self._paused = False
             self._wait()
 
-    def close(self) -> None:
+    def close(self, farewell: bytes = b"") -> None:
         """Close; what is still unsent gets one more chance, then goes with the socket."""
+        self.write(farewell)
         if not self.open:
             return
         self.open = False
