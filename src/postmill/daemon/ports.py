@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from datetime import UTC, datetime
 
 from postmill.api.ports import Clock, Load, Ports, Resolver
 from postmill.net.resolver import DnsResolver
@@ -16,15 +14,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """See ``Clock``."""
-        now = time.time()
-        local = time.localtime(now)
-        return datetime.fromtimestamp(now, _zone(local.tm_gmtoff, local.tm_zone))
-
-
-@lru_cache(2)
-def _zone(offset: int, name: str) -> timezone:
-    """Return what ``astimezone`` makes anew each time, which takes five times as long as all the rest."""
-    return timezone(timedelta(seconds=offset), name)
+        return datetime.now(UTC).astimezone()
 
 
 def system_ports(load: Callable[[], Load]) -> Ports:
