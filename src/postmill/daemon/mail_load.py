@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import mmap
 import shutil
-import struct
 import subprocess
 
 from postmill.api.ports import Load
 
-_NUMBER = struct.Struct("=q")
 _PLACES = 4096
 """Workers at a time, those that finish their sessions after a reload included."""
+_LAST = 0
+"""Where it stands which place is the last that was ever taken: no need to look behind it."""
 _POSTCONF_WITHIN = 5.0
 
 
@@ -23,13 +23,14 @@ class SessionCounts:
 
     def __init__(self) -> None:
         """Have no worker yet."""
-        self._memory = mmap.mmap(-1, _PLACES * _NUMBER.size)
+        self._numbers = memoryview(mmap.mmap(-1, (_PLACES + 1) * 8)).cast("q")
         self._taken: dict[int, int] = {}
 
     def take_place(self) -> int:
         """Return a free place, for the worker that is about to be started."""
-        place = next(place for place in range(_PLACES) if place not in self._taken)
+        place = next(place for place in range(1, _PLACES + 1) if place not in self._taken)
         self._taken[place] = 0
+        self._numbers[_LAST] = max(self._numbers[_LAST], place)
         self.write(place, 0)
         return place
 
@@ -45,11 +46,11 @@ class SessionCounts:
 
     def write(self, place: int, sessions: int) -> None:
         """Say how many sessions there are at this place."""
-        _NUMBER.pack_into(self._memory, place * _NUMBER.size, sessions)
+        self._numbers[place] = sessions
 
     def total(self) -> int:
         """Return the sessions of all workers."""
-        return sum(number for (number,) in _NUMBER.iter_unpack(self._memory))
+        return sum(self._numbers[1 : self._numbers[_LAST] + 1])
 
 
 def process_limit(configured: int) -> int:
