@@ -24,7 +24,6 @@ log = logging.getLogger("postmill.net")
 
 _TICK = 0.1
 """Seconds between two looks at the deadlines: one timer for all of them."""
-_ACCEPT_AT_ONCE = 16
 _LISTEN_AGAIN = 0.5
 
 
@@ -86,24 +85,24 @@ class Service:
                 self.poller.unwatch(sock.fileno())
 
     def _accept(self, listener: socket.socket, _events: int = 0) -> None:
-        for _ in range(_ACCEPT_AT_ONCE):
-            if len(self.connections) >= self._max_connections:
-                log.warning("%d connections: no more are taken for now", len(self.connections))
-                self._listen(False)
-                return
-            try:
-                sock, _ = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                log.error("cannot accept a connection: %s", error.strerror)
-                self._listen(False)
-                self.loop.call_later(_LISTEN_AGAIN, self._listen_again)
-                return
-            sock.setblocking(False)
-            session = Session(self.plan, self.negotiations, self._new_observer(), self.new_body, self._ports)
-            self.connections.add(MtaConnection(self, sock, session))
-            self._counted(len(self.connections))
+        """Take one connection; while there are more the listener stays ready, and others have their turn."""
+        if len(self.connections) >= self._max_connections:
+            log.warning("%d connections: no more are taken for now", len(self.connections))
+            self._listen(False)
+            return
+        try:
+            sock, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            log.error("cannot accept a connection: %s", error.strerror)
+            self._listen(False)
+            self.loop.call_later(_LISTEN_AGAIN, self._listen_again)
+            return
+        sock.setblocking(False)
+        session = Session(self.plan, self.negotiations, self._new_observer(), self.new_body, self._ports)
+        self.connections.add(MtaConnection(self, sock, session))
+        self._counted(len(self.connections))
 
     def _listen_again(self) -> None:
         if self._drained is None:
