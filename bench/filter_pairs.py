@@ -46,6 +46,8 @@ class Pair:
     """Each mail has a sender of its own, and no recipient is let through."""
     scanners: Sequence[Component] = ()
     """What both of them ask."""
+    messages: int = 300
+    """How many messages each way it takes to tell the ways apart."""
 
 
 def clamav(directory: Path, box: Box) -> Pair:
@@ -98,7 +100,8 @@ def greylist(directory: Path, box: Box) -> Pair:
     """A mail of somebody who is known already."""
     milter = QuickGreylist(directory, box)
     plan = SessionPlan(STRANGER, b"mail.ext.example", (MAIL,))
-    return Pair("greylist", {"file": str(milter.directory / "greylist.conf")}, [milter], plan)
+    settings = {"file": str(milter.directory / "greylist.conf")}
+    return Pair("greylist", settings, [milter], plan, messages=1500)
 
 
 def greylist_strangers(directory: Path, box: Box) -> Pair:
