@@ -12,7 +12,7 @@ import pytest
 
 from postmill.testing.mta import FakeMta
 from postmill.testing.outcome import MailReport
-from postmill.testing.plan import Client, Mail, Recipient, SessionPlan
+from postmill.testing.plan import Client, Mail, Offer, Recipient, SessionPlan
 from tests.daemon.running import environment
 from tests.interop.postfix import wait_until
 from tests.net.hosting import NO_BREAKER, ROOT, Host
@@ -42,6 +42,8 @@ PLANS = {
     "three messages": SessionPlan(mails=(mail(), mail("nobody"), mail("jim"))),
     "given up": SessionPlan(mails=(Mail(abort_after="R"), mail())),
     "sendmail": SessionPlan(like="sendmail", mails=(mail(), mail(body=b"replace\r\n"))),
+    "version 4": SessionPlan(offer=Offer(4, 0x7F, 0x7F), mails=(mail(), mail("nobody"))),
+    "version 2": SessionPlan(offer=Offer(2, 0x3F, 0x7F), mails=(mail(), mail("nobody"))),
     "3 MB": SessionPlan(mails=(mail(body=b"0123456789\r\n" * 250_000),)),
 }
 

@@ -453,6 +453,35 @@ def test_a_filter_answers_within_the_offer(offer: OptNeg, answer: OptNeg) -> Non
     role.send(OptNeg(2, 0, 0))
 
 
+@pytest.mark.parametrize("protocol", [0, int(Protocol.NOHDRS | Protocol.NR_BODY)])
+def test_what_is_agreed_beforehand_is_as_if_it_had_been_said(protocol: int) -> None:
+    said, agreed = filter_(protocol), FilterRole()
+    agreed.agree(OFFER, OptNeg(6, ALL_ACTIONS, protocol))
+    for role in (said, agreed):
+        assert heard(role, CONNECT) == [CONNECT]
+        assert role.send(Continue()) == encode(Continue())
+        assert heard(role, HELO, MAIL) == [HELO, MAIL]
+        role.send(Continue())
+        role.send(Reject())
+    header = encode(CONTENT[0])
+    for role in (said, agreed):
+        role.receive_data(encode(MAIL) + header)
+        if protocol:
+            with pytest.raises(RemoteProtocolError, match="HEADER was negotiated away"):
+                list(role.events())
+        else:
+            assert list(role.events()) == [MAIL, CONTENT[0]]
+
+
+def test_what_is_agreed_beforehand_was_offered() -> None:
+    with pytest.raises(LocalProtocolError, match="not offered"):
+        FilterRole().agree(OptNeg(2, 0, 0), OptNeg(6, 0, 0))
+    role = FilterRole()
+    role.agree(OFFER, OFFER)
+    with pytest.raises(RemoteProtocolError, match="OPTNEG"):
+        heard(role, OFFER)
+
+
 def test_accept_of_an_unknown_command_inside_a_message() -> None:
     role = filter_()
     heard(role, CONNECT, HELO, MAIL)

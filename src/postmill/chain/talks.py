@@ -84,8 +84,9 @@ class NegotiateTalk:
         return NegotiateTalk(self.offer, self._negotiations, self.timeout)
 
     def start(self) -> bytes:
-        """Return the offer, and the first event if there is one."""
-        return self.offer.packet if self.then is None else self.offer.packet + self.then.start()
+        """Return the offer if it is not answered yet, and the first event if there is one."""
+        offer = self.offer.packet if self.answer is None else b""
+        return offer if self.then is None else offer + self.then.start()
 
     def receive(self, letter: int, payload: bytes) -> bytes:
         """Take the answer; protocol §4.4 says what makes it an error."""
@@ -101,6 +102,11 @@ class NegotiateTalk:
             raise RemoteProtocolError(f"version {answer.version} was not offered")
         if answer.actions & ~offered.actions:
             raise RemoteProtocolError(f"actions {answer.actions:#x} were not all offered")
+        self.take(answer)
+        return b""
+
+    def take(self, answer: OptNeg) -> None:
+        """Take the answer as a value, from a child that need not be asked."""
         self.answer = answer
         self.surprised = self.then is not None and answer is not self.expected
         if self.then is None or self.surprised:
@@ -109,7 +115,6 @@ class NegotiateTalk:
         else:
             self.due = 1
             self.stage = self.then.stage
-        return b""
 
     def continued(self, count: int) -> bytes:
         """Take CONTINUE: it can only be the answer to the event that was told with the offer."""

@@ -7,7 +7,7 @@ the ones before it have left in the states. Everything of a message dies with it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,7 @@ from postmill.wire import packets as wire
 from postmill.wire.codes import Command, Protocol
 from postmill.wire.commands import read_macros
 from postmill.wire.fields import exactly, one_string, strings
-from postmill.wire.packets import ReplyPacket, decode_command
+from postmill.wire.packets import OptNeg, ReplyPacket, decode_command
 from postmill.wire.states import FilterRole
 from postmill.wire.symbols import Pairs
 
@@ -81,6 +81,11 @@ class FilterSession:
 
     # -- driving --------------------------------------------------------------------------------------
 
+    def agree(self, offer: OptNeg, answer: OptNeg) -> None:
+        """Begin as if the MTA had made this offer and been given this answer."""
+        self._role.agree(offer, answer)
+        self._leadspc = bool(answer.protocol & _LEADSPC)
+
     def receive(self, data: bytes) -> None:
         """Take what the MTA sent; ``advance`` works it off."""
         self._role.receive_data(data)
@@ -91,8 +96,9 @@ class FilterSession:
         Raises RemoteProtocolError when the MTA breaks the protocol; awaiting raises what a handler raises,
         or that it said what has no place there.
         """
-        for letter, payload in self._role.packets():
-            work = _EVENTS[letter](self, payload)
+        next_packet = self._role.next_packet
+        while (packet := next_packet()) is not None:
+            work = _EVENTS[packet[0]](self, packet[1])
             if work is not None:
                 return work
         return None
@@ -260,13 +266,13 @@ class FilterSession:
                 break
         self._conclude(verdict, final)
 
-    async def _call(self, handler: Handler, noun: Noun, recorded: list[ReplyPacket]) -> Verdict | None:
+    def _call(self, handler: Handler, noun: Noun, recorded: list[ReplyPacket]) -> Awaitable[Verdict | None]:
         edits = None if handler.edits is None else handler.edits(recorded)
         of_message = None if self._mail is None else self._mail.state
         wanted = self._served.arguments(handler, self._state, of_message, edits)
         if handler.waits:
-            return await handler.function(noun, **wanted)  # type: ignore[no-any-return]
-        return await asyncio.to_thread(handler.function, noun, **wanted)
+            return handler.function(noun, **wanted)  # type: ignore[no-any-return]
+        return asyncio.to_thread(handler.function, noun, **wanted)
 
     # -- answers --------------------------------------------------------------------------------------
 

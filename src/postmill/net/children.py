@@ -8,7 +8,6 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 
@@ -78,7 +77,7 @@ class ChildService:
         if kept is not None:
             self._links.add(kept)
             return kept
-        link = ChildLink(self)
+        link = self.new_link()
         if not self.breaker.allows(self.now()):
             link.failed = Lost("breaker", "left alone after repeated failures")
             return link
@@ -90,6 +89,10 @@ class ChildService:
         else:
             self.connect(link)
         return link
+
+    def new_link(self) -> ChildLink:
+        """Return a link that is not connected yet."""
+        return ChildLink(self)
 
     def connect(self, link: ChildLink) -> None:
         """Connect a link; it is told when it stands, or that it failed."""
@@ -180,7 +183,7 @@ class ChildService:
         """A link is not in use any more."""
         self._links.discard(link)
         self._open_links.discard(link)
-        with suppress(ValueError):
+        if link in self._queued:
             self._queued.remove(link)
         while self._queued and len(self._links) - len(self._queued) < self._max_sessions:
             self._connect(self._queued.popleft())

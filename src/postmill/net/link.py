@@ -113,12 +113,13 @@ class ChildLink:
             else:
                 self._finish(self.failed)
             return
-        if self._service.pool is not None:
-            if isinstance(talk, NegotiateTalk):
-                if self._reuse(talk):
-                    return
-            elif isinstance(talk, EventTalk) and talk.stage == _CONNECT:
-                self.greeting = talk.data
+        if isinstance(talk, NegotiateTalk):
+            self._recall(talk)
+            if talk.outcome is not None:
+                self._finish(talk.outcome)
+                return
+        elif self._service.pool is not None and isinstance(talk, EventTalk) and talk.stage == _CONNECT:
+            self.greeting = talk.data
         if self._stream is not None:
             self.deadline = now + talk.timeout
         try:
@@ -128,19 +129,19 @@ class ChildLink:
         else:
             self.write(data)
 
-    def _reuse(self, talk: NegotiateTalk) -> bool:
-        """A kept link has negotiated already; a second OPTNEG would not be answered (protocol §6.8)."""
+    def _recall(self, talk: NegotiateTalk) -> None:
+        """Let a kept link, which has negotiated, answer from memory: OPTNEG comes once (protocol §6.8)."""
+        if self._service.pool is None:
+            return
         earlier, self.negotiated = self.negotiated, talk
         if earlier is None:
-            return False
-        assert earlier.outcome is not None
+            return
         if earlier.offer is not talk.offer:  # this MTA offers something else
             self._renew(_QUIT)
             self._service.connect(self)
-            return False
-        talk.answer, talk.outcome, talk.due = earlier.answer, earlier.outcome, 0
-        self._finish(earlier.outcome)
-        return True
+            return
+        assert earlier.answer is not None
+        talk.take(earlier.answer)
 
     def _renew(self, farewell: bytes) -> None:
         """Forget a connection that was kept; there will be another one."""

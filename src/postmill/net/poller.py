@@ -130,13 +130,13 @@ class Loop(asyncio.SelectorEventLoop):
         """
         if asyncio.current_task(self) is not None:
             return self.create_task(work)
-        return self._at_once(partial(asyncio.Task, work, loop=self))
+        return self._at_once(asyncio.Task[None], work)
 
-    def _at_once(self, act: Callable[[], T]) -> T:
+    def _at_once(self, act: Callable[[*Ts], T], *args: *Ts) -> T:
         """Do something, and then what it schedules for the next turn of the event loop, in this one."""
         first = self._first = []
         try:
-            done = act()
+            done = act(*args)
         finally:
             self._first = None
         for step in first:
@@ -157,7 +157,7 @@ class Loop(asyncio.SelectorEventLoop):
 
         def there(_events: int) -> None:
             if not future.done():
-                self._at_once(partial(future.set_result, None))
+                self._at_once(future.set_result, None)
 
         self.poller.watch(fd, READ, there)
         try:

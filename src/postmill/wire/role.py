@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from functools import lru_cache
 
 from postmill.errors import LocalProtocolError, RemoteProtocolError
 from postmill.wire.framing import FrameReader
-from postmill.wire.sequence import Sequence, Stage
-from postmill.wire.tables import NEVER_ANSWERED, NO_FLAG, NR_FLAG, SINCE_VERSION
+from postmill.wire.sequence import AGREEMENTS, Sequence, Stage, unwanted_by
+from postmill.wire.tables import NEVER_ANSWERED, NR_FLAG
 
-_NO = {letter: int(flag) for letter, flag in NO_FLAG.items()}
 _NR = {letter: int(flag) for letter, flag in NR_FLAG.items()}
 """As plain numbers: a flag takes ten times as long."""
-_AGREEMENTS = 256
-"""How many agreements are remembered: each filter has one, which all its sessions come to."""
 
 
-@lru_cache(_AGREEMENTS)
-def left_out(version: int, protocol: int) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the commands that are not to be sent, and those that are not answered (protocol §4.2)."""
-    unwanted = {letter for letter, flag in _NO.items() if protocol & flag}
-    unwanted |= {letter for letter, since in SINCE_VERSION.items() if since > version}
-    quiet = {letter for letter, flag in _NR.items() if protocol & flag}
-    return frozenset(unwanted), frozenset(quiet) | NEVER_ANSWERED
+@lru_cache(AGREEMENTS)
+def _unanswered(protocol: int) -> frozenset[int]:
+    """Return the commands that are not answered after this negotiation (protocol §4.2)."""
+    return NEVER_ANSWERED | {letter for letter, flag in _NR.items() if protocol & flag}
 
 
 class Role:
@@ -37,7 +30,7 @@ class Role:
         self._eof = False
         self._failed = False
         self._sequence = Sequence(strict=strict)
-        self._unwanted, self._unanswered = left_out(0, 0)
+        self._unwanted, self._unanswered = unwanted_by(0, 0), _unanswered(0)
         self._awaiting: deque[tuple[int, int]] = deque()
 
     @property
@@ -70,13 +63,15 @@ class Role:
         """Take note that the peer will send nothing more."""
         self._eof = True
 
-    def _packets(self) -> Iterator[tuple[int, bytes]]:
-        while self._received:
-            yield self._received.popleft()
+    def _next(self) -> tuple[int, bytes] | None:
+        """Return the next packet, or None; raises RemoteProtocolError for what is wrong behind the last."""
+        if self._received:
+            return self._received.popleft()
         if self._framing_fault is not None:
             raise self._framing_fault
         if self._eof and not self._failed:
             self._reader.finish()
+        return None
 
     def _fail(self) -> None:
         """Hear nothing more: what follows a fault has no meaning that one could rely on."""
@@ -90,8 +85,8 @@ class Role:
 
     def _agreed(self, version: int, protocol: int) -> None:
         """The negotiation is over."""
-        self._sequence.version, self._sequence.protocol = version, protocol
-        self._unwanted, self._unanswered = left_out(version, protocol)
+        self._sequence.agreed(version, protocol)
+        self._unwanted, self._unanswered = unwanted_by(version, protocol), _unanswered(protocol)
 
     def _await_answer(self, letter: int) -> None:
         """Take note that a command was sent, if it is one that is answered."""

@@ -8,9 +8,10 @@ Replies do not belong here, except for their effect on what may follow: ``stop_m
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 from postmill.wire.codes import Command, Protocol
-from postmill.wire.tables import EVERY_COMMAND, SINCE_VERSION
+from postmill.wire.tables import EVERY_COMMAND, NO_FLAG, SINCE_VERSION
 
 C = Command
 
@@ -61,8 +62,6 @@ _TOLERATED: dict[Stage, frozenset[Command]] = {
 _UNHEARD = _MESSAGE - {C.BODYEOB}
 """What does not bring a filter back that is out of the message."""
 
-_MANY = frozenset({C.RCPT, C.HEADER, C.BODY})
-"""What comes several times in a message."""
 _LEADS_TO: dict[int, Stage] = {
     C.OPTNEG: Stage.IDLE,
     C.MAIL: Stage.ENVELOPE,
@@ -74,12 +73,34 @@ _LEADS_TO: dict[int, Stage] = {
     C.BODYEOB: Stage.IDLE,
     C.QUIT: Stage.ENDED,
 }
+_IT_DEPENDS = frozenset({C.OPTNEG, C.CONNECT})
+_STRICTLY_IT_DEPENDS = frozenset({C.QUIT_NC, C.BODY, C.BODYEOB})
+"""What needs a second look even where it is legal: it depends on what came before."""
+AGREEMENTS = 256
+"""How many agreements are remembered: each filter has one, which all its sessions come to."""
+
+
+@lru_cache(AGREEMENTS)
+def unwanted_by(version: int, protocol: int) -> frozenset[int]:
+    """Return the commands that are not to be sent after this negotiation (protocol §4.2)."""
+    unwanted = {letter for letter, flag in NO_FLAG.items() if protocol & flag}
+    return frozenset(unwanted | {letter for letter, since in SINCE_VERSION.items() if since > version})
+
+
+@lru_cache(AGREEMENTS)
+def _plain(strict: bool, version: int, protocol: int) -> tuple[frozenset[int], ...]:
+    """Return for each stage what may come whatever came before: nearly all that ever comes."""
+    unclear = _IT_DEPENDS | unwanted_by(version, protocol) | (_STRICTLY_IT_DEPENDS if strict else frozenset())
+    return tuple((_LEGAL if strict else _TOLERATED)[stage] - unclear for stage in Stage)
+
+
+_NOTHING_PLAIN = (frozenset[int](),) * len(Stage)
 
 
 class Sequence:
     """Where one connection stands, and which command may come next."""
 
-    __slots__ = ("_fresh", "_last", "_strict", "message", "protocol", "stage", "version")
+    __slots__ = ("_fresh", "_last", "_strict", "message", "plain", "protocol", "stage", "version")
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
@@ -89,17 +110,18 @@ class Sequence:
         self.message = 0
         self.version = 0
         self.protocol = 0
+        self.plain = _NOTHING_PLAIN
+        """For each stage the commands that are wanted and may come; of others ``problem`` tells."""
 
     @property
     def in_message(self) -> bool:
         """Whether a message is open, for a filter that has not left it."""
         return Stage.IDLE < self.stage < Stage.STOPPED
 
-    def unmoved(self, letter: int) -> bool:
-        """Whether this command may come and changes nothing: macros, or one of many that just came, too."""
-        if letter == _MACRO:
-            return Stage.NEGOTIATION < self.stage < Stage.ENDED
-        return letter == self._last and letter in _MANY and self.stage is _LEADS_TO[letter]
+    def agreed(self, version: int, protocol: int) -> None:
+        """The negotiation came to this."""
+        self.version, self.protocol = version, protocol
+        self.plain = _plain(self._strict, version, protocol)
 
     def problem(self, letter: int) -> str:
         """Say why this command may not come now; nothing if it may."""

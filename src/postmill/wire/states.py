@@ -107,8 +107,8 @@ class MtaRole(Role):
     def events(self) -> Iterator[Answer]:
         """Yield what the filter answered; raises RemoteProtocolError where it went wrong."""
         try:
-            for letter, payload in self._packets():
-                answer = self._read(letter, decode_reply(letter, payload))
+            while (packet := self._next()) is not None:
+                answer = self._read(packet[0], decode_reply(*packet))
                 if answer is not None:
                     yield answer
             if self._eof and self._awaiting and not (self._burst_broken or self._failed):
@@ -199,26 +199,37 @@ class FilterRole(Role):
 
     def events(self) -> Iterator[CommandPacket]:
         """Yield what the MTA said; raises RemoteProtocolError where it went wrong."""
-        for letter, payload in self.packets():
+        while (packet := self.next_packet()) is not None:
             try:
-                packet = decode_command(letter, payload)
+                decoded = decode_command(*packet)
             except RemoteProtocolError:
                 self._fail()
                 raise
-            yield packet
+            yield decoded
 
-    def packets(self) -> Iterator[tuple[int, bytes]]:
-        """Yield letters and payloads, for who does not need a value of each; otherwise like ``events``."""
-        unmoved = self._sequence.unmoved
+    def next_packet(self) -> tuple[int, bytes] | None:
+        """Return letter and payload, for who does not need a value of each; otherwise like ``events``."""
+        sequence = self._sequence
         try:
-            for letter, payload in self._packets():
-                if not unmoved(letter):
-                    self._read(letter, payload)
-                self._await_answer(letter)
-                yield letter, payload
+            packet = self._next()
+            if packet is None:
+                return None
+            letter, payload = packet
+            if letter not in sequence.plain[sequence.stage]:
+                self._check(letter, payload)
         except RemoteProtocolError:
             self._fail()
             raise
+        sequence.advance(letter)
+        self._await_answer(letter)
+        return packet
+
+    def agree(self, offer: OptNeg, answer: OptNeg) -> None:
+        """Take the negotiation as done; raises LocalProtocolError for an answer that has no place here."""
+        self.offer = offer
+        self._check_answer(answer)
+        self._sequence.advance(Command.OPTNEG)
+        self._answered_offer(answer)
 
     def send(self, packet: ReplyPacket) -> bytes:
         """Return the bytes of a reply; raises LocalProtocolError if it has no place here."""
@@ -243,9 +254,12 @@ class FilterRole(Role):
             ):
                 self._sequence.stop_message()
         if isinstance(packet, OptNeg):
-            self.answer = packet
-            self._agreed(packet.version, int(packet.protocol))
+            self._answered_offer(packet)
         return data
+
+    def _answered_offer(self, answer: OptNeg) -> None:
+        self.answer = answer
+        self._agreed(answer.version, int(answer.protocol))
 
     def proceed(self) -> bytes:
         """Return the bytes of CONTINUE, which is the answer to most; otherwise like ``send``."""
@@ -254,8 +268,8 @@ class FilterRole(Role):
         self._awaiting.popleft()
         return _CONTINUE_BYTES
 
-    def _read(self, letter: int, payload: bytes) -> None:
-        """Check that a command may come now, and take note of it."""
+    def _check(self, letter: int, payload: bytes) -> None:
+        """Refuse a command that may not come now, and take note of an offer."""
         offer = None
         if letter not in EVERY_COMMAND:
             decode_command(letter, payload)  # says so
@@ -272,7 +286,6 @@ class FilterRole(Role):
             raise RemoteProtocolError(problem)
         if offer is not None:
             self.offer = offer
-        self._sequence.advance(letter)
 
     def _check_answer(self, answer: OptNeg) -> None:
         offer = self.offer

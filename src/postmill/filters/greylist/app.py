@@ -121,8 +121,8 @@ def _countries(file: str) -> Any:
 
 def macros_of(sender: Sender, *later: Mapping[str, str]) -> dict[str, str]:
     """Return the MTA's macros at a stage; the latest value of each counts."""
-    found: dict[str, str] = {}
-    for macros in (sender.client.macros, sender.greeting.macros, sender.macros, *later):
+    found = {**sender.client.macros, **sender.greeting.macros, **sender.macros}
+    for macros in later:
         found |= macros
     return found
 

@@ -27,7 +27,8 @@ async def submit(store: Store, config: Config, facts: Facts, recipient: str, act
     """Let a mail's tuple come once; return what becomes of it. Raises OSError where the store fails."""
     delay = config.delay if actions.delay is None else actions.delay
     autowhite = config.autowhite if actions.autowhite is None else actions.autowhite
-    now, mail = int(facts.now.timestamp()), Entry(str(facts.ip), facts.sender, recipient, 0)
+    now, sender = int(facts.now.timestamp()), facts.sender
+    mail = Entry(str(facts.ip), sender, recipient, 0)
     network = network_of(facts.ip, config)
     if config.lazyaw:
         key = lazy_key(network)
@@ -35,7 +36,7 @@ async def submit(store: Store, config: Config, facts: Facts, recipient: str, act
         found = await _again(store, key, before, mail, now, delay, autowhite, config, only_auto=True)
         if found is not None:
             return found
-    key, new = key_of(network, facts.sender, recipient), _step(None, mail, now, delay, autowhite, config)
+    key, new = key_of(network, sender, recipient), _step(None, mail, now, delay, autowhite, config)
     before = await store.put_new(key, new.after.encode(), new.lives)
     if before is None:
         return new
