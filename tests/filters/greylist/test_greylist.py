@@ -16,7 +16,7 @@ from postmill.filters.greylist import app
 from postmill.filters.greylist.facts import Facts, sender_of
 from postmill.filters.greylist.keeping import exported, imported, submit
 from postmill.filters.greylist.texts import package
-from postmill.filters.greylist.tuples import Entry, step
+from postmill.filters.greylist.tuples import Entry, Visit
 from postmill.filters.greylist.values import Actions, Config
 from postmill.stores.memory import MemoryStore
 from postmill.testing.pytest_plugin import Deliverer
@@ -241,8 +241,8 @@ def test_who_is_known_is_written_down_again_now_and_then(
 ) -> None:
     now = 1_700_000_000
     known = Entry("192.0.2.5", "<a@example.net>", "<b@example.net>", now + before, auto=True)
-    mail = replace(known, ip=ip, until=0, auto=False)
-    found = step(known, mail, now + later, 600, autowhite, 432000, 600)
+    visit = Visit(ip, known.sender, known.recipient, now + later, 600, autowhite, timeout=432000, longest=600)
+    found = visit.meets(known)
     anew = replace(known, ip=ip, until=now + later + autowhite)
     assert (found.auto, found.after) == (True, anew if written else known)
 

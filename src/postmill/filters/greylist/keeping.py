@@ -10,12 +10,12 @@ from postmill.filters.greylist.tuples import (
     SLACK,
     Entry,
     Step,
+    Visit,
     better,
     key_of,
     lifetime,
     network_of,
     network_prefix,
-    step,
 )
 from postmill.filters.greylist.values import Actions, Config
 
@@ -26,21 +26,27 @@ _AT_ONCE = 1000
 async def submit(store: Store, config: Config, facts: Facts, recipient: str, actions: Actions) -> Step:
     """Let a mail's tuple come once; return what becomes of it. Raises OSError where the store fails."""
     delay = config.delay if actions.delay is None else actions.delay
-    autowhite = config.autowhite if actions.autowhite is None else actions.autowhite
-    now, sender = int(facts.now.timestamp()), facts.sender
-    mail = Entry(str(facts.ip), sender, recipient, 0)
+    visit = Visit(
+        str(facts.ip),
+        facts.sender,
+        recipient,
+        int(facts.now.timestamp()),
+        delay,
+        config.autowhite if actions.autowhite is None else actions.autowhite,
+        config.timeout,
+        max(config.longest, delay),
+    )
     network = network_of(facts.ip, config)
     if config.lazyaw:
         key = lazy_key(network)
-        before = await store.get(key)
-        found = await _again(store, key, before, mail, now, delay, autowhite, config, only_auto=True)
+        found = await _meet(store, key, await store.get(key), visit, only_auto=True)
         if found is not None:
             return found
-    key, new = key_of(network, sender, recipient), _step(None, mail, now, delay, autowhite, config)
+    key, new = key_of(network, visit.sender, recipient), visit.meets(None)
     before = await store.put_new(key, new.after.encode(), new.lives)
     if before is None:
         return new
-    found = await _again(store, key, before, mail, now, delay, autowhite, config)
+    found = await _meet(store, key, before, visit)
     if found is None:
         raise OSError("the entry of a tuple changes all the time")
     if config.lazyaw and found.after.auto:
@@ -48,30 +54,18 @@ async def submit(store: Store, config: Config, facts: Facts, recipient: str, act
     return found
 
 
-def _step(known: Entry | None, mail: Entry, now: int, delay: int, autowhite: int, config: Config) -> Step:
-    return step(known, mail, now, delay, autowhite, config.timeout, max(config.longest, delay))
-
-
 def lazy_key(network: str) -> str:
     """Return the key for all tuples of a network that came back once (``lazyaw``)."""
     return f"client {network}"
 
 
-async def _again(
-    store: Store,
-    key: str,
-    before: bytes | None,
-    mail: Entry,
-    now: int,
-    delay: int,
-    autowhite: int,
-    config: Config,
-    only_auto: bool = False,
+async def _meet(
+    store: Store, key: str, before: bytes | None, visit: Visit, only_auto: bool = False
 ) -> Step | None:
     """Let a mail come to an entry that was there ``before``, until nobody else changes it meanwhile."""
     for _ in range(_TRIES):
         known = None if before is None else Entry.decode(before)
-        found = _step(known, mail, now, delay, autowhite, config)
+        found = visit.meets(known)
         if only_auto and not found.auto:
             return None
         if found.after == known or await store.swap(key, before, found.after.encode(), found.lives):

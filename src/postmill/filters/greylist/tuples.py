@@ -68,6 +68,39 @@ class Step:
     """Seconds for which a store has to keep the entry."""
 
 
+@dataclass(slots=True)
+class Visit:
+    """One mail that comes by with its tuple, and the times that count for it, all in seconds."""
+
+    ip: str
+    sender: str
+    recipient: str
+    now: int
+    delay: int
+    autowhite: int
+    timeout: int
+    longest: int
+    """The longest of all delays: an entry that has to wait for more is from before the clock was put back."""
+
+    def meets(self, known: Entry | None) -> Step:
+        """Return what becomes of the mail, and of the entry that is ``known`` of its tuple."""
+        now, delay = self.now, self.delay
+        if known is not None and known.auto and self.autowhite and known.until >= now:
+            after = self._auto()
+            lasts = known.ip == self.ip and 0 <= after.until - known.until <= self.autowhite // _RENEWED
+            return Step(True, True, 0, 0, known if lasts else after, self.autowhite + SLACK)
+        if known is None or known.auto or not -self.longest <= now - known.until <= self.timeout:
+            after = Entry(self.ip, self.sender, self.recipient, now + delay)
+            return Step(delay <= 0, False, delay, 0, after, delay + self.timeout + SLACK)
+        remaining, elapsed = known.until - now, now - (known.until - delay)
+        if remaining > 0:
+            return Step(False, False, remaining, elapsed, known, remaining + self.timeout + SLACK)
+        return Step(True, False, 0, elapsed, self._auto(), self.autowhite + SLACK)
+
+    def _auto(self) -> Entry:
+        return Entry(self.ip, self.sender, self.recipient, self.now + self.autowhite, auto=True)
+
+
 def network_of(ip: IPv4Address | IPv6Address, config: Config) -> str:
     """Return the network whose clients count as one."""
     return _network(ip, config.subnetmatch if ip.version == 4 else config.subnetmatch6)
@@ -88,32 +121,6 @@ def key_of(network: str, sender: str, recipient: str) -> str:
 
 def _quoted(address: str) -> str:
     return address if _PLAIN.fullmatch(address) else quote(address, safe="<>@+=")
-
-
-def step(
-    known: Entry | None, mail: Entry, now: int, delay: int, autowhite: int, timeout: int, longest: int
-) -> Step:
-    """Return what becomes of a mail whose tuple is ``mail`` and was ``known`` before.
-
-    ``mail.until`` does not count. All times are in seconds. An entry that has to wait for more than
-    ``longest``, the longest of all delays, is from before the clock was put back, and does not count.
-    """
-    if known is not None and known.auto and autowhite and known.until >= now:
-        after = _auto(mail, now, autowhite)
-        lasts = known.ip == mail.ip and 0 <= after.until - known.until <= autowhite // _RENEWED
-        return Step(True, True, 0, 0, known if lasts else after, autowhite + SLACK)
-    if known is None or known.auto or not -longest <= now - known.until <= timeout:
-        until = now + delay
-        after = Entry(mail.ip, mail.sender, mail.recipient, until)
-        return Step(delay <= 0, False, delay, 0, after, delay + timeout + SLACK)
-    remaining, elapsed = known.until - now, now - (known.until - delay)
-    if remaining > 0:
-        return Step(False, False, remaining, elapsed, known, remaining + timeout + SLACK)
-    return Step(True, False, 0, elapsed, _auto(mail, now, autowhite), autowhite + SLACK)
-
-
-def _auto(mail: Entry, now: int, autowhite: int) -> Entry:
-    return Entry(mail.ip, mail.sender, mail.recipient, now + autowhite, auto=True)
 
 
 def better(one: Entry, other: Entry) -> Entry:
