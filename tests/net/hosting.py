@@ -8,8 +8,10 @@ message becomes a line of JSON in ``records``.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,7 @@ from postmill.net.poller import Loop
 from postmill.record import MessageRecord
 from postmill.testing.child import ScriptedChild
 from postmill.testing.script import Script
+from tests.interop.postfix import wait_until
 from tests.stack.manager import table
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +116,14 @@ class Host:
                 self._process = None
         self._stack.close()
 
+    def cycles(self) -> list[str]:
+        """Return what only the collector found since the last call: the names of Postmill's own classes."""
+        found = self.directory / "cycles"
+        found.unlink(missing_ok=True)
+        os.kill(self.pid, signal.SIGUSR1)
+        wait_until(found.exists, "the host to look for cycles")
+        return found.read_text().split()
+
     @property
     def pid(self) -> int:
         """The process."""
@@ -169,6 +180,17 @@ def chain(
         assert "defect in Postmill" not in host.log
 
 
+def _tell_cycles(directory: Path) -> None:
+    """Write down what was unreachable and not gone; from now on keep such things to be looked at."""
+    gc.collect()
+    own = {type(one).__name__ for one in gc.garbage if type(one).__module__.startswith("postmill.")}
+    gc.garbage.clear()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    part = directory / "cycles.part"
+    part.write_text(" ".join(sorted(own)))
+    part.rename(directory / "cycles")
+
+
 async def _serve(directory: Path, files: Sequence[str]) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, Loop)
@@ -189,6 +211,7 @@ async def _serve(directory: Path, files: Sequence[str]) -> None:
             service.start([listener.bind(manager.listen[0], manager.socket_mode, manager.socket_group)])
             services.append(service)
         loop.add_reader(0, ended.set)
+        loop.add_signal_handler(signal.SIGUSR1, _tell_cycles, directory)
         print("ready", flush=True)
         await ended.wait()
         for service in services:

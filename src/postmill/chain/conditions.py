@@ -218,14 +218,14 @@ def _port(state: State, child: Child, port: type[Any]) -> Any:
 def _noun(state: State, noun: type[Noun], event: Event) -> Noun:
     view, message = state.view, state.message
     if noun is Recipient:
-        return view.recipient(event)
+        return view.recipient(state, event)
     if noun is Head or noun is WholeMessage:
         assert message is not None
-        return view.head(message) if noun is Head else view.message(message)
-    of: Mapping[type[Noun], Callable[[], Noun]] = {
+        return view.head(state, message) if noun is Head else view.message(state, message)
+    of: Mapping[type[Noun], Callable[[State], Noun]] = {
         Client: view.client,
         Greeting: view.greeting,
         Sender: view.sender,
         Envelope: view.envelope,
     }
-    return of[noun]()
+    return of[noun](state)

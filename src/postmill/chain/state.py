@@ -86,7 +86,7 @@ class State:
         """Begin a session; ``new_body`` gives an empty body with the shell's own place to keep it."""
         self.conditional = plan.conditional
         self.ports = ports
-        self.view = View(self)
+        self.view = View()
         self.plan = plan
         self.negotiations = negotiations
         self.observer = observer
