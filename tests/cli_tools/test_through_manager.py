@@ -15,6 +15,7 @@ from postmill.testing.child import ScriptedChild
 from postmill.testing.script import Default, Rule, Script
 from postmill.testing.words import edit, reply
 from tests.cli_tools.running import run
+from tests.stack import peers
 from tests.stack.manager import Manager
 
 FIRST = Script(
@@ -30,6 +31,7 @@ SECOND = Script(
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
+    peers.require()
     path = Path(tempfile.mkdtemp(prefix="pm-"))
     path.chmod(0o755)
     yield path

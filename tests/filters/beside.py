@@ -11,6 +11,7 @@ from postmill.testing.mta import FakeMta
 from postmill.testing.outcome import MailReport
 from postmill.testing.plan import Client, Recipient, SessionPlan, mail_from_bytes
 from tests.interop.postfix import public_directory
+from tests.stack import peers
 from tests.stack.box import Box
 from tests.stack.component import Component
 
@@ -49,6 +50,7 @@ def outcome(report: MailReport) -> Outcome:
 @contextmanager
 def a_box(prefix: str, zone: str | None = None) -> Iterator[Box]:
     """Give a box in a directory of its own that daemons of any user may search; with a network if with DNS."""
+    peers.require()
     directory = public_directory(prefix)
     try:
         with Box(directory / "box", zone or "", network=zone is not None) as box:

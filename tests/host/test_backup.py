@@ -160,7 +160,7 @@ def test_no_half_written_file_is_left(main: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(UnavailableError, match="No space left"):
-        put(str(main), FileState("x", 0o644, 0, 0))
+        put(str(main), FileState("x", 0o644, os.getuid(), os.getgid()))
     assert os.listdir(main.parent) == ["main.cf"]
     assert main.read_bytes() == ODD
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from postmill.host.diagnosis import Diagnosis, Level, worst
 from postmill.host.mending import fixes, mend
 
@@ -15,7 +17,8 @@ def test_only_what_is_safe_and_each_once() -> None:
     assert [one.command for one in fixes(found)] == [("true",), ("ls", "-l")]
 
 
-def test_what_comes_of_a_command() -> None:
+def test_what_comes_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     done = mend(ailing("sh", "-c", "echo out; echo err >&2; exit 3"))
     assert (done.status, done.output) == (3, "out\nerr\n")
     assert done.shell == "sh -c 'echo out; echo err >&2; exit 3'"

@@ -17,6 +17,7 @@ from postmill.testing.mta import FakeMta
 from postmill.testing.plan import Mail, SessionPlan
 from tests.interop.postfix import wait_until
 from tests.net.hosting import Host
+from tests.stack import peers
 from tests.stack.component import MilterComponent
 
 pytestmark = pytest.mark.interop
@@ -113,6 +114,7 @@ DOMAINS = [f"d{number}.example" for number in range(6)]
 
 @pytest.fixture
 def directory() -> Generator[Path, None, None]:
+    peers.require()
     path = Path(tempfile.mkdtemp(prefix="pm-pool-"))
     path.chmod(0o755)
     yield path

@@ -169,6 +169,7 @@ def test_paper_says_when_a_file_may_not_be_read() -> None:
 
 def test_so_does_the_disk(tmp_path: Path) -> None:
     on_disk(tmp_path, {"/etc/secret": SECRET, "/closed/x": "x"})
+    (tmp_path / "etc/secret").chmod(0)
     (tmp_path / "closed").chmod(0)
     tmp_path.chmod(0o755)
     questions = (

@@ -88,7 +88,7 @@ def _unprivileged(home: Path) -> dict[str, Any]:
 async def _running(
     scanner: Scanner, home: Path, command: tuple[str, ...], identity: dict[str, Any]
 ) -> AsyncIterator[Process]:
-    environment = os.environ | {"HOME": str(home)}
+    environment = os.environ | {"HOME": str(home), "TMPDIR": str(home)}
     with _log(home).open("ab") as log:
         async with running(
             *command, stdin=DEVNULL, stdout=log, stderr=STDOUT, cwd=home, env=environment, **identity
