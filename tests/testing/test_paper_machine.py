@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from postmill.api.host import resolve
 from postmill.daemon.machine import Machine
 from postmill.errors import UnavailableError
 from postmill.testing.paper_machine import PROGRAM, SECRET, Directory, Entry, Link, PaperMachine, Text
+from tests.interop.postfix import public_directory
 
 FILES: Mapping[str, Entry] = {
     "/etc/plain": "one\ntwo\n",
@@ -167,23 +169,27 @@ def test_paper_says_when_a_file_may_not_be_read() -> None:
     assert host.exists("/etc/secret")
 
 
-def test_so_does_the_disk(tmp_path: Path) -> None:
-    on_disk(tmp_path, {"/etc/secret": SECRET, "/closed/x": "x"})
-    (tmp_path / "etc/secret").chmod(0)
-    (tmp_path / "closed").chmod(0)
-    tmp_path.chmod(0o755)
+def test_so_does_the_disk() -> None:
+    root = public_directory("paper-")  # nobody may not even look into pytest's
+    on_disk(root, {"/etc/secret": SECRET, "/closed/x": "x"})
+    (root / "etc/secret").chmod(0)
+    (root / "closed").chmod(0)
     questions = (
         "Machine(root).read('/etc/secret')",
         "Machine(root).names('/closed')",
         "Machine(root).exists('/closed/x')",
         "Machine(root).link('/closed/x')",
+        "Machine(root).exists('/etc/secret')",
     )
-    told = [as_nobody(tmp_path, question) for question in questions]
+    told = [as_nobody(root, question) for question in questions]
+    (root / "closed").chmod(0o700)
+    shutil.rmtree(root)
     assert told == [
         "/etc/secret cannot be read: Permission denied",
         "/closed cannot be read: Permission denied",
         "/closed/x cannot be read: Permission denied",
-        "/closed cannot be read: Permission denied",
+        "/closed/x cannot be read: Permission denied",
+        "no error",
     ]
 
 
