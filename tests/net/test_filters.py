@@ -140,6 +140,28 @@ def test_one_that_fails(to: str, on_error: str, status: str, reply: bytes) -> No
     assert ("Traceback" in log) == (to == "raise")
 
 
+@pytest.mark.parametrize(("on_error", "status"), [("accept", "accept"), ("reject", "reject")])
+def test_one_whose_state_cannot_be_made(on_error: str, status: str, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        "from postmill.api import Milter, Recipient, Verdict\n"
+        "class Session:\n"
+        "    def __init__(self) -> None:\n"
+        "        raise ValueError('no state today')\n"
+        "app = Milter('broken', session=Session)\n"
+        "@app.on\n"
+        "async def look(rcpt: Recipient, session: Session) -> Verdict | None:\n"
+        "    return None\n"
+    )
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": f"{app}:app", "on_error": on_error, "breaker": NO_BREAKER}])
+    with host:
+        assert FakeMta(endpoint).session(SessionPlan(mails=(mail(),))).mails[0].status == status
+        log = host.log
+    assert "ValueError: no state today" in log
+    assert "defect in Postmill" not in log
+
+
 def test_why_stands_in_the_log() -> None:
     host = Host()
     endpoint = host.add({}, filters=[{"use": APP, "settings": {"mark": "no"}}])

@@ -68,7 +68,8 @@ class FilterSession:
         self._macros: dict[int, Pairs] = {}
         self._client = _NOBODY
         self._greeting = Greeting(_NOBODY, "")
-        self._state = self._new_state()
+        self._state: Any = None
+        """What the milter keeps of the session; made for its first handler, whose failure is then its own."""
         self._mail: _Mail | None = None
         self._leadspc = False
         """Header values come, and are written, with the blank behind the colon."""
@@ -154,7 +155,7 @@ class FilterSession:
         self._client, self._mail = _NOBODY, None
         self._greeting = Greeting(_NOBODY, "")
         self._macros.clear()
-        self._state = self._new_state()
+        self._state = None
 
     def _connect(self, payload: bytes) -> Work | None:
         packet = decode_command(Command.CONNECT, payload)
@@ -269,6 +270,8 @@ class FilterSession:
     def _call(self, handler: Handler, noun: Noun, recorded: list[ReplyPacket]) -> Awaitable[Verdict | None]:
         edits = None if handler.edits is None else handler.edits(recorded)
         of_message = None if self._mail is None else self._mail.state
+        if self._state is None:
+            self._state = self._new_state()
         wanted = self._served.arguments(handler, self._state, of_message, edits)
         if handler.waits:
             return handler.function(noun, **wanted)  # type: ignore[no-any-return]
