@@ -107,6 +107,19 @@ def _refuse_if_taken(path: str) -> None:
     raise UnavailableError(f"cannot listen on {path}: another process listens there; stop it first")
 
 
+def accept(listener: socket.socket) -> socket.socket | None:
+    """Return a new connection, non-blocking; None when another process was faster, or it is gone already.
+
+    Raises OSError when none can be taken at all, as when there are no descriptors left.
+    """
+    try:
+        sock, _ = listener.accept()
+    except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+        return None
+    sock.setblocking(False)
+    return sock
+
+
 def endpoint_of(sock: socket.socket) -> Endpoint:
     """Return where a socket listens that somebody else has opened."""
     name = sock.getsockname()

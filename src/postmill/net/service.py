@@ -17,6 +17,7 @@ from postmill.chain.state import Plan
 from postmill.mail.body import Body
 from postmill.net.children import ChildService
 from postmill.net.link import ChildLink
+from postmill.net.listener import accept
 from postmill.net.poller import ACCEPT, Loop
 from postmill.net.upstream import MtaConnection
 
@@ -91,15 +92,14 @@ class Service:
             self._listen(False)
             return
         try:
-            sock, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            sock = accept(listener)
         except OSError as error:
             log.error("cannot accept a connection: %s", error.strerror)
             self._listen(False)
             self.loop.call_later(_LISTEN_AGAIN, self._listen_again)
             return
-        sock.setblocking(False)
+        if sock is None:
+            return
         session = Session(self.plan, self.negotiations, self._new_observer(), self.new_body, self._ports)
         self.connections.add(MtaConnection(self, sock, session))
         self._counted(len(self.connections))

@@ -12,6 +12,7 @@ from time import monotonic
 from postmill.filtering import FilterSession, Served
 from postmill.mail.body import Body
 from postmill.net.filter_stream import FilterStream
+from postmill.net.listener import accept
 from postmill.net.poller import ACCEPT, Loop
 from postmill.net.stream import Stream
 from postmill.wire.codes import Reply
@@ -100,15 +101,14 @@ class FilterServer:
 
     def _accept(self, listener: socket.socket, _events: int = 0) -> None:
         try:
-            sock, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            sock = accept(listener)
         except OSError as error:
             log.error("cannot accept a connection: %s", error.strerror)
             self._listen(False)
             self.loop.call_later(_LISTEN_AGAIN, self._listen, True)
             return
-        sock.setblocking(False)
+        if sock is None:
+            return
         self._links.add(MtaLink(self, sock))
 
     def _tick(self) -> None:
