@@ -14,6 +14,9 @@ from postmill.testing.paper_machine import PROGRAM, Directory, Entry, Link, Pape
 
 NAMES = "ABCDE"
 
+OTHERS = {"/other": "B=other\n", "/returns": "B=1\nreturn\nB=2\n"}
+"""Files that a script may read in, with ``. ./other``."""
+
 SCRIPTS = {
     "assignments": "A=1 B=two\nC='$A' D=\"$A $B\" E=$A$B",
     "quotes": r"""A='it''s' B="a \"b\" \$c \x" C=a\ b D="x'y" E=\$A""",
@@ -36,7 +39,12 @@ SCRIPTS = {
     "functions call functions": 'f() { A=$1$2; }\ng() { f "$2" "$1"; }\ng a b',
     "all parameters": "f() { prog \"$@\" $@ $* \"$*\"; }\nf 'a b' '' c\nf",
     "return": "f() { A=1; return 0; A=2; }\nf\nB=3",
+    "return from where nothing was called": "A=1\nreturn\nA=2",
+    "return in a function that is substituted": "f() { echo x; return; echo y; }\nA=$(f) B=1",
+    "return in a substitution": "A=$(echo x; return; echo y)\nB=1",
+    "return from a sourced file": "A=1\n. ./returns\nC=$B",
     "exit": "A=1\nexit 0\nA=2",
+    "exit in a substitution": "A=$(echo x; exit; echo y)\nB=1",
     "exit in a chain": "[ -x /nonexistent/program ] || exit 0\nA=1",
     "echo in a substitution": 'A=$(echo x) B=`echo "y z"` C="$(echo $A $B)"\nprog $(echo -p $A)',
     "a substitution that may be empty": 'V=1\nprog `[ -n "$V" ] && echo "-v $V"` `[ -n "$W" ] && echo "-w $W"` end',
@@ -45,6 +53,7 @@ SCRIPTS = {
     "export": "export A=1 B\nreadonly C=3",
     "here-documents": "prog a <<'EOF'\nA=1 $(\n'\nEOF\nB=2\nprog b <<-'X'\n\tA=3\n\tX\nC=4",
     "redirections": "prog a >/dev/null 2>&1 b\nA=1 2>/dev/null\nprog c < /dev/null",
+    "subshells": "A=1\n( A=2; B=3; prog $A; f() { prog x; }; exit; C=4 )\nD=$(A=5; echo x)\nf() { ( return; E=1; ); E=2; }\nf",
     "groups": "{ A=1; B=2; }\n[ -n x ] && { C=3; D=4; }",
     "sourcing": "A=1\n. ./other\nC=$B",
     "unset": "A=1\nunset A\nB=${A-gone}",
@@ -57,17 +66,16 @@ SCRIPTS = {
 
 def followed(script: str, files: dict[str, Entry] | None = None) -> tuple[dict[str, str], list[list[str]]]:
     """What our reader makes of a script."""
-    machine = PaperMachine(
-        {"/script": script, "/other": "B=other\n", "/dev/null": Directory(), **(files or {})}
-    )
-    done = run_text(machine, script.replace("./other", "/other"), "/script", ("start",))
+    machine = PaperMachine({"/script": script, **OTHERS, "/dev/null": Directory(), **(files or {})})
+    done = run_text(machine, script.replace(". ./", ". /"), "/script", ("start",))
     commands = [[word.text for word in words[1:]] for words in done.commands if words[0].text == "prog"]
     return {name: done.variables[name].text for name in NAMES if name in done.variables}, commands
 
 
 def real(script: str, directory: Path) -> tuple[dict[str, str], list[list[str]]]:
     """What sh does."""
-    (directory / "other").write_text("B=other\n")
+    for path, text in OTHERS.items():
+        (directory / path[1:]).write_text(text)
     show = "; ".join(f"printf '%s\\0' \"{name}${{{name}+=${name}}}\"" for name in NAMES)
     prologue = (
         f"trap '{show.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' EXIT\n"

@@ -3,7 +3,7 @@
 Start scripts of Debian, Red Hat, FreeBSD and pkgsrc decide about sockets with ``if``, ``case``, defaults
 files and functions, so those are followed. Whatever only a program could tell (the output of awk, say) is
 unknown, and what depends on something unknown is not done. Libraries of start scripts are known by what
-they offer: ``run_rc_command`` of rc.subr(8) is here, ``start-stop-daemon`` and ``daemon`` are programs like
+they offer: ``run_rc_command`` stands in ``rc_subr``, ``start-stop-daemon`` and ``daemon`` are programs like
 any other.
 """
 
@@ -17,18 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from postmill.api.host import Host, Source
-from postmill.detectors.readers.shell import syntax
+from postmill.detectors.readers.shell import rc_subr, syntax
 from postmill.detectors.readers.shell.test_command import evaluate
 from postmill.detectors.readers.shell.words import expand, expand_whole
-from postmill.detectors.readers.values import UNKNOWN, Pieces, Value, joined, plain, split
+from postmill.detectors.readers.values import UNKNOWN, Pieces, Value, joined, plain
 
 _MOST_STEPS = 20_000
 _DEEPEST = 20
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _LIBRARY = re.compile(r"/lib/lsb/|/lib/init/|/functions$|/rc\.subr$")
-_YES = {"yes", "true", "on", "1"}
-RC_CONF = ("/etc/defaults/rc.conf", "/etc/rc.conf", "/etc/rc.conf.local")
-RC_CONF_D = ("/etc/rc.conf.d", "/usr/local/etc/rc.conf.d")
 
 Status = bool | None
 Words = tuple[Value, ...]
@@ -66,22 +63,28 @@ def run_text(
     shell = _Shell(host, path)
     shell.parameters = [(Value(argument, Source(path)),) for argument in arguments]
     shell.variables = {name: (value,) for name, value in (variables or {}).items()}
-    with contextlib.suppress(_EndError, RecursionError):  # it ends, or goes too deep for a start script
+    with contextlib.suppress(_ExitError, _TooMuchError, RecursionError):
         shell.run(syntax.parse(text, line))
     found = {name: joined(pieces, Source(path)) for name, pieces in shell.variables.items()}
     return Script(found, tuple(shell.commands))
 
 
-class _EndError(Exception):
-    """The script has ended, or does too much to be followed."""
+class _TooMuchError(Exception):
+    """The script does too much, or goes too deep, to be followed."""
 
 
-class _ReturnError(Exception):
-    """A function returns."""
+class _ExitError(Exception):
+    """The shell ends, or the subshell that a command substitution is."""
+
+
+class _ReturnError(_ExitError):
+    """A function or a sourced file returns; where there is neither, the shell ends, as dash does."""
 
 
 @dataclass(slots=True)
 class _Shell:
+    """A shell half way through a script."""
+
     host: Host
     file: str
     variables: dict[str, Pieces] = field(default_factory=dict)
@@ -90,7 +93,7 @@ class _Shell:
     commands: list[Words] = field(default_factory=list)
     output: list[Value] | None = None
     """What a command substitution has written so far."""
-    builtins: dict[str, _Builtin] = field(default_factory=lambda: dict(_BUILTINS))
+    builtins: dict[str, Builtin] = field(default_factory=lambda: dict(_BUILTINS))
     steps: int = 0
     depth: int = 0
 
@@ -120,11 +123,10 @@ class _Shell:
         """See ``Scope``: only what ``echo`` and its like write is known."""
         kept, self.output = self.output, []
         try:
-            self.run(syntax.parse(script, source.line))
-            written = tuple(self.output)
+            self.run_subshell(syntax.parse(script, source.line))
+            return tuple(self.output)
         finally:
             self.output = kept
-        return written
 
     # -- commands -------------------------------------------------------------------------------------
 
@@ -151,10 +153,22 @@ class _Shell:
                 return self.run_for(name, words, body)
             case syntax.Group(body):
                 return self.run(body)
+            case syntax.Subshell(body):
+                return self.run_subshell(body)
             case syntax.Function(name, body):
                 self.functions[name] = body
                 return True
         return self.unknown()
+
+    def run_subshell(self, body: syntax.Body) -> Status:
+        """What it sets and where it ends means nothing to the shell that it was begun by."""
+        kept = self.variables.copy(), self.parameters, self.functions.copy(), self.builtins.copy(), self.file
+        try:
+            return self.run(body)
+        except _ExitError:
+            return None
+        finally:
+            self.variables, self.parameters, self.functions, self.builtins, self.file = kept
 
     def unknown(self) -> Status:
         """Do something whose result cannot be known."""
@@ -208,7 +222,7 @@ class _Shell:
     def run_command(self, words: Sequence[syntax.Token]) -> Status:
         self.steps += 1
         if self.steps > _MOST_STEPS:
-            raise _EndError
+            raise _TooMuchError
         at = 0
         while at < len(words) and self.assign(words[at]):
             at += 1
@@ -237,7 +251,7 @@ class _Shell:
 
     def call_function(self, body: syntax.Body, arguments: Sequence[Pieces]) -> Status:
         if self.depth >= _DEEPEST:
-            raise _EndError
+            raise _TooMuchError
         kept, self.parameters = self.parameters, list(arguments)
         self.depth += 1
         try:
@@ -248,6 +262,10 @@ class _Shell:
             self.depth -= 1
             self.parameters = kept
 
+    def plain_of(self, name: str) -> str:
+        """Return the text of a variable; empty when it is not set."""
+        return plain(self.variables.get(name, ()))
+
     # -- commands of the shell itself -----------------------------------------------------------------
 
     def source(self, arguments: Sequence[Pieces], _line: int = 0) -> Status:
@@ -256,7 +274,7 @@ class _Shell:
             return None
         if _LIBRARY.search(path):
             if path.endswith("/rc.subr"):
-                self.builtins |= _RC_SUBR
+                self.builtins |= rc_subr.FUNCTIONS
             return True
         text = self.host.read(path)
         if text is None or self.depth >= _DEEPEST:
@@ -264,9 +282,8 @@ class _Shell:
         kept, self.file = self.file, path
         self.depth += 1
         try:
-            self.run(syntax.parse(text))
-        except _ReturnError:
-            pass
+            with contextlib.suppress(_ReturnError):
+                self.run(syntax.parse(text))
         finally:
             self.depth -= 1
             self.file = kept
@@ -306,56 +323,20 @@ class _Shell:
         return self.call(arguments, line) if arguments else True
 
     def exit(self, _arguments: Sequence[Pieces], _line: int) -> Status:
-        raise _EndError
+        raise _ExitError
 
     def return_from(self, _arguments: Sequence[Pieces], _line: int) -> Status:
         raise _ReturnError
 
-    # -- rc.subr(8) -----------------------------------------------------------------------------------
 
-    def load_rc_config(self, arguments: Sequence[Pieces], _line: int) -> Status:
-        name = plain(arguments[0]) if arguments else ""
-        files = [*RC_CONF]
-        for folder in RC_CONF_D:
-            path = f"{folder}/{name}"
-            status = self.host.status(path)
-            inside = self.host.names(path) if status and status.is_directory else ()
-            files += [f"{path}/{one}" for one in inside] or [path]
-        for path in files:
-            self.source([(Value(path, Source(self.file)),)])
-        return True
-
-    def check_yes_no(self, arguments: Sequence[Pieces], _line: int) -> Status:
-        return bool(arguments) and self.plain_of(plain(arguments[0])).lower() in _YES
-
-    def set_rcvar(self, arguments: Sequence[Pieces], line: int) -> Status:
-        name = plain(arguments[0]) if arguments else self.plain_of("name")
-        return self.echo([(Value(f"{name}_enable", Source(self.file, line)),)], line)
-
-    def run_rc_command(self, arguments: Sequence[Pieces], line: int) -> Status:
-        name = self.plain_of("name")
-        own = self.functions.get(self.plain_of(f"{plain(arguments[0]) if arguments else ''}_cmd"))
-        if own is not None:
-            return self.call_function(own, ())
-        program = self.variables.get(f"{name}_program") or self.variables.get("command", ())
-        flags, fixed = self.variables.get(f"{name}_flags", ()), self.variables.get("command_args", ())
-        words = [*split(program), *split(flags), *split(fixed)]
-        if words:
-            self.commands.append(tuple(joined(word, Source(self.file, line)) for word in words))
-        return True
-
-    def plain_of(self, name: str) -> str:
-        return plain(self.variables.get(name, ()))
+Builtin = Callable[[_Shell, Sequence[Pieces], int], Status]
 
 
-_Builtin = Callable[[_Shell, Sequence[Pieces], int], Status]
-
-
-def _always(status: Status) -> _Builtin:
+def _always(status: Status) -> Builtin:
     return lambda _shell, _arguments, _line: status
 
 
-_BUILTINS: Mapping[str, _Builtin] = {
+_BUILTINS: Mapping[str, Builtin] = {
     ".": _Shell.source,
     "source": _Shell.source,
     "eval": _Shell.evaluate_text,
@@ -379,10 +360,4 @@ _BUILTINS: Mapping[str, _Builtin] = {
     "umask": _always(True),
     "break": _always(None),
     "continue": _always(None),
-}
-_RC_SUBR: Mapping[str, _Builtin] = {
-    "load_rc_config": _Shell.load_rc_config,
-    "checkyesno": _Shell.check_yes_no,
-    "set_rcvar": _Shell.set_rcvar,
-    "run_rc_command": _Shell.run_rc_command,
 }

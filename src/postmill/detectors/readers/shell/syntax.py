@@ -77,7 +77,14 @@ class For:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands in braces or parentheses."""
+    """Commands in braces."""
+
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Subshell:
+    """Commands in parentheses."""
 
     body: Body
 
@@ -95,7 +102,7 @@ class Loop:
     """``while`` and ``until``, whose end cannot be known."""
 
 
-Node = Command | Pipeline | Chain | If | Case | For | Group | Function | Loop
+Node = Command | Pipeline | Chain | If | Case | For | Group | Subshell | Function | Loop
 Body = tuple[Node, ...]
 
 
@@ -285,7 +292,7 @@ class _Parser:
         if not token.is_word:
             if token.text != "(":
                 raise _BrokenError
-            return self.group(")", word=False)
+            return Subshell(self.group(")", word=False).body)
         compound: dict[str, Callable[[], Node]] = {
             "if": self.branches,
             "case": self.case,
