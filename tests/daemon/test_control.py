@@ -23,6 +23,7 @@ from postmill.daemon.requests import MOST_BYTES
 from postmill.testing.mta import FakeMta
 from tests.daemon.running import Daemon, environment
 from tests.interop.postfix import wait_until
+from tests.processes import open_files
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")
 DEAD = {"milter": {"socket": "unix:/nonexistent", "mode": "off"}}
@@ -431,5 +432,4 @@ def test_workers_do_not_hold_what_is_the_parents(daemon: Daemon) -> None:
     bound = f" {daemon.directory}/control.sock"  # and what it was called before it was put in place
     inodes = {line.split()[6] for line in unix if bound in line}
     assert inodes
-    held = {os.readlink(entry) for entry in Path(f"/proc/{worker}/fd").iterdir()}
-    assert not held & {f"socket:[{inode}]" for inode in inodes}
+    assert not {f"socket:[{inode}]" for inode in inodes}.intersection(open_files(worker).values())

@@ -16,6 +16,7 @@ from postmill.testing.script import CONTINUE, Rule, Script, Send, StopAnswering
 from postmill.wire.codes import Command, Reply
 from postmill.wire.framing import frame
 from tests.daemon.running import Daemon
+from tests.processes import open_files
 
 MEGABYTE = 1 << 20
 
@@ -57,8 +58,7 @@ def memory(pid: int, what: str = "VmRSS") -> int:
 
 def files_in(pid: int, directory: Path) -> list[str]:
     """What a process has open in a directory."""
-    places = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
-    return [place for place in places if place.startswith(str(directory))]
+    return [place for place in open_files(pid).values() if place.startswith(str(directory))]
 
 
 def test_a_message_above_the_limit_is_refused_at_its_end(daemon: Daemon, child: ScriptedChild) -> None:

@@ -19,6 +19,7 @@ from postmill.wire.codes import Command
 from postmill.wire.framing import frame
 from tests.daemon.running import Daemon
 from tests.interop.postfix import wait_until
+from tests.processes import alive
 
 STUCK = Script(rules=[Rule("E", (StopAnswering(),))])
 
@@ -49,14 +50,6 @@ def finish(mta: FakeMta) -> str:
     word = mta.end_of_message().word
     mta.quit()
     return word
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_workers_share_the_sockets(daemon: Daemon) -> None:

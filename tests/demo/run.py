@@ -59,27 +59,6 @@ def process(output: str, program: str) -> int:
     return int(found[1])
 
 
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that only waits to be collected by somebody's init does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def session(pid: int) -> list[int]:
-    """Living processes of the session that this process leads or led: its children, too."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, leader = file.read_text().rpartition(") ")[2].split()[:4]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if leader == str(pid) and state not in "ZX":
-            found.append(int(file.parent.name))
-    return found
-
-
 def directory(output: str) -> Path:
     """Where its sockets are."""
     found = re.search(r"in (/\S+postmill-demo-\S+)", output)

@@ -22,7 +22,6 @@ from tests.demo.run import (
     REAL,
     STAND_INS,
     WITHIN,
-    alive,
     check_samples,
     directory,
     environment,
@@ -31,6 +30,7 @@ from tests.demo.run import (
     processes,
     running,
 )
+from tests.processes import alive
 from tests.web.visitor import Visitor
 
 

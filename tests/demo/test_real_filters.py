@@ -22,7 +22,6 @@ from tests.demo.run import (
     DEMO,
     REAL,
     WITHIN,
-    alive,
     check_samples,
     directory,
     environment,
@@ -30,8 +29,8 @@ from tests.demo.run import (
     process,
     processes,
     running,
-    session,
 )
+from tests.processes import alive, command_lines, session
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,18 +145,7 @@ def test_a_signal_while_they_start(number: signal.Signals, tmp_path: Path) -> No
     assert "What runs" not in demo.communicate(timeout=WITHIN)[0]
     assert demo.returncode == 128 + number
     assert list(tmp_path.iterdir()) == []
-    assert running_below(tmp_path) == []
-
-
-def running_below(path: Path) -> list[str]:
-    """Command lines that name this path."""
-    lines = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return [line for line in lines if str(path) in line]
+    assert [line for line in command_lines() if str(tmp_path) in line] == []
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from tests.processes import alive
+
 MASTER = Path("/usr/lib/postfix/sbin/master")
 HOSTNAME = "mx.test.example"
 DEFAULT_START_TIMEOUT = 30.0
@@ -228,7 +230,7 @@ class PrivatePostfix:
         """Stop master and its children, then remove the directory if this object made it."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
             os.killpg(self.pid, signal.SIGTERM)
-            wait_until(lambda: not _alive(self.pid), "end of Postfix", 5)
+            wait_until(lambda: not alive(self.pid), "end of Postfix", 5)
         if self._owns_base:
             shutil.rmtree(self.base, ignore_errors=True)
 
@@ -302,14 +304,6 @@ class PrivatePostfix:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def listening_ports() -> set[int]:

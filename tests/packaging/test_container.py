@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import command_lines
 from tests.stack.container import Container
 from tests.stack.debian_tree import sources, this_release
 
@@ -16,12 +17,7 @@ in_container = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 def traces(name: str) -> list[str]:
     """Where a name can be found on this machine: processes, mounts, control groups, files in memory."""
-    lines = Path("/proc/mounts").read_text().splitlines()
-    for status in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(status.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except OSError:
-            continue
+    lines = Path("/proc/mounts").read_text().splitlines() + command_lines()
     found = subprocess.run(
         ["find", "/sys/fs/cgroup", "/dev/shm", "/tmp", "-name", f"*{name}*"],
         capture_output=True,

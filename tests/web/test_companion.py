@@ -17,6 +17,7 @@ from postmill.testing.plan import SessionPlan
 from tests.daemon.running import Daemon, environment
 from tests.daemon.test_sockets import LAUNCHER
 from tests.interop.postfix import wait_until
+from tests.processes import open_files
 from tests.web.staging import PASSWORD, Stage, address, hashed, stage
 from tests.web.visitor import Visitor
 
@@ -83,12 +84,11 @@ def test_it_ends_when_the_daemon_is_killed(one: Stage) -> None:
 
 def test_it_has_nothing_of_the_daemons(one: Stage) -> None:
     """A socket that it held would keep MTAs waiting for somebody who never answers."""
-    theirs = {
-        os.readlink(f"/proc/{one.daemon.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{one.daemon.pid}/fd")
-    }
-    pid = dashboard_of(one.daemon)
-    its = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2}
-    assert {name for name in theirs & its if name.startswith(("socket:", "pipe:"))} == set()
+    theirs = open_files(one.daemon.pid)
+    its = {name for fd, name in open_files(dashboard_of(one.daemon)).items() if fd > 2}
+    assert {
+        name for name in its.intersection(theirs.values()) if name.startswith(("socket:", "pipe:"))
+    } == set()
 
 
 def test_nor_a_socket_that_was_handed_over() -> None:
@@ -100,9 +100,8 @@ def test_nor_a_socket_that_was_handed_over() -> None:
         address(daemon)
         unix = Path("/proc/net/unix").read_text().splitlines()
         inodes = {line.split()[6] for line in unix if line.endswith(f" {path}")}
-        pid = dashboard_of(daemon)
-        low = (fd for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) < 100)  # the others are the launcher's
-        its = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in low}
+        held = open_files(dashboard_of(daemon))
+        its = {name for fd, name in held.items() if fd < 100}  # the others are the launcher's
         assert inodes
         assert its.isdisjoint(f"socket:[{inode}]" for inode in inodes)
 
