@@ -15,6 +15,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 
 SLOW = (
     "bench/",
@@ -64,15 +66,20 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A slow machine must not fail a test, nor must luck: the same examples everywhere. POSTMILL_RANDOM=1 tries others.
+RANDOM = bool(os.environ.get("POSTMILL_RANDOM"))
+"""Whether to try other examples than those of every other run."""
+
+# A slow machine must not fail a test, nor must luck: the same examples everywhere.
 hypothesis.settings.register_profile(
     "postmill",
     deadline=None,
-    derandomize=not os.environ.get("POSTMILL_RANDOM"),
+    derandomize=not RANDOM,
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("postmill")
+if not RANDOM:  # it would also draw constants of whatever code is loaded so far
+    HypothesisProvider._local_constants = Constants()  # type: ignore[assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
