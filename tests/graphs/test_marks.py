@@ -34,16 +34,19 @@ def test_a_log_that_grows_is_counted_once(times: list[float], data: st.DataObjec
 def test_a_log_in_pieces_is_counted_once_and_then_never_again(
     times: list[float], data: st.DataObject
 ) -> None:
-    """Pieces as rotation leaves them, the oldest first; a second cut in two may begin a file and end one."""
+    """Pieces as rotation leaves them, the oldest first; a second cut in two may end a file and begin one.
+
+    A file that has nothing but lines of one second looks like the beginning of one that begins in it, too.
+    """
     cuts = sorted(data.draw(st.sets(st.integers(1, len(times)), max_size=3)) | {0, len(times)})
     pieces = [times[begin:end] for begin, end in pairwise(cuts)]
-    long = [piece for piece in pieces if piece[0] < piece[-1]]
+    some = [piece for piece, after in pairwise([*pieces, [99.0]]) if piece[0] < max(piece[-1], after[0])]
     counted, known = 0, list[Stretch]()
-    for piece in long:
+    for piece in some:
         new, known = read(known, *piece)
         counted += new
-    assert counted == sum(map(len, long))
-    for piece in reversed(long):
+    assert counted == sum(map(len, some))
+    for piece in reversed(some):
         new, known = read(known, *piece)
         assert new == 0
 
@@ -72,3 +75,17 @@ def test_older_files_may_come_later() -> None:
 
 def test_lines_that_are_a_little_out_of_order_are_counted_in_one_reading() -> None:
     assert read([], 5, 7, 6, 7, 8) == (5, [Stretch(5, 8, 1)])
+
+
+def test_a_file_that_has_nothing_but_the_second_in_which_another_ended() -> None:
+    new, known = read([], 8, 9, 9)
+    assert (new, known) == (3, [Stretch(8, 9, 2)])
+    new, known = read(known, 9)
+    assert (new, known) == (1, [Stretch(8, 9, 2, 1)])
+    assert [read(known, *times)[0] for times in ([9], [8, 9, 9], [9, 9], [9, 10], [9, 10, 9])] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+    ]

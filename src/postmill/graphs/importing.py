@@ -125,7 +125,7 @@ class _Import:
     def _known(self, source: Source) -> list[Stretch]:
         program, host = source
         with self._database(program) as database:
-            return [Stretch(one[0], one[1], int(one[2])) for one in _stretches(database).get(host, ())]
+            return [Stretch(one[0], one[1], *map(int, one[2:])) for one in _stretches(database).get(host, ())]
 
     def _store(self) -> None:
         for source, marks in self._marks.items():

@@ -1,7 +1,8 @@
 """Which lines of a log were counted: for each host the stretches of time from a first line to a last one.
 
 A line within a stretch was counted. Of those in its last second, as many as were counted then; so a log that
-has grown can be read again. A file that begins in that second, as one does after rotation, goes on.
+has grown can be read again. A file that begins in that second, as one does after rotation, goes on: its lines
+are told from those of a file that ends in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ class Stretch(NamedTuple):
     first: float
     last: float
     lines: int
+    """In a file that began before."""
+    begun: int = 0
+    """In a file that began with them."""
 
 
 class Marks:
@@ -42,18 +46,16 @@ class Marks:
     def _has(self, stretch: Stretch, time: float) -> bool:
         if time != stretch.last:
             return stretch.first <= time < stretch.last
-        return not self._goes_on(stretch) and (time < self._last or self._lines <= stretch.lines)
-
-    def _goes_on(self, stretch: Stretch) -> bool:
-        return stretch.first < stretch.last == self._first
+        goes_on = self._first == stretch.last
+        if time < self._last:  # a little out of order
+            return not goes_on
+        return self._lines <= (stretch.begun if goes_on else stretch.lines)
 
     def after(self) -> list[Stretch]:
         """Return what is counted now, stretches that touch made one."""
+        lines, begun = (self._lines, 0) if self._first < self._last else (0, self._lines)
         whole: list[Stretch] = []
-        lines = self._lines
-        if any(self._goes_on(one) and one.last == self._last for one in self._before):
-            lines += sum(one.lines for one in self._before if self._goes_on(one))
-        for one in sorted([*self._before, Stretch(self._first, self._last, lines)]):
+        for one in sorted([*self._before, Stretch(self._first, self._last, lines, begun)]):
             if whole and one.first <= whole[-1].last:
                 whole[-1] = _joined(whole[-1], one)
             else:
@@ -63,4 +65,5 @@ class Marks:
 
 def _joined(one: Stretch, other: Stretch) -> Stretch:
     last = max(one.last, other.last)
-    return Stretch(one.first, last, max(each.lines for each in (one, other) if each.last == last))
+    latest = [each for each in (one, other) if each.last == last]
+    return Stretch(one.first, last, max(each.lines for each in latest), max(each.begun for each in latest))
