@@ -256,6 +256,19 @@ def test_unknown_commands_inside_a_message() -> None:
     assert b"UHELP me\0" in talk(SessionPlan(mails=(mail,), like="sendmail"))[2]
 
 
+@pytest.mark.parametrize("like", ["postfix", "sendmail"])
+def test_skip_ends_events_of_a_kind_until_there_is_one_of_another(like: str) -> None:
+    mail = replace(
+        SHORT, headers=2 * ONE_HEADER, body=b"x" * 100_000, unknown=(("M", b"HELP"), ("M", b"HELP"))
+    )
+    plan = SessionPlan(mails=(mail, mail), unknown=(b"HELP", b"HELP"), like=like)
+    replies = {letter: 3 * ["skip"] for letter in "URLB"}
+    log, report, _ = talk(plan, replies, OptNeg(6, 0, Protocol.SKIP | Protocol.NODATA))
+    message = "M.U(s)R(s)L(s)N.B(s)E."
+    assert log.replace("A", "") == f"C.H.U(s){message}{message}Q"
+    assert [mail.status for mail in report.mails] == ["accept", "accept"]
+
+
 @pytest.mark.parametrize(
     ("stage", "said"), [("M", "M."), ("R", "M.R.R."), ("L", "M.R.R.T.L."), ("B", "M.R.R.T.L.N.B.")]
 )

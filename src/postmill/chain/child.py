@@ -121,7 +121,7 @@ class Child:
         self.terms: Terms | None = None
         self.sticky: Verdict | None = None
         self.skip = 0
-        """Event letter it said SKIP to; any other event clears it (protocol §9.2)."""
+        """Event letter it said SKIP to; any other event clears it (protocol §3.1)."""
         self.open = False
         """There is a link that negotiated."""
         self.greeted = False

@@ -23,7 +23,7 @@ from postmill.testing.outcome import (
 )
 from postmill.testing.plan import Mail, Recipient, SessionPlan
 from postmill.testing.result import apply_edits
-from postmill.wire.codes import CHUNK, Protocol
+from postmill.wire.codes import CHUNK, Command, Protocol
 from postmill.wire.packets import (
     Abort,
     Body,
@@ -60,6 +60,8 @@ class Say:
     reply: bool = False
 
 
+_SKIPPABLE = (Command.RCPT, Command.HEADER, Command.BODY, Command.UNKNOWN)
+
 Talk = Generator[Say, Outcome | None, None]
 Asked = Generator[Say, Outcome | None, Outcome]
 
@@ -79,6 +81,8 @@ class Conversation:
         self._sticky_stage = ""
         self._ended = False
         self._held: bytes | None = None
+        self._skipped = 0
+        """The event answered with SKIP, until there is one of another kind (protocol §3.1)."""
 
     @property
     def postfix(self) -> bool:
@@ -201,18 +205,14 @@ class Conversation:
         return "M"
 
     def _recipients(self, report: MailReport) -> Generator[Say, Outcome | None, str]:
-        skipping = False
         for recipient in report.mail.recipients:
             if recipient.refused and not self.answer.protocol & Protocol.RCPT_REJ:
                 report.refused.append((recipient.address, recipient.refused))
                 continue
-            outcome = CONTINUED
-            if not skipping:
-                packet = Rcpt(recipient.address, recipient.args)
-                outcome = yield from self._ask(
-                    packet, report.stages, report.mail, recipient, bool(report.recipients)
-                )
-            skipping = skipping or outcome.letter == "s"
+            packet = Rcpt(recipient.address, recipient.args)
+            outcome = yield from self._ask(
+                packet, report.stages, report.mail, recipient, bool(report.recipients)
+            )
             if self._recipient_settled(report, recipient, outcome):
                 return "R"
         if not report.recipients:
@@ -250,7 +250,7 @@ class Conversation:
             packet = Header(name, shown(text, leadspc))
             outcome = yield from self._ask(packet, report.stages, report.mail)
             self._settle(report, outcome, "L")
-            if report.status or (outcome.letter == "s" and self.postfix):
+            if report.status:
                 break
         return "L"
 
@@ -264,7 +264,7 @@ class Conversation:
         for at in range(0, len(body), CHUNK):
             outcome = yield from self._ask(Body(body[at : at + CHUNK]), report.stages, report.mail)
             self._settle(report, outcome, "B")
-            if report.status or outcome.letter == "s":
+            if report.status:
                 break
         return "B"
 
@@ -334,9 +334,14 @@ class Conversation:
             if letter in MACROS_ANYWAY:
                 yield Say(letter, data)
             return CONTINUED
+        if letter == self._skipped:
+            return CONTINUED
+        self._skipped = 0
         due = not self.answer.protocol & NR_FLAG.get(letter, 0)
         outcome = yield Say(letter, data + encode(packet), due)
         stages.append(StageReport(letter, packet.payload(), outcome or Outcome(None)))
+        if outcome and outcome.letter == "s" and letter in _SKIPPABLE:
+            self._skipped = letter
         return outcome or CONTINUED
 
 
