@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ALWAYS = ("src", "tests/__init__.py", "tests/conftest.py", "docs", "pyproject.toml")
+ALWAYS = (
+    "src",
+    *(f"tests/{name}.py" for name in ("__init__", "conftest", "processes")),
+    "docs",
+    "pyproject.toml",
+)
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -257,7 +258,9 @@ def test_unknown_commands_inside_a_message() -> None:
 
 
 @pytest.mark.parametrize("like", ["postfix", "sendmail"])
-def test_skip_ends_events_of_a_kind_until_there_is_one_of_another(like: str) -> None:
+def test_skip_ends_events_of_a_kind_until_there_is_one_of_another(
+    like: Literal["postfix", "sendmail"],
+) -> None:
     mail = replace(
         SHORT, headers=2 * ONE_HEADER, body=b"x" * 100_000, unknown=(("M", b"HELP"), ("M", b"HELP"))
     )
