@@ -269,6 +269,10 @@ def test_a_message_that_is_too_large_for_clamd_is_not_sent_again(clamd: FakeScan
     assert len(clamd.asked) == 1
 
 
+def test_a_name_of_a_virus_can_be_printed() -> None:
+    assert read_reply("stream: W\u200bé\u074b FOUND\0".encode()) == "W?é?"
+
+
 def test_a_long_name_of_a_virus_is_cut() -> None:
     assert read_reply(b"stream: " + b"x" * 500 + b" FOUND\0") == "x" * 120
     assert read_reply(b"stream: " + "é".encode() * 500 + b" FOUND\0") == "é" * 60

@@ -37,4 +37,7 @@ def read_reply(reply: bytes) -> str | None:
         raise RefusedError(f"clamd says: {text}")
     if found is None:
         raise ValueError(text[:100])
-    return found[2] and found[2].encode()[:LONGEST_NAME].decode("utf-8", "ignore")
+    if found[2] is None:
+        return None
+    name = "".join(char if char.isprintable() else "?" for char in found[2])
+    return name.encode()[:LONGEST_NAME].decode("utf-8", "ignore")
