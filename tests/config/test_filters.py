@@ -41,7 +41,7 @@ def prepare(settings: Settings) -> Words:
 
 @APP.on_error
 def on_error(words: Words) -> str:
-    return "reject" if words.word == "no" else ""
+    return {"no": "reject", "drop": "drop"}.get(words.word, "")
 
 
 PLAIN = Milter("plain")
@@ -135,6 +135,7 @@ def test_its_settings_may_say_what_becomes_of_mail_when_it_fails() -> None:
         ('[[filter]]\nuse = "words"\n[filter.settings]\nlimt = 1\n', "p.toml:4: filter[0].settings.limt: unknown key (did you mean limit?)"),
         ('[[filter]]\nuse = "words"\n[filter.settings]\nlimit = 0\n', "p.toml:4: filter[0].settings.limit: must be"),
         ('[[filter]]\nuse = "words"\nsettings.word = "bad"\n', "p.toml:3: filter[0].settings: bad is not allowed"),
+        ('[[filter]]\nuse = "words"\nsettings.word = "drop"\n', "p.toml:3: filter[0].settings: on_error of words must be"),
         ('[[filter]]\nuse = "words"\nsettings.word = "/nowhere"\n', "p.toml:3: filter[0].settings: [Errno 2]"),
         ('[[filter]]\nuse = "plain"\nsettings.word = "x"\n', "p.toml:3: filter[0].settings.word: unknown key"),
         ('[[filter]]\nuse = "plain"\nname = "a b"\n', "p.toml:3: filter[0].name: must be made of letters"),

@@ -51,6 +51,7 @@ class Daemon:
         self.control: dict[str, Any] = {"socket": f"unix:{self.directory}/control.sock"}
         self.tables: dict[str, Mapping[str, Any]] = {}
         """Other tables of the configuration."""
+        self.filters: Sequence[Mapping[str, Any]] = ()
         self.arguments: Sequence[str] = ()
         self.prefix: Sequence[str] = ()
         self.program: Sequence[str] = RUN
@@ -84,6 +85,7 @@ class Daemon:
         tables.append(table("control", self.control))
         tables += [table(name, settings) for name, settings in self.tables.items()]
         tables += [table(f"milters.{name}", settings) for name, settings in self.milters.items()]
+        tables += [table("[filter]", settings) for settings in self.filters]
         self.config.write_text("\n".join(tables))
 
     def spawn(self) -> subprocess.Popen[bytes]:

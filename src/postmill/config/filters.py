@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from postmill.api.milter import Milter
+from postmill.api.settings import keys_of
 from postmill.config.documents import parse_document
 from postmill.config.origins import Origin
+from postmill.config.own_code import OWN_FAILURES, failure, place
 from postmill.config.positions import Path, key_lines
 from postmill.config.problems import ConfigErrors
 from postmill.config.settings import FilterSettings
@@ -43,16 +46,14 @@ def read_own(file: str, text: str, milter: Milter) -> tuple[Any, Any]:
     """Return a milter's own settings from a TOML text, and what it made of them; raises ConfigErrors."""
     document = parse_document(file, text)
     reader = Reader(file, key_lines(text))
-    settings = read_table(reader, milter.settings or NoSettings, (), document)
-    if settings is None:
+    settings = _settings(reader, (), document, milter)
+    prepared = None
+    if not reader.problems:
+        with _told(reader, ()):
+            prepared = _prepared(milter, settings)
+    if reader.problems:
         raise ConfigErrors(reader.problems)
-    settings = settings if milter.settings is not None else None
-    try:
-        return settings, milter.make_of(settings)
-    except ConfigError as error:
-        raise ConfigErrors([error]) from error
-    except (ValueError, OSError) as error:
-        raise ConfigErrors([ConfigError(str(error), file=file)]) from error
+    return settings, prepared
 
 
 def _filter(reader: Reader, place: int, table: Mapping[str, Any], find: FindFilter) -> FilterSettings | None:
@@ -60,7 +61,8 @@ def _filter(reader: Reader, place: int, table: Mapping[str, Any], find: FindFilt
     before = len(reader.problems)
     milter = _milter(reader, path, table.get("use"), find)
     name = _name(reader, path, table, milter)
-    own = None if milter is None else _settings(reader, path, table.get("settings", {}), milter)
+    settings = table.get("settings", {})
+    own = None if milter is None else _settings(reader, (*path, "settings"), settings, milter)
     rest = {key: value for key, value in table.items() if key not in ("name", "settings")}
     given = {"name": name, "milter": milter, "settings": own, "place": place}
     found = read_table(reader, FilterSettings, path, rest, given, also=("name", "settings"))
@@ -68,10 +70,14 @@ def _filter(reader: Reader, place: int, table: Mapping[str, Any], find: FindFilt
         return None
     if "order" not in table:
         found = dataclasses.replace(found, order=place + 1 if milter.order is None else milter.order)
-    prepared = _prepared(reader, path, cast("FilterSettings", found))
-    if prepared is None or "on_error" in table:
-        return prepared
-    return _failing(reader, path, prepared)
+    with _told(reader, (*path, "settings")):
+        prepared = _prepared(milter, own)
+        found = dataclasses.replace(found, prepared=prepared)
+        if "on_error" not in table and (word := _on_error(milter, prepared)):
+            reader.origins[dotted((*path, "on_error"))] = Origin(f"the settings of {milter.name}")
+            found = dataclasses.replace(found, on_error=word)
+        return cast("FilterSettings", found)
+    return None
 
 
 def _milter(reader: Reader, path: Path, use: Any, find: FindFilter) -> Milter | None:
@@ -80,7 +86,8 @@ def _milter(reader: Reader, path: Path, use: Any, find: FindFilter) -> Milter | 
     try:
         return find(use)
     except ConfigError as error:
-        reader.problem((*path, "use"), error.message, error.hint)
+        where = ConfigError(error.message, file=error.file, line=error.line)
+        reader.problem((*path, "use"), str(where), error.hint)
         return None
 
 
@@ -94,25 +101,37 @@ def _name(reader: Reader, path: Path, table: Mapping[str, Any], milter: Milter |
 
 
 def _settings(reader: Reader, path: Path, table: Any, milter: Milter) -> Any:
-    found = read_table(reader, milter.settings or NoSettings, (*path, "settings"), table)
-    return found if milter.settings is not None else None
+    with _told(reader, path):
+        found = read_table(reader, milter.settings or NoSettings, path, table)
+        return found if milter.settings is not None else None
 
 
-def _failing(reader: Reader, path: Path, found: FilterSettings) -> FilterSettings:
-    """Let the milter's own settings say what becomes of mail when it fails."""
-    word = found.milter.on_error_of(found.prepared)
-    if not word:
-        return found
-    reader.origins[dotted((*path, "on_error"))] = Origin(f"the settings of {found.milter.name}")
-    return dataclasses.replace(found, on_error=word)
+def _prepared(milter: Milter, settings: Any) -> Any:
+    """Let the milter make of its settings what it will, and say which handlers that leaves."""
+    prepared = milter.make_of(settings)
+    milter.handlers_with(settings, prepared)
+    return prepared
 
 
-def _prepared(reader: Reader, path: Path, found: FilterSettings) -> FilterSettings | None:
-    """Let the milter make of its settings what it will."""
+def _on_error(milter: Milter, prepared: Any) -> str:
+    """Let the milter's own settings say what becomes of mail when it fails; "" where they do not."""
+    word = milter.on_error_of(prepared)
+    (declared,) = (one for one in keys_of(FilterSettings) if one.name == "on_error")
+    kind = declared.metadata["kind"]
+    if word and word not in kind.words:
+        raise ValueError(f"on_error of {milter.name} must be {kind.allowed}, not {word!r}")
+    return word
+
+
+@contextmanager
+def _told(reader: Reader, path: Path) -> Iterator[None]:
+    """Make what a milter's code raises a problem at a key."""
     try:
-        return dataclasses.replace(found, prepared=found.milter.make_of(found.settings))
+        yield
     except ConfigError as error:
         reader.problems.append(error)
     except (ValueError, OSError) as error:
-        reader.problem((*path, "settings"), str(error))
-    return None
+        reader.problem(path, str(error))
+    except OWN_FAILURES as error:
+        file, line = place(error)
+        reader.problem(path, f"{failure(error)}, at {file}:{line}")

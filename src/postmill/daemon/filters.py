@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from postmill.api.milter import Milter
+from postmill.config.own_code import OWN_FAILURES, failure
 from postmill.daemon.policies import execute
 from postmill.errors import ConfigError
 from postmill.filters import load, names
@@ -65,5 +66,5 @@ def _imported(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigError(f"there is no module {error.name}", hint="is it in PYTHONPATH?") from error
-    except Exception as error:
-        raise ConfigError(f"{module}: {type(error).__name__}: {error}") from error
+    except OWN_FAILURES as error:
+        raise ConfigError(f"{module}: {failure(error)}") from error

@@ -239,12 +239,15 @@ class Parent:
             loaded = self.load()
             self.crew.process_limit = process_limit(loaded.settings.manager.mta_processes)
             self._swap(loaded, Overrides() if reset else self.overrides.still_over(loaded.settings))
-        except (PostmillError, OSError) as error:
-            log.error("reload refused, the old configuration stays in force: %s", error)
+        except Exception as error:  # whatever it is: those who mail have nothing to do with it
+            expected = isinstance(error, PostmillError | OSError)
+            log.error(
+                "reload refused, the old configuration stays in force: %s", error, exc_info=not expected
+            )
             notify("READY=1", f"STATUS=reload refused: {error}")
-            if isinstance(error, OSError):
-                raise UnavailableError(error.strerror or str(error)) from error
-            raise
+            if isinstance(error, PostmillError):
+                raise
+            raise UnavailableError(getattr(error, "strerror", None) or str(error)) from error
         self.since = time.time()
         self.control.open(self.settings.control)
         self.companions.follow(self.loaded.file, self.loaded.settings)

@@ -11,12 +11,12 @@ import importlib.util
 import os
 import stat
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from postmill.api.conditions import Condition
+from postmill.config.own_code import OWN_FAILURES, failure, place
 from postmill.errors import ConfigError
 
 DIRECTORY = "policy.d"
@@ -73,8 +73,8 @@ def execute(file: Path, prefix: str) -> ModuleType:
     except SyntaxError as error:
         line = error.lineno or 0 if error.filename == str(file) else 0
         raise ConfigError(f"SyntaxError: {error.msg}", file=str(file), line=line) from error
-    except Exception as error:
-        raise _raised(file, error) from error
+    except OWN_FAILURES as error:
+        raise ConfigError(failure(error), file=str(file), line=place(error, str(file))[1]) from error
     return module
 
 
@@ -89,12 +89,6 @@ def _refuse_foreign(file: Path) -> None:
     if os.geteuid() == 0 and status.st_uid != 0:
         hint = f"chown root {file}"
         raise ConfigError("belongs to another user, and would be executed as root", file=str(file), hint=hint)
-
-
-def _raised(file: Path, error: Exception) -> ConfigError:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    line = frames[-1].lineno if frames else 0
-    return ConfigError(f"{type(error).__name__}: {error}", file=str(file), line=line or 0)
 
 
 def _conditions(module: ModuleType) -> Iterator[Condition]:

@@ -10,6 +10,7 @@ from typing import Any
 from postmill.api.milter import Handler, Milter
 from postmill.api.nouns import NOUNS, Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.api.ports import NO_PORTS, Ports
+from postmill.filtering.threads import Threads
 from postmill.wire.codes import Action, Protocol
 from postmill.wire.packets import OptNeg
 
@@ -38,6 +39,11 @@ class Served:
     settings: Any = None
     prepared: Any = None
     ports: Ports = field(default_factory=lambda: NO_PORTS, repr=False)
+
+    @cached_property
+    def threads(self) -> Threads:
+        """Where handlers run that are plain functions."""
+        return Threads(self.milter.name)
 
     def with_ports(self, ports: Ports) -> Served:
         """Return the same with what it may ask of the world."""

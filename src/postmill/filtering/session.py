@@ -6,10 +6,9 @@ the ones before it have left in the states. Everything of a message dies with it
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from postmill.api.milter import Handler
@@ -247,7 +246,10 @@ class FilterSession:
         verdict: Verdict | None = None
         for noun, handler in handlers:
             recorded: list[ReplyPacket] = []
-            verdict = await self._call(handler, noun, recorded)
+            try:
+                verdict = await self._call(handler, noun, recorded)
+            except SystemExit as error:  # it may end what it was asked about, not everybody's mail
+                raise RuntimeError(f"handler {handler.name} called sys.exit({error.code!r})") from error
             if verdict is not None and not isinstance(verdict, _VERDICTS):
                 raise TypeError(f"handler {handler.name} returned {verdict!r}, which is no verdict")
             if verdict is not None and not handler.decides:  # nobody may be waiting for it
@@ -275,7 +277,7 @@ class FilterSession:
         wanted = self._served.arguments(handler, self._state, of_message, edits)
         if handler.waits:
             return handler.function(noun, **wanted)  # type: ignore[no-any-return]
-        return asyncio.to_thread(handler.function, noun, **wanted)
+        return self._served.threads.run(partial(handler.function, noun, **wanted))
 
     # -- answers --------------------------------------------------------------------------------------
 
