@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -211,3 +212,13 @@ def test_a_session_bound_of_a_child_makes_others_wait(daemon: Daemon, child: Scr
     with ThreadPoolExecutor(10) as pool:
         assert set(pool.map(session, range(30))) == {"continue"}
     assert 1 <= most <= 2
+
+
+def test_impatience_does_not_change_how_it_ends(daemon: Daemon) -> None:
+    daemon.start()
+    process = daemon.process
+    assert process is not None
+    while process.poll() is None:
+        process.terminate()
+        time.sleep(0.001)
+    assert process.returncode == 0

@@ -329,6 +329,11 @@ class Parent:
         self._remove_pid_file()
         self._operations.ended([*self.crew.retired])
         self.control.close()
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+        ):  # Python would take them back as it ends
+            signal.signal(number, signal.SIG_IGN)
         log.info("stopped")
 
     # -- pid file -------------------------------------------------------------------------------------
