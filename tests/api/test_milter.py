@@ -60,6 +60,7 @@ def test_a_signature_says_what_a_handler_gets() -> None:
     assert one.wants == {"clock": Clock, "settings": Settings, "seen": Seen}
     assert (two.noun, two.waits, two.edits) == (Message, False, HeaderEdit)
     assert (one.decides, two.decides) == (True, False)
+    assert (one.at_once, two.at_once) == (True, False)
 
 
 def test_some_handlers_are_there_by_what_was_prepared_only() -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +28,13 @@ from postmill.api import (
     Recipient,
     Reject,
     Sender,
+    Store,
     Tempfail,
     Verdict,
     key,
 )
 from postmill.api.kinds import Text
+from postmill.stores.sqlite import SqliteStore
 from postmill.testing import deliver
 
 
@@ -265,3 +271,63 @@ def test_sendmail_and_macros() -> None:
     deliver(app, macros={"M": {"trusted_domain": "yes"}})
     deliver(app, like="sendmail", macros={"M": {"trusted_domain": "no"}})
     assert seen == [("postfix", "yes"), ("sendmail", "no")]
+
+
+def test_a_handler_waits_for_a_store_in_async_for(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "state.db"))
+    app = Milter("one")
+
+    @app.on
+    async def blocked(rcpt: Recipient, store: Store) -> Verdict | None:
+        async for entry, value in store.scan("blocked/"):
+            if entry == f"blocked/{rcpt.address}":
+                return Reject(value.decode())
+        return None
+
+    async def block() -> None:
+        await store.put("blocked/jane@example.org", b"5.7.1 not to her", 60)
+        await store.close()
+
+    asyncio.run(block())
+    done = deliver(app, to=["jane@example.org", "joe@example.org"], ports={Store: store})
+    assert done.refused == {"jane@example.org": "550 5.7.1 not to her"}
+    assert done.recipients == ("joe@example.org",)
+    asyncio.run(store.close())
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    await asyncio.sleep(0)
+    yield
+
+
+async def _values() -> AsyncIterator[int]:
+    async with _turn():
+        yield 1
+
+
+async def _in_with(rcpt: Recipient) -> Verdict | None:
+    async with _turn():
+        return Reject("5.7.1 no")
+
+
+async def _in_for(rcpt: Recipient) -> Verdict | None:
+    async for _ in _values():
+        return Reject("5.7.1 no")
+    return None
+
+
+async def _in_comprehension(rcpt: Recipient) -> Verdict | None:
+    return Reject("5.7.1 no") if [one async for one in _values()] else None
+
+
+async def _in_await(rcpt: Recipient) -> Verdict | None:
+    await asyncio.sleep(0)
+    return Reject("5.7.1 no")
+
+
+@pytest.mark.parametrize("handler", [_in_with, _in_for, _in_comprehension, _in_await])
+def test_a_handler_may_wait_wherever_python_lets_it(handler: Callable[..., Any]) -> None:
+    app = Milter("one")
+    app.on(handler)
+    assert deliver(app).verdict == Reject("5.7.1 no")

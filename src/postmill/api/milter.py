@@ -189,7 +189,7 @@ class Milter:
                 noun,
                 wants,
                 waits,
-                at_once=waits and not _awaits(function),
+                at_once=_is_done_at_once(function),
                 edits=edits[0] if edits else None,
                 decides=hints.get("return") is not type(None),
                 where=where,
@@ -216,6 +216,12 @@ class Milter:
         return TypeError(f"milter {self.name}: handler {function.__name__}: {words}")
 
 
-def _awaits(function: Callable[..., Any]) -> bool:
-    """Tell whether a coroutine function has an ``await``, ``async for`` or ``async with`` in it."""
-    return any(step.opname == "GET_AWAITABLE" for step in dis.get_instructions(function))
+def _is_done_at_once(function: Callable[..., Any]) -> bool:
+    """Tell whether calling it gives a coroutine that can wait for nothing.
+
+    Only YIELD_VALUE lets one wait: every ``await``, ``async for`` and ``async with`` comes to it. What is no
+    plain ``async def``, something compiled say, may do what it will.
+    """
+    if not (inspect.isfunction(function) and function.__code__.co_flags & inspect.CO_COROUTINE):
+        return False
+    return all(step.opname != "YIELD_VALUE" for step in dis.get_instructions(function))
