@@ -120,6 +120,10 @@ def _two_edits(message: Message, edit: Edit, other: HeaderEdit) -> None:
     return None
 
 
+def _edits_too_early(client: Client, edit: HeaderEdit) -> None:
+    return None
+
+
 def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: F821, UP037
     return None
 
@@ -132,6 +136,7 @@ def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: 
         (_unknown, "parameter what must be annotated with one of Settings, Seen, Resolver"),
         (_bare, "parameter what must be annotated"),
         (_two_edits, "one parameter for edits is enough"),
+        (_edits_too_early, "there is no message to edit yet when a Client is known"),
         (_misspelt, "name 'Clinet' is not defined"),
     ],
 )

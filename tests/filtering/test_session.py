@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from postmill.api import Envelope, Head, Message, Milter
+from postmill.api import Accept, Envelope, Head, HeaderEdit, Message, Milter, Recipient, Verdict
 from postmill.errors import RemoteProtocolError
 from postmill.filtering import FilterSession, Served
 from postmill.wire import packets as wire
-from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, Command
+from postmill.wire.codes import ALL_ACTIONS, ALL_PROTOCOL, Command, Reply
 from postmill.wire.framing import FrameReader, frame
 from postmill.wire.packets import CommandPacket, encode
 
@@ -81,6 +81,73 @@ def test_macros_of_all_stages_are_kept_whether_data_is_wanted_or_not() -> None:
         say(session, macros(Command.BODYEOB, i="3", e="end"), wire.BodyEob())
     later = [{"i": "2", "d": "data", "h": "eoh"}, {"i": "3", "d": "data", "h": "eoh", "e": "end"}]
     assert seen == [{"i": "1", "d": "data"}, *later, *later]
+
+
+def _of_head(asked: list[str]) -> Milter:
+    """A milter that has seen enough at the headers, and writes down of which recipients it was asked."""
+    app = Milter("app")
+
+    @app.on
+    async def mark(rcpt: Recipient, edit: HeaderEdit) -> Verdict | None:
+        asked.append(rcpt.address.local)
+        if rcpt.address.local != "plain":
+            edit.add_header("X-Rcpt", rcpt.address.local)
+        return Accept(because="known") if rcpt.address.local in ("vip", "plain") else None
+
+    @app.on
+    async def at_head(head: Head) -> Verdict | None:
+        asked.append("head")
+        return Accept(because="enough")
+
+    @app.on
+    async def at_end(msg: Message) -> None:
+        asked.append("end")
+
+    return app
+
+
+CONTENT = (wire.Header(b"Subject", b" x"), wire.Eoh(), wire.Body(b"text\r\n"), wire.BodyEob())
+
+
+@pytest.mark.parametrize(
+    ("recipients", "asked", "because"),
+    [
+        (["one"], ["one", "head"], "enough"),
+        (["one", "vip", "two"], ["one", "vip"], "known"),
+        (["one", "plain"], ["one", "plain"], "known"),
+    ],
+)
+def test_an_accept_before_the_end_keeps_what_was_edited(
+    recipients: list[str], asked: list[str], because: str
+) -> None:
+    seen: list[str] = []
+    session = FilterSession(Served(_of_head(seen)))
+    say(session, OFFER, *ENVELOPE[:3])
+    for local in recipients:
+        assert say(session, wire.Rcpt(f"<{local}@y.example>".encode())) == [(Reply.CONTINUE, b"")]
+    assert say(session, *CONTENT[:-1]) == [(Reply.CONTINUE, b"")]
+    assert (seen, session.because) == (asked, "")
+    *edits, verdict = say(session, CONTENT[-1])
+    marks = [name for name in asked if name not in ("head", "plain")]
+    assert edits == [(Reply.ADDHEADER, b"X-Rcpt\0 %s\0" % name.encode()) for name in marks]
+    assert (verdict, seen, session.because) == ((Reply.ACCEPT, b""), asked, because)
+
+
+def test_an_accept_with_nothing_edited_ends_the_message_at_once() -> None:
+    seen: list[str] = []
+    session = FilterSession(Served(_of_head(seen)))
+    say(session, OFFER, *ENVELOPE[:3])
+    assert say(session, wire.Rcpt(b"<plain@y.example>")) == [(Reply.ACCEPT, b"")]
+    assert (seen, session.because) == (["plain"], "known")
+
+
+def test_an_accept_that_waits_for_the_end_of_a_message_dies_with_it() -> None:
+    seen: list[str] = []
+    session = FilterSession(Served(_of_head(seen)))
+    say(session, OFFER, *ENVELOPE[:2])
+    for local in ("vip", "one"):
+        say(session, wire.Mail(b"<a@x.example>"), wire.Rcpt(b"<%s@y.example>" % local.encode()), wire.Abort())
+    assert seen == ["vip", "one"]
 
 
 @pytest.mark.parametrize(

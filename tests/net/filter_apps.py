@@ -62,7 +62,7 @@ async def recipient(rcpt: Recipient, seen: Seen, edit: Edit) -> Verdict | None:
         case "nobody":
             return Reject("5.1.1 no such user", because="not in the list")
         case "accept":
-            return Accept()
+            return Accept(because="seen enough")
         case "discard":
             return Discard()
         case "raise":

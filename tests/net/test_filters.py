@@ -32,6 +32,7 @@ PLANS = {
     "two recipients": SessionPlan(mails=(mail("jane", "nobody", "jim"),)),
     "nobody": SessionPlan(mails=(mail("nobody"),)),
     "accepted": SessionPlan(mails=(mail("accept", "jane"),)),
+    "accepted with an edit": SessionPlan(mails=(mail("jane", "accept", "jim"), mail())),
     "discarded": SessionPlan(mails=(mail("discard"),)),
     "refused client": SessionPlan(client=Client(host=b"bad.example"), mails=(mail(),)),
     "refused sender": SessionPlan(mails=(mail(sender="later"), mail())),
@@ -176,6 +177,23 @@ def test_why_stands_in_the_log() -> None:
     assert answers["end-of-message"]["because"] == "the body says so"
     assert "everything=quarantine/" in log
     assert "ms(the body says so)" in log
+
+
+def test_an_accept_with_edits_recorded_is_told_at_the_end() -> None:
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": APP}])
+    evaluated = host.add({}, filters=[{"use": APP, "mode": "evaluate"}])
+    with host:
+        plan = SessionPlan(mails=(mail("jane", "accept", "nobody"),))
+        done, untouched = (FakeMta(one).session(plan).mails[0] for one in (endpoint, evaluated))
+        records = host.records
+    assert (done.status, done.refused) == ("accept", [])
+    assert done.new_headers == (*HEADERS, (b"X-Rcpt", b" jane@example.org"))
+    assert (untouched.status, untouched.new_headers) == ("accept", HEADERS)
+    for record in records:
+        answers = [(one["stage"], one["verdict"], one["because"]) for one in record["children"][0]["answers"]]
+        assert ("rcpt", "continue", "") in answers
+        assert answers[-1] == ("end-of-message", "accept", "seen enough")
 
 
 def test_evaluated_it_changes_nothing() -> None:

@@ -2,7 +2,8 @@
 
 A handler names in its signature what it edits; that is what the milter asks the MTA for (protocol §4.2), and
 a milter that edits no content runs at the same time as the next one. Positions are those of the protocol
-(§3.4). What a handler recorded does not count if its own verdict refuses.
+(§3.4). What a handler recorded does not count if its own verdict refuses. An MTA takes edits at the end of a
+message only, so an ``Accept`` said earlier reaches it there, with what was recorded.
 """
 
 from __future__ import annotations

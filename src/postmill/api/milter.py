@@ -40,7 +40,7 @@ from functools import partial
 from typing import Any, TypeVar, get_type_hints, overload
 
 from postmill.api.edits import EDITS, Recording
-from postmill.api.nouns import NOUNS, Noun
+from postmill.api.nouns import NOUNS, Client, Greeting, Noun
 from postmill.api.ports import Clock, Load, Resolver, Store
 
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
@@ -180,6 +180,8 @@ class Milter:
             raise self._error(function, f"its first parameter must be annotated with one of {known}")
         wants = {name: self._wanted(function, name, hints.get(name)) for name in others}
         edits = [wanted for wanted in wants.values() if wanted in EDITS]
+        if edits and noun in (Client, Greeting):
+            raise self._error(function, f"there is no message to edit yet when a {noun.__name__} is known")
         if len(edits) > 1:
             raise self._error(function, "one parameter for edits is enough; Edit has all of them")
         waits = inspect.iscoroutinefunction(function)

@@ -24,7 +24,8 @@ _LONGEST = 400
 class Accept:
     """Enough seen: of the connection when said at CONNECT or HELO, else of the message.
 
-    It is not the last word on the mail: the milters behind this one are asked as ever.
+    It is not the last word on the mail: the milters behind this one are asked as ever, and what this one has
+    recorded as edits of the message takes effect at its end.
     """
 
     because: str = field(default="", compare=False)

@@ -41,7 +41,17 @@ _NOBODY = Client("", None)
 class _Mail:
     """The message under way."""
 
-    __slots__ = ("body", "edits", "envelope_asked", "headers", "macros", "recipients", "sender", "state")
+    __slots__ = (
+        "accepted",
+        "body",
+        "edits",
+        "envelope_asked",
+        "headers",
+        "macros",
+        "recipients",
+        "sender",
+        "state",
+    )
 
     def __init__(self, sender: Sender, state: Any) -> None:
         self.sender = sender
@@ -53,6 +63,8 @@ class _Mail:
         self.edits: list[ReplyPacket] = []
         self.envelope_asked = False
         """The handlers of ``Envelope`` have been asked: at DATA, or where none comes, after it."""
+        self.accepted: Accept | None = None
+        """Said with edits recorded: the MTA takes those at the end only, so it is told this there."""
 
 
 class FilterSession:
@@ -191,6 +203,8 @@ class FilterSession:
 
     def _keep(self, data: bytes) -> None:
         mail = self._message()
+        if mail.accepted is not None:  # nobody will look at it
+            return
         if mail.body is None:  # most milters never see one
             mail.body = self._new_body()
         mail.body.append(data)
@@ -229,7 +243,8 @@ class FilterSession:
 
     def _begin(self, handlers: Sequence[tuple[Noun, Handler]], final: bool) -> Work | None:
         """Ask handlers: at once if none of them waits for anything, else the work is left to the driver."""
-        if not handlers:
+        mail = self._mail
+        if not handlers or (mail is not None and mail.accepted is not None):
             self._conclude(None, final)
             return None
         work = self._run(handlers, final)
@@ -265,7 +280,6 @@ class FilterSession:
             elif self._mail is not None:
                 self._mail.edits += recorded
             if verdict is not None:
-                self.because = verdict.because
                 break
         self._conclude(verdict, final)
 
@@ -285,11 +299,16 @@ class FilterSession:
         """Answer with a verdict; at the end of a message that is let through, with its edits before it."""
         if final:
             mail, self._mail = self._message(), None
+            verdict = verdict or mail.accepted
             if not isinstance(verdict, Reject | Tempfail | Discard):
                 for edit in mail.edits:
                     self._send(self._spelled(edit))
             if isinstance(verdict, Quarantine):
                 self._send(wire.Quarantine(verdict.reason.encode()))
+        elif isinstance(verdict, Accept) and self._mail is not None and self._mail.edits:
+            self._mail.accepted, verdict = verdict, None
+        if verdict is not None:
+            self.because = verdict.because
         self._answer(_packet(verdict))
 
     def _answer(self, packet: ReplyPacket = _CONTINUE) -> None:
