@@ -31,46 +31,19 @@ test (``postmill.testing.deliver``).
 
 from __future__ import annotations
 
-import dis
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import partial
-from typing import Any, TypeVar, get_type_hints, overload
+from typing import Any, TypeVar, overload
 
-from postmill.api.edits import EDITS, Recording
-from postmill.api.nouns import NOUNS, Client, Greeting, Noun
-from postmill.api.ports import Clock, Load, Resolver, Store
+from postmill.api.handlers import Handler, hints_of, read_handler
+from postmill.api.nouns import NOUNS, Noun
 
-PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
-"""What a handler may ask of the world."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """One handler: its function, the noun it is asked about, and the type of each further parameter."""
-
-    function: Callable[..., Any]
-    noun: type[Noun]
-    wants: Mapping[str, type[Any]]
-    waits: bool
-    """It is a coroutine function; others run in a thread."""
-    at_once: bool
-    """It is one that awaits nothing, and so is done as soon as it is begun."""
-    edits: type[Recording] | None
-    decides: bool = True
-    """It may return a verdict; one that is annotated to return None has none, and nobody waits for it."""
-    where: Callable[[Any], bool] | None = None
-    """Whether it is there at all, by what ``prepare`` made or, without one, by the settings."""
-
-    @property
-    def name(self) -> str:
-        """What its author called it."""
-        return self.function.__name__
 
 
 class Milter:
@@ -137,7 +110,7 @@ class Milter:
         It takes the settings, and its return annotation says what it makes: handlers get it by that type.
         What is wrong with the settings it tells by ValueError or OSError. Declare it before the handlers.
         """
-        made = self._hints(function).get("return")
+        made = hints_of(function).get("return")
         if self.settings is None or not isinstance(made, type):
             raise TypeError(f"milter {self.name}: prepare takes the settings and says what it returns")
         self.preparation, self.prepared = function, made
@@ -172,58 +145,13 @@ class Milter:
         return self._add(function, where=where)
 
     def _add(self, function: F, *, where: Callable[[Any], bool] | None) -> F:
-        hints = self._hints(function)
-        first, *others = inspect.signature(function).parameters or ("",)
-        noun = hints.get(first)
-        if noun not in NOUNS:
-            known = ", ".join(noun.__name__ for noun in NOUNS)
-            raise self._error(function, f"its first parameter must be annotated with one of {known}")
-        wants = {name: self._wanted(function, name, hints.get(name)) for name in others}
-        edits = [wanted for wanted in wants.values() if wanted in EDITS]
-        if edits and noun in (Client, Greeting):
-            raise self._error(function, f"there is no message to edit yet when a {noun.__name__} is known")
-        if len(edits) > 1:
-            raise self._error(function, "one parameter for edits is enough; Edit has all of them")
-        waits = inspect.iscoroutinefunction(function)
-        self._handlers[noun].append(
-            Handler(
-                function,
-                noun,
-                wants,
-                waits,
-                at_once=_is_done_at_once(function),
-                edits=edits[0] if edits else None,
-                decides=hints.get("return") is not type(None),
-                where=where,
-            )
-        )
-        return function
-
-    def _wanted(self, function: Callable[..., Any], parameter: str, hint: Any) -> type[Any]:
-        own = (self.settings, self.prepared, self.session, self.message)
-        if hint is None or (hint not in own and hint not in PORTS and hint not in EDITS):
-            offered = [kind.__name__ for kind in (*own, *PORTS, *EDITS) if kind is not None]
-            raise self._error(
-                function, f"parameter {parameter} must be annotated with one of {', '.join(offered)}"
-            )
-        return hint  # type: ignore[no-any-return]
-
-    def _hints(self, function: Callable[..., Any]) -> dict[str, Any]:
+        own = [
+            kind for kind in (self.settings, self.prepared, self.session, self.message) if kind is not None
+        ]
         try:
-            return get_type_hints(function)
-        except NameError as error:
-            raise self._error(function, f"{error} in its annotations") from error
-
-    def _error(self, function: Callable[..., Any], words: str) -> TypeError:
-        return TypeError(f"milter {self.name}: handler {function.__name__}: {words}")
-
-
-def _is_done_at_once(function: Callable[..., Any]) -> bool:
-    """Tell whether calling it gives a coroutine that can wait for nothing.
-
-    Only YIELD_VALUE lets one wait: every ``await``, ``async for`` and ``async with`` comes to it. What is no
-    plain ``async def``, something compiled say, may do what it will.
-    """
-    if not (inspect.isfunction(function) and function.__code__.co_flags & inspect.CO_COROUTINE):
-        return False
-    return all(step.opname != "YIELD_VALUE" for step in dis.get_instructions(function))
+            handler = read_handler(function, own, where)
+        except TypeError as error:
+            name = getattr(function, "__name__", repr(function))
+            raise TypeError(f"milter {self.name}: handler {name}: {error}") from error
+        self._handlers[handler.noun].append(handler)
+        return function

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from postmill.api.milter import Handler, Milter
+from postmill.api.handlers import Handler
+from postmill.api.milter import Milter
 from postmill.api.nouns import NOUNS, Client, Envelope, Greeting, Head, Message, Noun, Recipient, Sender
 from postmill.api.ports import NO_PORTS, Ports
 from postmill.filtering.threads import Threads

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
-from postmill.api.milter import Handler
+from postmill.api.handlers import Handler
 from postmill.api.nouns import Client, Envelope, Greeting, Head, Header, Message, Noun, Recipient, Sender
 from postmill.api.reading import client_from, header_of, macros_of, mta_of, path_from, text_of
 from postmill.api.verdicts import Accept, Discard, Quarantine, Reject, Tempfail, Verdict

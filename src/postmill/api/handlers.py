@@ -1,0 +1,104 @@
+"""One handler of a milter: what its signature says, and whether it is that of a handler.
+
+How a milter is put together of handlers is ``api.milter``, and what is said with them there.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from postmill.api.edits import EDITS, Recording
+from postmill.api.nouns import NOUNS, Client, Greeting, Noun
+from postmill.api.ports import Clock, Load, Resolver, Store
+
+PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
+"""What a handler may ask of the world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler: its function, the noun it is asked about, and the type of each further parameter."""
+
+    function: Callable[..., Any]
+    noun: type[Noun]
+    wants: Mapping[str, type[Any]]
+    waits: bool
+    """It is a coroutine function; others run in a thread."""
+    at_once: bool
+    """It is one that awaits nothing, and so is done as soon as it is begun."""
+    edits: type[Recording] | None
+    decides: bool = True
+    """It may return a verdict; one that is annotated to return None has none, and nobody waits for it."""
+    where: Callable[[Any], bool] | None = None
+    """Whether it is there at all, by what ``prepare`` made or, without one, by the settings."""
+
+    @property
+    def name(self) -> str:
+        """What its author called it."""
+        return self.function.__name__
+
+
+def read_handler(
+    function: Callable[..., Any], own: Iterable[Any], where: Callable[[Any], bool] | None
+) -> Handler:
+    """Return the handler that a function is; ``own`` are the types of what the milter has for its handlers.
+
+    Raises TypeError when its signature is not that of one.
+    """
+    hints = hints_of(function)
+    first, *others = inspect.signature(function).parameters or ("",)
+    noun = hints.get(first)
+    if noun not in NOUNS:
+        known = ", ".join(noun.__name__ for noun in NOUNS)
+        raise TypeError(f"its first parameter must be annotated with one of {known}")
+    offered = [*own, *PORTS, *EDITS]
+    wants = {name: _wanted(name, hints.get(name), offered) for name in others}
+    return Handler(
+        function,
+        noun,
+        wants,
+        waits=inspect.iscoroutinefunction(function),
+        at_once=_is_done_at_once(function),
+        edits=_edits(noun, wants),
+        decides=hints.get("return") is not type(None),
+        where=where,
+    )
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what the annotations of a function mean; raises TypeError when one means nothing."""
+    try:
+        return get_type_hints(function)
+    except NameError as error:
+        raise TypeError(f"{error} in its annotations") from error
+
+
+def _wanted(parameter: str, hint: Any, offered: Iterable[Any]) -> type[Any]:
+    if hint is None or hint not in offered:
+        known = ", ".join(kind.__name__ for kind in offered)
+        raise TypeError(f"parameter {parameter} must be annotated with one of {known}")
+    return hint  # type: ignore[no-any-return]
+
+
+def _edits(noun: type[Noun], wants: Mapping[str, type[Any]]) -> type[Recording] | None:
+    edits = [wanted for wanted in wants.values() if wanted in EDITS]
+    if edits and noun in (Client, Greeting):
+        raise TypeError(f"there is no message to edit yet when a {noun.__name__} is known")
+    if len(edits) > 1:
+        raise TypeError("one parameter for edits is enough; Edit has all of them")
+    return edits[0] if edits else None
+
+
+def _is_done_at_once(function: Callable[..., Any]) -> bool:
+    """Tell whether calling it gives a coroutine that can wait for nothing.
+
+    Only YIELD_VALUE lets one wait: every ``await``, ``async for`` and ``async with`` comes to it. What is no
+    plain ``async def``, something compiled say, may do what it will.
+    """
+    if not (inspect.isfunction(function) and function.__code__.co_flags & inspect.CO_COROUTINE):
+        return False
+    return all(step.opname != "YIELD_VALUE" for step in dis.get_instructions(function))
