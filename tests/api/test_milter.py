@@ -11,11 +11,14 @@ import pytest
 from postmill.api import (
     Client,
     Clock,
+    Discard,
     Edit,
     HeaderEdit,
     Message,
     Milter,
+    Quarantine,
     Recipient,
+    Reject,
     Resolver,
     Verdict,
     key,
@@ -124,6 +127,14 @@ def _edits_too_early(client: Client, edit: HeaderEdit) -> None:
     return None
 
 
+def _discards_too_early(client: Client) -> Reject | Discard | None:
+    return None
+
+
+def _holds_too_early(rcpt: Recipient) -> Quarantine:
+    return Quarantine("why")
+
+
 def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: F821, UP037
     return None
 
@@ -137,6 +148,8 @@ def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: 
         (_bare, "parameter what must be annotated"),
         (_two_edits, "one parameter for edits is enough"),
         (_edits_too_early, "there is no message to edit yet when a Client is known"),
+        (_discards_too_early, "only a message can be discarded, not a connection"),
+        (_holds_too_early, "only a whole message can be held"),
         (_misspelt, "name 'Clinet' is not defined"),
     ],
 )

@@ -157,6 +157,19 @@ def test_quarantine_of_less_than_a_message_is_a_fault() -> None:
         deliver(app)
 
 
+@pytest.mark.parametrize("noun", [Client, Greeting])
+def test_to_discard_a_connection_is_a_fault(noun: type) -> None:
+    app = Milter("one")
+
+    async def drop(what: object) -> Verdict | None:
+        return Discard()
+
+    drop.__annotations__["what"] = noun
+    app.on(drop)
+    with pytest.raises(TypeError, match="handler drop: only a message can be discarded, not a connection"):
+        deliver(app)
+
+
 def test_what_is_no_verdict_is_a_fault() -> None:
     app = Milter("one")
 

@@ -9,12 +9,15 @@ import dis
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from postmill.api.edits import EDITS, Recording
-from postmill.api.nouns import NOUNS, Client, Greeting, Noun
+from postmill.api.nouns import NOUNS, Client, Greeting, Message, Noun
 from postmill.api.ports import Clock, Load, Resolver, Store
+from postmill.api.verdicts import Discard, Quarantine, Verdict
 
+VERDICTS: tuple[type[Verdict], ...] = get_args(Verdict)
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
 """What a handler may ask of the world."""
 
@@ -41,6 +44,15 @@ class Handler:
         """What its author called it."""
         return self.function.__name__
 
+    def check(self, verdict: Any) -> None:
+        """Raise TypeError, which names the handler, for what it may not return."""
+        if not isinstance(verdict, VERDICTS):
+            raise TypeError(f"handler {self.name} returned {verdict!r}, which is no verdict")
+        if not self.decides:  # nobody may be waiting for it
+            raise TypeError(f"handler {self.name} is annotated to return None, and returned {verdict!r}")
+        if words := _misplaced(type(verdict), self.noun):
+            raise TypeError(f"handler {self.name}: {words}")
+
 
 def read_handler(
     function: Callable[..., Any], own: Iterable[Any], where: Callable[[Any], bool] | None
@@ -55,6 +67,7 @@ def read_handler(
     if noun not in NOUNS:
         known = ", ".join(noun.__name__ for noun in NOUNS)
         raise TypeError(f"its first parameter must be annotated with one of {known}")
+    returned = _returned(hints, noun)
     offered = [*own, *PORTS, *EDITS]
     wants = {name: _wanted(name, hints.get(name), offered) for name in others}
     return Handler(
@@ -64,7 +77,7 @@ def read_handler(
         waits=inspect.iscoroutinefunction(function),
         at_once=_is_done_at_once(function),
         edits=_edits(noun, wants),
-        decides=hints.get("return") is not type(None),
+        decides=returned != {NoneType},
         where=where,
     )
 
@@ -75,6 +88,25 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return get_type_hints(function)
     except NameError as error:
         raise TypeError(f"{error} in its annotations") from error
+
+
+def _returned(hints: Mapping[str, Any], noun: type[Noun]) -> set[Any]:
+    """Return the types that a handler is annotated to return; TypeError where one has no place."""
+    hint = hints.get("return", Verdict)
+    returned = set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,))
+    for kind in () if returned >= {*VERDICTS} else returned:
+        if words := _misplaced(kind, noun):
+            raise TypeError(words)
+    return returned
+
+
+def _misplaced(verdict: Any, noun: type[Noun]) -> str:
+    """Say why a verdict has no place at a stage; empty where it has."""
+    if verdict is Quarantine and noun is not Message:
+        return "only a whole message can be held"
+    if verdict is Discard and noun in (Client, Greeting):
+        return "only a message can be discarded, not a connection"
+    return ""
 
 
 def _wanted(parameter: str, hint: Any, offered: Iterable[Any]) -> type[Any]:

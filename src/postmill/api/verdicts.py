@@ -33,7 +33,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Take the message and throw it away."""
+    """Take the message and throw it away. At CONNECT and HELO it has no place, there is none yet."""
 
     because: str = field(default="", compare=False)
 

@@ -30,7 +30,6 @@ Work = Coroutine[Any, Any, None]
 """Handlers at work on one event."""
 
 _LEADSPC = int(Protocol.HDR_LEADSPC)
-_VERDICTS = (Accept, Reject, Tempfail, Discard, Quarantine)
 _VERDICTS_KEPT = 256
 """How many verdicts are remembered as packets: most milters say the same few all the time."""
 _CONTINUE = wire.Continue()
@@ -265,14 +264,8 @@ class FilterSession:
                 verdict = await self._call(handler, noun, recorded)
             except SystemExit as error:  # it may end what it was asked about, not everybody's mail
                 raise RuntimeError(f"handler {handler.name} called sys.exit({error.code!r})") from error
-            if verdict is not None and not isinstance(verdict, _VERDICTS):
-                raise TypeError(f"handler {handler.name} returned {verdict!r}, which is no verdict")
-            if verdict is not None and not handler.decides:  # nobody may be waiting for it
-                raise TypeError(
-                    f"handler {handler.name} is annotated to return None, and returned {verdict!r}"
-                )
-            if isinstance(verdict, Quarantine) and handler.noun is not Message:
-                raise TypeError(f"handler {handler.name}: only a whole message can be held")
+            if verdict is not None:
+                handler.check(verdict)
             if self.observe:
                 self.said.append((handler.noun, verdict))
             if isinstance(verdict, Reject | Tempfail) and isinstance(noun, Recipient):
