@@ -14,12 +14,13 @@ from postmill.api import (
     Discard,
     Edit,
     HeaderEdit,
+    Load,
     Message,
     Milter,
     Quarantine,
     Recipient,
     Reject,
-    Resolver,
+    Store,
     Verdict,
     key,
 )
@@ -55,7 +56,7 @@ def test_a_signature_says_what_a_handler_gets() -> None:
         return None
 
     @app.on
-    def second(message: Message, edit: HeaderEdit, resolver: Resolver, prepared: Prepared) -> None:
+    def second(message: Message, edit: HeaderEdit, load: Load, prepared: Prepared) -> None:
         return None
 
     one, two = app.handlers
@@ -135,6 +136,10 @@ def _holds_too_early(rcpt: Recipient) -> Quarantine:
     return Quarantine("why")
 
 
+def _cannot_await(rcpt: Recipient, store: Store) -> Verdict | None:
+    return Reject("5.7.1 no") if store.get("a coroutine is always true") else None
+
+
 def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: F821, UP037
     return None
 
@@ -150,6 +155,7 @@ def _misspelt(client: "Clinet") -> None:  # type: ignore[name-defined]  # noqa: 
         (_edits_too_early, "there is no message to edit yet when a Client is known"),
         (_discards_too_early, "only a message can be discarded, not a connection"),
         (_holds_too_early, "only a whole message can be held"),
+        (_cannot_await, "Resolver and Store are awaited: make it async def"),
         (_misspelt, "name 'Clinet' is not defined"),
     ],
 )

@@ -20,6 +20,8 @@ from postmill.api.verdicts import Discard, Quarantine, Verdict
 VERDICTS: tuple[type[Verdict], ...] = get_args(Verdict)
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Store)
 """What a handler may ask of the world."""
+AWAITED: tuple[type[Any], ...] = (Resolver, Store)
+"""Those of them that only a coroutine can ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,14 @@ def read_handler(
     returned = _returned(hints, noun)
     offered = [*own, *PORTS, *EDITS]
     wants = {name: _wanted(name, hints.get(name), offered) for name in others}
+    waits = inspect.iscoroutinefunction(function)
+    if not waits and any(port in AWAITED for port in wants.values()):
+        raise TypeError("Resolver and Store are awaited: make it async def")
     return Handler(
         function,
         noun,
         wants,
-        waits=inspect.iscoroutinefunction(function),
+        waits,
         at_once=_is_done_at_once(function),
         edits=_edits(noun, wants),
         decides=returned != {NoneType},
