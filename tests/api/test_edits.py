@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from postmill.api import BodyEdit, Edit, EnvelopeEdit, HeaderEdit
-from postmill.wire.codes import Action
+from postmill.wire.codes import CHUNK, Action
 from postmill.wire.packets import (
     AddHeader,
     AddRcpt,
@@ -18,6 +19,7 @@ from postmill.wire.packets import (
     InsertHeader,
     ReplaceBody,
     ReplyPacket,
+    encode,
 )
 
 
@@ -36,6 +38,8 @@ from postmill.wire.packets import (
             AddRcptPar(b"<a@b.example>", b"NOTIFY=NEVER"),
         ),
         (lambda edit: edit.delete_recipient("a@b.example"), DelRcpt(b"<a@b.example>")),
+        (lambda edit: edit.delete_recipient("<@r.example:a b@c>"), DelRcpt(b"<@r.example:a b@c>")),
+        (lambda edit: edit.change_sender("<>"), ChangeFrom(b"<>", None)),
         (lambda edit: edit.change_sender(""), ChangeFrom(b"<>", None)),
         (
             lambda edit: edit.change_sender("a@b.example", ["RET=HDRS"]),
@@ -67,6 +71,13 @@ def test_packets(say: Callable[[Edit], None], packet: ReplyPacket) -> None:
         lambda edit: edit.add_recipient("a\r\nb@x"),
         lambda edit: edit.add_recipient("a@x", ["A B"]),
         lambda edit: edit.change_sender("a@x", [""]),
+        lambda edit: edit.delete_recipient(""),
+        lambda edit: edit.delete_recipient("a\tb@x"),
+        lambda edit: edit.add_recipient("a" * 70000),
+        lambda edit: edit.delete_recipient("a" * 70000),
+        lambda edit: edit.change_sender("a@x", ["a" * 70000]),
+        lambda edit: edit.insert_header(1 << 32, "X-A", "1"),
+        lambda edit: edit.change_header("X-A", "1", 1 << 32),
     ],
 )
 def test_refused(say: Callable[[Edit], None]) -> None:
@@ -74,6 +85,91 @@ def test_refused(say: Callable[[Edit], None]) -> None:
     with pytest.raises(ValueError, match=r"."):
         say(Edit(packets))
     assert packets == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "joe@x.example",
+        " joe+tag@x.example ",
+        "postmaster",
+        "jo..e.@x.example",
+        "host!joe%there/'x'@x_y.example.",
+        '"a b"@x.example',
+        '"a \\" @ <b>, c"@x.example',
+        'joe."b c".d@x.example',
+        "joe@[192.0.2.1]",
+        "joe@[IPv6:2001:db8::1]",
+        "jörg@grün.example",
+        "\udcfc@x.example",
+    ],
+)
+def test_addresses(address: str) -> None:
+    expected = f"<{address.strip()}>".encode("utf-8", "surrogateescape")
+    for spelled in (address, f"<{address.strip()}>"):
+        packets: list[ReplyPacket] = []
+        Edit(packets).add_recipient(spelled)
+        Edit(packets).change_sender(spelled)
+        assert packets == [AddRcpt(expected), ChangeFrom(expected, None)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Joe Doe <joe@x.example>",
+        "Joe <joe@x.example>",
+        "<Joe <joe@x.example>>",
+        "a@x.example, b@x.example",
+        "a@x.example> NOTIFY=NEVER <",
+        "just words",
+        "@r.example:joe@x.example",
+        "joe@",
+        "@x.example",
+        "a@b@x.example",
+        '"a@x.example',
+        "joe@x example",
+        "joe@[]",
+        "joe@x.example (Joe)",
+    ],
+)
+def test_what_is_no_address(address: str) -> None:
+    packets: list[ReplyPacket] = []
+    with pytest.raises(ValueError, match="is no address"):
+        Edit(packets).add_recipient(address)
+    with pytest.raises(ValueError, match="is no address"):
+        Edit(packets).change_sender(address)
+    assert packets == []
+
+
+def test_a_recipient_is_somebody() -> None:
+    for nobody in ("", "<>", " "):
+        with pytest.raises(ValueError, match="is no address"):
+            Edit([]).add_recipient(nobody)
+
+
+def test_of_another_type() -> None:
+    packets: list[ReplyPacket] = []
+    edit = Edit(packets)
+    with pytest.raises(TypeError, match="arguments are a list of texts, not 'NOTIFY=NEVER'"):
+        edit.add_recipient("joe@x.example", "NOTIFY=NEVER")
+    with pytest.raises(TypeError, match="arguments are a list of texts, not 'SIZE=3'"):
+        edit.change_sender("joe@x.example", "SIZE=3")
+    with pytest.raises(TypeError, match="a body is bytes, not str"):
+        edit.replace_body("text")  # type: ignore[arg-type]
+    assert packets == []
+
+
+@pytest.mark.parametrize("write", [AddHeader, partial(InsertHeader, 1), partial(ChangeHeader, 1)])
+def test_the_longest_header_that_an_mta_takes(write: Callable[[bytes, bytes], ReplyPacket]) -> None:
+    packets: list[ReplyPacket] = []
+    edit = Edit(packets)
+    most = CHUNK - 8 - len("X-A")
+    for say in (edit.add_header, partial(edit.insert_header, 1), edit.change_header):
+        say("X-A", "y" * most)
+        with pytest.raises(ValueError, match=r"header X-A has 65528 bytes, more than the 65527"):
+            say("X-A", "y" * (most + 1))
+    assert len(packets) == 3
+    assert len(encode(write(b"X-A", b" " + b"y" * most))) <= CHUNK + 5
 
 
 def test_a_body_goes_in_pieces_and_the_last_one_counts() -> None:
