@@ -53,5 +53,5 @@ def test_every_word_may_be_asked_for(word: str) -> None:
 
 
 def test_a_word_that_is_none_is_found_at_load() -> None:
-    with pytest.raises(ValueError, match=r"^$"):
+    with pytest.raises(ValueError, match=r'must be "continue", .* not "rejected"'):
         settings_of(verdict_of, milter="rspamd", verdicts=["rejected"])

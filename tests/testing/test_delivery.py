@@ -22,11 +22,13 @@ from postmill.api import (
     Greeting,
     Head,
     HeaderEdit,
+    Load,
     Message,
     Milter,
     Quarantine,
     Recipient,
     Reject,
+    Resolver,
     Sender,
     Store,
     Tempfail,
@@ -218,6 +220,32 @@ def test_settings_ports_and_threads() -> None:
     assert threading.main_thread() not in threads
     with pytest.raises(TypeError, match="milter one has no setting words"):
         deliver(app, settings={"words": "x"})
+
+
+def test_settings_that_are_not_allowed_are_told_as_in_a_file() -> None:
+    app = Milter("one", Settings)
+    with pytest.raises(ValueError, match=r"^milter one: word: must be a string, not 3$"):
+        deliver(app, settings={"word": 3})
+
+
+def test_every_port_is_there() -> None:
+    app = Milter("one")
+    seen: list[Load] = []
+
+    @app.on
+    async def look(rcpt: Recipient, clock: Clock, load: Load, store: Store, resolver: Resolver) -> None:
+        seen.append(load)
+
+    deliver(app)
+    deliver(app, ports={Load: Load(90, 100)})
+    assert seen == [Load(1, 0), Load(90, 100)]
+
+
+def test_one_text_is_no_list() -> None:
+    with pytest.raises(TypeError, match=r"to is a list of texts, not 'jane@example\.org'"):
+        deliver(Milter("one"), to="jane@example.org")
+    with pytest.raises(TypeError, match="headers is a list of texts, not 'Subject: hello'"):
+        deliver(Milter("one"), headers="Subject: hello")
 
 
 def test_what_prepare_makes_and_what_it_refuses() -> None:

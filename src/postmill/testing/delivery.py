@@ -16,7 +16,7 @@ from typing import Any
 
 from postmill.api.milter import Milter
 from postmill.api.nouns import Header, Noun
-from postmill.api.ports import Clock, Ports, Resolver, Store
+from postmill.api.ports import Clock, Load, Ports, Resolver, Store
 from postmill.api.reading import header_of, text_of
 from postmill.api.verdicts import Reject, Tempfail, Verdict
 from postmill.daemon.ports import SystemClock
@@ -85,9 +85,10 @@ def deliver(
     ``message`` is a whole one, headers and body, instead of those two; ``ip=None`` submits on the mail host
     itself; ``user`` logged in. ``macros`` maps a stage's letter in the protocol (``C H M R T E``) to names
     and values. ``settings`` are written as in TOML, or are an object of the milter's class. Ports that are
-    not given: the machine's clock, a DNS without names, an empty store.
+    not given: the machine's clock, a DNS without names, an empty store, a mail host with this session alone.
 
-    Raises what a handler raises, and RemoteProtocolError when what it did has no place in the protocol.
+    Raises what a handler raises, RemoteProtocolError when what it did has no place in the protocol, and for
+    settings ValueError or TypeError as ``settings_of`` does.
     """
     login = {} if user is None else {"M": {"auth_type": "PLAIN", "auth_authen": user}}
     plan = SessionPlan(
@@ -113,6 +114,9 @@ def _client(ip: str | None, name: str) -> Client:
 def _mail(
     sender: str, to: Sequence[str], headers: Sequence[str], body: str | bytes, message: bytes | None
 ) -> Mail:
+    for name, texts in {"to": to, "headers": headers}.items():
+        if isinstance(texts, str):
+            raise TypeError(f"{name} is a list of texts, not {texts!r}")
     if message is None:
         data = body.encode() if isinstance(body, str) else body
         message = "".join(f"{header}\n" for header in headers).encode() + b"\n" + data
@@ -142,8 +146,13 @@ def _settings(milter: Milter, settings: Any) -> Any:
 
 
 def empty_ports(clock: Clock, dns: Mapping[str, Any]) -> dict[type[Any], Any]:
-    """Return ports of a world with this clock, these answers of DNS, and nothing in the store."""
-    return {Clock: clock, Resolver: FixedResolver(dns), Store: MemoryStore(lambda: clock.now().timestamp())}
+    """Return ports of a world with this clock, these answers of DNS, an empty store, and one session."""
+    return {
+        Clock: clock,
+        Resolver: FixedResolver(dns),
+        Store: MemoryStore(lambda: clock.now().timestamp()),
+        Load: Load(1, 0),
+    }
 
 
 def _ports(given: Ported) -> Ports:
