@@ -59,7 +59,7 @@ def test_macros_of_all_stages_are_kept_whether_data_is_wanted_or_not() -> None:
     asked, unasked = Milter("asked"), Milter("unasked")
 
     @asked.on
-    def at_data(envelope: Envelope) -> str | None:
+    def at_data(envelope: Envelope) -> Verdict | None:
         seen.append(dict(envelope.macros))
         return None
 

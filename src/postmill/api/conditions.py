@@ -20,12 +20,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from postmill.api.nouns import NOUNS, Noun, Recipient
 from postmill.api.ports import Clock, Load, Resolver, Verdicts
+from postmill.api.settings import check_settings
 
 PORTS: tuple[type[Any], ...] = (Resolver, Clock, Load, Verdicts)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -110,8 +111,8 @@ def condition(
     """
     if not _NAME.fullmatch(name):
         raise TypeError(f"{name!r} is no name for a condition: lower-case words joined by '-'")
-    if settings is not None and not is_dataclass(settings):
-        raise TypeError(f"condition {name}: its settings must be a dataclass")
+    if settings is not None:
+        check_settings(settings, f"condition {name}")
 
     def make(function: Callable[..., Answer | Awaitable[Answer]]) -> Condition:
         nouns, ports = _read_signature(name, function, settings)

@@ -9,6 +9,7 @@ import dis
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import Parameter
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -64,7 +65,9 @@ def read_handler(
     Raises TypeError when its signature is not that of one.
     """
     hints = hints_of(function)
-    first, *others = inspect.signature(function).parameters or ("",)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError("it returns its verdict, and does not yield")
+    first, *others = _parameters(function) or ("",)
     noun = hints.get(first)
     if noun not in NOUNS:
         known = ", ".join(noun.__name__ for noun in NOUNS)
@@ -95,10 +98,29 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         raise TypeError(f"{error} in its annotations") from error
 
 
+def type_name(kind: Any) -> str:
+    """Return a type as it is written, ``dict[str, int]`` say."""
+    return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Return the names of its parameters; TypeError unless the first goes by place, the others by name."""
+    found = list(inspect.signature(function).parameters.values())
+    for parameter in found[:1]:
+        if parameter.kind not in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD):
+            raise TypeError(f"its first parameter {parameter} must not be given by name alone")
+    for parameter in found[1:]:
+        if parameter.kind not in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY):
+            raise TypeError(f"parameter {parameter} must be one that can be given by name")
+    return [parameter.name for parameter in found]
+
+
 def _returned(hints: Mapping[str, Any], noun: type[Noun]) -> set[Any]:
     """Return the types that a handler is annotated to return; TypeError where one has no place."""
     hint = hints.get("return", Verdict)
     returned = set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,))
+    if wrong := [kind for kind in returned if kind not in (*VERDICTS, NoneType, Any)]:
+        raise TypeError(f"it returns {type_name(wrong[0])}, which is no verdict: annotate Verdict | None")
     for kind in () if returned >= {*VERDICTS} else returned:
         if words := _misplaced(kind, noun):
             raise TypeError(words)
@@ -116,7 +138,7 @@ def _misplaced(verdict: Any, noun: type[Noun]) -> str:
 
 def _wanted(parameter: str, hint: Any, offered: Iterable[Any]) -> type[Any]:
     if hint is None or hint not in offered:
-        known = ", ".join(kind.__name__ for kind in offered)
+        known = ", ".join(map(type_name, offered))
         raise TypeError(f"parameter {parameter} must be annotated with one of {known}")
     return hint  # type: ignore[no-any-return]
 

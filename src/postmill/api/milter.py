@@ -35,16 +35,18 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from functools import partial
+from types import NoneType
 from typing import Any, TypeVar, overload
 
-from postmill.api.handlers import Handler, hints_of, read_handler
+from postmill.api.handlers import Handler, hints_of, read_handler, type_name
 from postmill.api.nouns import NOUNS, Noun
+from postmill.api.settings import check_settings
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Milter:
@@ -63,14 +65,14 @@ class Milter:
 
         ``settings`` is a frozen dataclass whose fields are declared with ``key`` and ``required``;
         ``session`` and ``message`` are classes that are called without arguments for each connection and
-        for each message, to keep what handlers find out. ``order`` is its usual place in the row of milters,
-        on the scale of those that are found (``api.detection``); None: before them, as its table in the file.
-        Raises TypeError when something is none of these.
+        for each message, to keep what handlers find out; all three are different ones. ``order`` is its usual
+        place in the row of milters, on the scale of those that are found (``api.detection``); None: before
+        them, as its table in the file. Raises TypeError when something is none of these.
         """
         if not _NAME.fullmatch(name):
             raise TypeError(f"{name!r} is no name for a milter: lower-case words joined by '-'")
-        if settings is not None and not is_dataclass(settings):
-            raise TypeError(f"milter {name}: its settings must be a dataclass")
+        if settings is not None:
+            check_settings(settings, f"milter {name}")
         self.name = name
         self.settings = settings
         self.session = session
@@ -78,9 +80,10 @@ class Milter:
         self.order = order
         self._handlers: dict[type[Noun], list[Handler]] = {noun: [] for noun in NOUNS}
         self.preparation: Callable[..., Any] | None = None
-        self.prepared: type[Any] | None = None
-        """What ``prepare`` makes."""
+        self.prepared: Any = None
+        """The type of what ``prepare`` makes."""
         self._on_error: Callable[[Any], str] | None = None
+        self._check_own()
 
     def __repr__(self) -> str:
         return f"<Milter {self.name}>"
@@ -111,10 +114,11 @@ class Milter:
         It takes the settings, and its return annotation says what it makes: handlers get it by that type.
         What is wrong with the settings it tells by ValueError or OSError. Declare it before the handlers.
         """
-        made = hints_of(function).get("return")
-        if self.settings is None or not isinstance(made, type):
+        made = self._told(function, hints_of).get("return", NoneType)
+        if self.settings is None or made in (NoneType, Any):
             raise TypeError(f"milter {self.name}: prepare takes the settings and says what it returns")
         self.preparation, self.prepared = function, made
+        self._check_own()
         return function
 
     def on_error(self, function: F) -> F:
@@ -146,13 +150,27 @@ class Milter:
         return self._add(function, where=where)
 
     def _add(self, function: F, *, where: Callable[[Any], bool] | None) -> F:
-        own = [
-            kind for kind in (self.settings, self.prepared, self.session, self.message) if kind is not None
-        ]
+        handler = self._told(function, partial(read_handler, own=self._own, where=where))
+        self._handlers[handler.noun].append(handler)
+        return function
+
+    def _told(self, function: Callable[..., Any], read: Callable[[Callable[..., Any]], T]) -> T:
+        """Return what is read of a function's signature; a TypeError names the milter and the function."""
         try:
-            handler = read_handler(function, own, where)
+            return read(function)
         except TypeError as error:
             name = getattr(function, "__name__", repr(function))
             raise TypeError(f"milter {self.name}: handler {name}: {error}") from error
-        self._handlers[handler.noun].append(handler)
-        return function
+
+    @property
+    def _own(self) -> list[Any]:
+        """The types of what it has for its handlers."""
+        own = (self.settings, self.prepared, self.session, self.message)
+        return [kind for kind in own if kind is not None]
+
+    def _check_own(self) -> None:
+        """A handler asks by the type: two things of one type could not be told apart."""
+        for kind in self._own:
+            if self._own.count(kind) > 1:
+                words = "settings, session, message and what prepare makes need a class each"
+                raise TypeError(f"milter {self.name}: {words}, and {type_name(kind)} is two of them")

@@ -6,7 +6,7 @@ reading them, their error messages and their reference pages are one piece of co
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from postmill.api.kinds import Kind
@@ -81,6 +81,15 @@ class Table:
 def section(of: type[Any], doc: str) -> Any:
     """Declare a table."""
     return field(default_factory=of, metadata={"kind": Section(of), "doc": doc, "when_absent": ""})
+
+
+def check_settings(settings: Any, whose: str) -> None:
+    """Raise TypeError, which says whose they are, unless it is a class whose fields are all declared here."""
+    if not (isinstance(settings, type) and is_dataclass(settings)):
+        raise TypeError(f"{whose}: its settings must be a dataclass, the class itself")
+    plain = [one.name for one in fields(settings) if one.init and not is_key(one)]
+    if plain:
+        raise TypeError(f"{whose}: declare {settings.__name__}.{plain[0]} with key() or required()")
 
 
 def keys_of(of: Any) -> list[Field[Any]]:

@@ -44,7 +44,7 @@ def prepare(settings: Settings) -> Policy:
 @app.on_error
 def on_fail(policy: Policy) -> str:
     """Do as clamav-milter's file says."""
-    return policy.settings.on_fail
+    return policy.on_fail
 
 
 @app.on(where=lambda policy: policy.knows_clients)

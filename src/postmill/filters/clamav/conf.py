@@ -16,7 +16,7 @@ from typing import Any
 from postmill.api.kinds import Duration, Size
 from postmill.api.mail_kinds import Network
 from postmill.errors import EndpointError
-from postmill.filters.clamav.policy import Settings
+from postmill.filters.clamav.policy import FileSettings, Settings
 from postmill.wire.endpoint import parse_endpoint
 
 _INFECTED = {
@@ -36,7 +36,7 @@ _ELSEWHERE = frozenset(
 )
 
 
-def settings_from(file: str, ours: Settings) -> Settings:
+def settings_from(file: str, ours: Settings) -> FileSettings:
     """Return the settings that a file means, over those that it does not know of.
 
     Raises ValueError with file and line for what cannot be understood, OSError when it cannot be read.
@@ -51,7 +51,8 @@ def settings_from(file: str, ours: Settings) -> Settings:
     if reader.values.get("reject_text") and reader.values["on_infected"] != "reject":
         raise ValueError(f"{file}: RejectMsg makes sense with OnInfected Reject only")
     values = {**reader.values, "clamd": tuple(reader.clamd), "local_networks": tuple(reader.networks)}
-    return dataclasses.replace(ours, **values)
+    known = {one.name: getattr(ours, one.name) for one in dataclasses.fields(ours)}
+    return FileSettings(**{**known, **values})
 
 
 class _Reader:

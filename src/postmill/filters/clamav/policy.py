@@ -91,8 +91,14 @@ class Settings:
     )
     connect_timeout: float = key(Duration(), "5s", "For a connection to clamd.")
     timeout: float = key(Duration(), "120s", "For clamd to take and judge one message (ReadTimeout).")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings(Settings):
+    """Those that clamav-milter's own file means."""
+
     on_fail: str = ""
-    """What ``file`` says of mail that no clamd can look at, as a word of ``on_error`` (OnFail)."""
+    """What it says of mail that no clamd can look at, as a word of ``on_error`` (OnFail)."""
 
 
 class Policy:
@@ -106,6 +112,11 @@ class Policy:
         self._recipients = tuple(recipients)
         users = settings.skip_authenticated
         self._users = re.compile(users, re.IGNORECASE) if users else None
+
+    @property
+    def on_fail(self) -> str:
+        """What clamav-milter's file says of mail that no clamd can look at; empty without one."""
+        return self.settings.on_fail if isinstance(self.settings, FileSettings) else ""
 
     @property
     def knows_clients(self) -> bool:
