@@ -14,6 +14,7 @@ import pytest
 
 from postmill.api import (
     Accept,
+    BodyEdit,
     Client,
     Clock,
     Discard,
@@ -146,6 +147,22 @@ def test_quarantine_applies_the_edits() -> None:
         b"To: jane@example.org",
     ]
     assert (done.body, done.sender, done.recipients) == (b"gone\r\n", "", ("boss@example.org",))
+
+
+def test_of_two_bodies_the_last_one_counts() -> None:
+    app = Milter("one")
+
+    @app.on
+    async def first(msg: Message, edit: Edit) -> None:
+        edit.replace_body(b"first\r\n")
+        edit.add_header("X-First", "yes")
+
+    @app.on
+    async def second(msg: Message, edit: BodyEdit) -> None:
+        edit.replace_body(b"second\r\n")
+
+    done = deliver(app)
+    assert (done.body, done.all("X-First")) == (b"second\r\n", ("yes",))
 
 
 def test_quarantine_of_less_than_a_message_is_a_fault() -> None:

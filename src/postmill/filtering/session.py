@@ -65,6 +65,12 @@ class _Mail:
         self.accepted: Accept | None = None
         """Said with edits recorded: the MTA takes those at the end only, so it is told this there."""
 
+    def record(self, edits: list[ReplyPacket]) -> None:
+        """Add the edits of one handler; of several bodies the last one counts, whichever handler put it."""
+        if any(isinstance(edit, wire.ReplaceBody) for edit in edits):
+            self.edits = [edit for edit in self.edits if not isinstance(edit, wire.ReplaceBody)]
+        self.edits += edits
+
 
 class FilterSession:
     """Takes the bytes of an MTA, gives the bytes for it, and the handlers' work in between as coroutines."""
@@ -270,8 +276,8 @@ class FilterSession:
                 self.said.append((handler.noun, verdict))
             if isinstance(verdict, Reject | Tempfail) and isinstance(noun, Recipient):
                 self._message().recipients.pop()
-            elif self._mail is not None:
-                self._mail.edits += recorded
+            elif recorded:
+                self._message().record(recorded)
             if verdict is not None:
                 break
         self._conclude(verdict, final)
