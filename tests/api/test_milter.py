@@ -261,5 +261,7 @@ def test_names_and_settings_that_are_none() -> None:
         Milter("one", Settings())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"milter one: declare Plain.limit with key\(\) or required\(\)"):
         Milter("one", Plain)
+    with pytest.raises(TypeError, match="milter one: session and message are classes, not objects"):
+        Milter("one", session=Seen())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="prepare takes the settings and says what it returns"):
         Milter("one").prepare(_client)

@@ -73,6 +73,8 @@ class Milter:
             raise TypeError(f"{name!r} is no name for a milter: lower-case words joined by '-'")
         if settings is not None:
             check_settings(settings, f"milter {name}")
+        if not all(kind is None or callable(kind) for kind in (session, message)):
+            raise TypeError(f"milter {name}: session and message are classes, not objects of them")
         self.name = name
         self.settings = settings
         self.session = session
