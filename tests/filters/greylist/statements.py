@@ -93,6 +93,14 @@ TAKEN = [
     "rcpt joe@example.net",
     "rcpt /joe/",
     "racl whitelist default\nracl whitelist addr 192.0.2.1",
+    "racl blacklist domain /dyn/ not domain good.example",
+    "racl blacklist from /x/ not from joe@example.net",
+    'racl blacklist helo /x/ not helo "good"',
+    'list "n" addr { 192.0.2.0/24 }\nlist "m" addr { 192.0.2.7 }\nracl whitelist list "n" not list "m"',
+    'list "n" addr { 192.0.2.0/24 }\nracl whitelist list "n" not addr 192.0.2.7',
+    'list "n" from { /x/ }\nracl whitelist list "n" list "n" from joe@example.net not from /y/',
+    'sm_macro "t" "{a}" "yes"\nsm_macro "t" "{b}" "no"\nracl whitelist sm_macro "t"',
+    'sm_macro "t" "{a}" unset\nsm_macro "t" "{b}" /no/\nracl whitelist sm_macro "t"',
 ]
 """Both take them."""
 
@@ -108,6 +116,13 @@ REFUSED = [
     "acl continue default",
     "acl whitelist addr example.net",
     "racl whitelist addr 192.0.2.1 addr 192.0.2.2",
+    "racl whitelist domain /a/ not domain /b/",
+    'racl whitelist helo "a" helo /b/ not helo "c"',
+    'list "n" addr { 192.0.2.0/24 }\nracl whitelist addr 192.0.2.7 not list "n"',
+    'list "n" from { /x/ }\nracl whitelist list "n" from joe@example.net list "n"',
+    "racl whitelist addr 192.0.2.1 tarpit 10s tarpit 10s",
+    'sm_macro "t" "{a}" "yes"\nsm_macro "t" "{b}" unset',
+    'dnsrbl "bad" a.example 127.0.0.2\ndnsrbl "bad" b.example 127.0.0.2',
     "racl whitelist from nobody",
     'racl whitelist list "missing"',
     'racl whitelist sm_macro "missing"',

@@ -46,6 +46,10 @@ def test_actions_and_lists() -> None:
     assert rule.clauses == (Clause("msgsize", (Comparison(">=", 102400),)),)
 
 
+def test_a_database_of_countries_has_two_names() -> None:
+    assert parse('geoip2db "/x.mmdb"') == parse('geoipdb "/x.mmdb"')
+
+
 @given(st.lists(st.tuples(st.ip_addresses(), st.integers(0, 32))), st.ip_addresses())
 def test_many_networks_are_as_one_after_another(pairs: list[tuple[Any, int]], ip: Any) -> None:
     networks = [ip_network(f"{address}/{bits}", strict=False) for address, bits in pairs]

@@ -171,6 +171,10 @@ CASES = [
     Case("lists over several lines", 'nospf\nlist "l" from { a@x.example joe@example.net \\\n /foo/ }\n'
         'list "n" addr { 10.0.0.0/8 \\\n 192.0.2.0/24 }\nracl blacklist list "l" not list "n"\n'
         'racl blacklist not list "l" msg "2"\nracl blacklist list "n" list "l" msg "3 %A"\n', EVERYBODY),
+    Case("one kind in several forms", 'nospf\nlist "n" addr { 192.0.2.0/24 }\nlist "m" addr { 192.0.2.66 }\n'
+        'racl blacklist list "n" not list "m" not addr 192.0.2.67 msg "1"\n'
+        'racl blacklist helo /ext/ not helo "mail.ext.example" msg "2"\nsm_macro "m" "{a}" "x"\n'
+        'sm_macro "m" "j" "mx.test.example"\nracl blacklist sm_macro "m" from /joe/ not from x@example.net msg "3"\n', EVERYBODY),
     Case("rules behind the default", "nospf\nracl whitelist default\nracl blacklist from joe@example.net\n", [session()]),
     Case("continue adds up", 'nospf\nracl continue from /joe/ code "450" ecode "4.1.1" msg "first" delay 1h report "R" '
         'addheader "X-A: 1"\nracl "w" continue rcpt /alice/ delay 2h addheader "X-B: 2"\n', [session(), session()]),

@@ -25,6 +25,7 @@ SPF_RESULTS = ("pass", "fail", "softfail", "neutral", "unknown", "error", "none"
 UNSUPPORTED = frozenset(["urlcheck", "ldapcheck", "p0f", "spamd", "nsupdate", "set", "rset"])
 _STAGES = {"helo": "rcpt", "body": "data", "header": "data", "dkim": "data", "msgsize": "data"}
 _UNIQUE = frozenset(["addr", "domain", "helo", "from", "rawfrom", "mx", "tarpit"])
+"""Of these a rule has one in plain words and one regular expression; before them any number of lists."""
 _LISTED = frozenset(
     [
         "helo",
@@ -43,6 +44,8 @@ _LISTED = frozenset(
         "geoip",
     ]
 )
+_Form = tuple[str, bool]
+"""Kind of a clause, and whether it is a regular expression."""
 _FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
@@ -59,9 +62,12 @@ class Names:
     ratelimit: dict[str, Item] = field(default_factory=dict)
 
     def define(self, cursor: Cursor, kind: str, item: Dnsrbl | MacroIs | RateLimit, token: Token) -> None:
-        """Remember a definition; raises ConfigError where there is one of that name."""
+        """Remember a definition; raises ConfigError where there is one of that name.
+
+        Only an ``sm_macro`` with a value may take the place of another one, for the rules below it.
+        """
         known = self.of(kind)
-        if item.name in known:
+        if item.name in known and not (isinstance(item, MacroIs) and item.value is not None):
             raise cursor.error(f'{kind} "{item.name}" is defined twice', token)
         known[item.name] = item
 
@@ -73,12 +79,13 @@ class Names:
 def read_clauses(cursor: Cursor, names: Names, stage: str) -> tuple[Clause, ...]:
     """Read all clauses of a rule of that stage."""
     found: list[Clause] = []
-    while (clause := _clause(cursor, names, stage, {one.kind for one in found})) is not None:
+    forms: set[_Form] = set()
+    while (clause := _clause(cursor, names, stage, forms)) is not None:
         found.append(clause)
     return tuple(found)
 
 
-def _clause(cursor: Cursor, names: Names, stage: str, before: set[str]) -> Clause | None:
+def _clause(cursor: Cursor, names: Names, stage: str, before: set[_Form]) -> Clause | None:
     negated = False
     while cursor.take_keyword("no", "not") or cursor.take_sign("!"):
         negated = True
@@ -91,21 +98,36 @@ def _clause(cursor: Cursor, names: Names, stage: str, before: set[str]) -> Claus
             raise cursor.expected("a clause after not")
         return None
     cursor.take()
-    kind, items = _listed(cursor, names) if kind == "list" else (kind, (_READERS[kind](cursor, names),))
+    if kind == "list":
+        kind, items = _listed(cursor, names, before)
+    else:
+        items = (_once(cursor, names, kind, before),)
     if _STAGES.get(kind, stage) != stage:
         where = "dacl" if stage == "rcpt" else "racl"
         raise cursor.error(f"the clause {kind} is not known there yet: it belongs in a {where}", token)
-    if kind in _UNIQUE & before:
-        raise cursor.error(f"a second clause {kind} in one rule: use a list", token)
     return Clause(kind, items, negated)
 
 
-def _listed(cursor: Cursor, names: Names) -> tuple[str, tuple[Item, ...]]:
+def _once(cursor: Cursor, names: Names, kind: str, before: set[_Form]) -> Item:
+    """Read what a clause compares with; raises ConfigError where the rule may not have another one such."""
+    token = cursor.token
+    item = _READERS[kind](cursor, names)
+    form = kind, isinstance(item, Regex)
+    if kind in _UNIQUE and form in before:
+        raise cursor.error(f"a second clause {kind} of this form in one rule: use a list", token)
+    before.add(form)
+    return item
+
+
+def _listed(cursor: Cursor, names: Names, before: set[_Form]) -> tuple[str, tuple[Item, ...]]:
     token = cursor.token
     name = cursor.string("the name of a list in quotes")
     if name not in names.lists:
         raise cursor.error(f'there is no list "{name}" above', token)
-    return names.lists[name]
+    kind, items = names.lists[name]
+    if kind in _UNIQUE and kind in dict(before):
+        raise cursor.error(f'the list "{name}" has to stand before the clause {kind} of its rule', token)
+    return kind, items
 
 
 def read_list(cursor: Cursor, names: Names) -> None:

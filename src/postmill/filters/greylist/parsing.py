@@ -122,7 +122,7 @@ class _Reader:
         elif word in _TIMES:
             self.settings["delay" if word == "greylist" else word] = cursor.seconds()
         elif word:
-            self.settings[word] = _SETTINGS[word](cursor)
+            self.settings[_SYNONYMS.get(word, word)] = _SETTINGS[word](cursor)
         elif place.keyword in UNSUPPORTED | {"ldapconf", "tsig"}:
             raise cursor.error(f"{place.text} is not supported here")
         else:
@@ -233,6 +233,9 @@ _SETTINGS: dict[str, Callable[[Cursor], Any]] = {
     "report": _report,
     "maxpeek": Cursor.number,
     "geoipdb": Cursor.string,
+    "geoip2db": Cursor.string,
     "localaddr": Cursor.address,
     "tarpit_scope": lambda cursor: cursor.keyword("session or command", ("session", "command")),
 }
+_SYNONYMS = {"geoip2db": "geoipdb"}
+"""milter-greylist says since 4.6.3 in which form its database is."""
