@@ -29,6 +29,8 @@ Tags = Mapping[bytes, bytes]
 Record = str | OSError | None
 """A key's TXT record; None where there is none, the error where DNS failed."""
 
+NO_KEY, REVOKED = "no key for signature", "key was revoked"
+"""Reasons of a ``permerror`` for which others have results of their own."""
 _LONGEST = 4_096
 _BITS = range(1024, 8193)
 """RFC 8301 §3.2 asks for the least; more than the most takes long."""
@@ -92,7 +94,7 @@ def check_key(record: Record, tags: Tags) -> Key:
     if isinstance(record, OSError):
         raise FoundError("temperror", f"key not found: {words(record)}")
     if record is None:
-        raise FoundError("permerror", "no key for signature")
+        raise FoundError("permerror", NO_KEY)
     if len(record) > _LONGEST:
         raise FoundError("policy", "the key's record is too large")
     try:
@@ -113,7 +115,7 @@ def _check_use(key: Tags, tags: Tags) -> None:
     if key.get(b"v", b"DKIM1") != b"DKIM1":
         raise FoundError("permerror", "bad key: bad version")
     if not key.get(b"p", b"-"):
-        raise FoundError("permerror", "key was revoked")
+        raise FoundError("permerror", REVOKED)
     if key.get(b"k", b"rsa") != kind:
         raise FoundError("permerror", "key is for another algorithm")
     if b"h" in key and hashed not in _listed(key[b"h"]):

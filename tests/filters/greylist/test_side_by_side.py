@@ -17,7 +17,8 @@ import pytest
 
 from postmill.testing.plan import SessionPlan
 from tests.filters.greylist import countries
-from tests.filters.greylist.pair import Ours, Theirs, address, both, mail, session
+from tests.filters.greylist.pair import RAW, Ours, Theirs, address, both, mail, session
+from tests.filters.greylist.test_results import DNS, GARBAGE, OTHER, signed
 from tests.interop.postfix import public_directory
 from tests.stack import peers
 from tests.stack.box import Box
@@ -36,6 +37,7 @@ helo.example TXT "v=spf1 ip4:192.0.2.5 -all"
 66.2.0.192.bl.example A 127.0.0.10
 5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.example A 127.0.0.2
 """
+KEYS = "".join(f'{name} TXT "{record[0]}"\n' for name, record in DNS.items() if isinstance(record, list))
 TRUST = """\
 subnetmatch /24
 greylist 10m
@@ -84,6 +86,14 @@ LETTERS = [
     )
 ]
 EVERYBODY = [session(mail(), client=one) for one in CLIENTS]
+SIGNED = [
+    session(mail(raw=one))
+    for one in (
+        *map(signed, ("good.example", "revoked.example", "odd.example", "nokey.example")),
+        *(OTHER, GARBAGE + RAW, GARBAGE + OTHER, signed("nokey.example", "odd.example", "good.example")),
+        *(signed("odd.example", "nokey.example"), signed("nokey.example", "odd.example")),
+    )
+]
 SEVERAL = [
     session(mail("joe@example.net", *to)) for to in (("a@t.example", "b@t.example"), ("c@t.example",))
 ] * 3
@@ -227,6 +237,8 @@ CASES = [
             r'dacl blacklist header /^Subject:.*SP\([A-Z]*\)/ msg "<%g{\1}>"',
         )
     ),
+    Case("words of DKIM", texts("".join(f'dacl blacklist dkim {word} msg "{word}: %Qd"\n' for word in
+        ("pass", "fail", "unknown", "none")) + 'dacl blacklist dkim error msg "error"'), SIGNED),
     Case("dacl greylist behind racl greylist", "nospf\nmaxpeek 100000\ndacl greylist header /SPAM/ delay 2h\n", LETTERS),
     Case("the end of a line", texts("dacl blacklist header /here$/"), LETTERS, different={1: "reject"}),
     Case("content without maxpeek", "nospf\nracl whitelist default\ndacl blacklist body /money/\n", LETTERS,
@@ -254,7 +266,7 @@ def base() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def box(base: Path) -> Iterator[Box]:
-    with Box(base / "box", ZONE) as box:
+    with Box(base / "box", ZONE + KEYS) as box:
         yield box
 
 
@@ -262,7 +274,7 @@ def box(base: Path) -> Iterator[Box]:
 def test_the_same(base: Path, box: Box, number: int, case: Case) -> None:
     now = int(time.time())
     dump = re.sub(r"(?<=\t)[+-][0-9]+", lambda offset: str(now + int(offset[0])), case.dump)
-    ours = Ours(case.rules.replace("{countries}", str(base / "new")), ZONE, dump)
+    ours = Ours(case.rules.replace("{countries}", str(base / "new")), ZONE + KEYS, dump)
     rules = case.rules.replace("{countries}", str(base / "old"))
     with Theirs(base, box, f"milter-greylist-{number}", rules, dump) as theirs:
         for at, plan in enumerate(case.sessions):

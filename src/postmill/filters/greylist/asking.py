@@ -95,10 +95,19 @@ class Asking:
         return result == "pass" if ours else result
 
     async def _dkim(self) -> Answer:
+        """Verify the signatures: the first that passes counts, else the first that can be read."""
         from postmill.filters._dkim import verify  # noqa: PLC0415 - its library may be missing
+        from postmill.filters._dkim_keys import NO_KEY, REVOKED  # noqa: PLC0415 - the same
 
-        results = [one.result for one in await verify(self.raw(), self.resolver)]
-        return next((word for word in ("pass", "temperror", "permerror", "fail") if word in results), "none")
+        every = await verify(self.raw(), self.resolver)
+        found = [one for one in every if one.domain and one.selector and one.algorithm and one.start]
+        if not found:
+            return "none"
+        one = next((one for one in found if one.result == "pass"), found[0])
+        result = one.result
+        if result in ("permerror", "policy"):
+            result = {NO_KEY: "permerror", REVOKED: "fail"}.get(one.reason, "neutral")
+        return f"{result} header.d={one.domain}"
 
     async def _listed(self, item: Dnsrbl, facts: Facts) -> bool:
         name = facts.ip.reverse_pointer.rsplit(".", 2)[0]

@@ -22,6 +22,7 @@ from postmill.filters.greylist.values import (
 from postmill.filters.greylist.words import Token
 
 SPF_RESULTS = ("pass", "fail", "softfail", "neutral", "unknown", "error", "none", "self")
+DKIM_RESULTS = ("pass", "fail", "unknown", "error", "none")
 UNSUPPORTED = frozenset(["urlcheck", "ldapcheck", "p0f", "spamd", "nsupdate", "set", "rset"])
 _STAGES = {"helo": "rcpt", "body": "data", "header": "data", "dkim": "data", "msgsize": "data"}
 _UNIQUE = frozenset(["addr", "domain", "helo", "from", "rawfrom", "mx", "tarpit"])
@@ -184,7 +185,7 @@ def _spf(cursor: Cursor, names: Names) -> Item:
 
 
 def _dkim(cursor: Cursor, names: Names) -> Item:
-    return cursor.keyword("a result of DKIM, as pass", [one for one in SPF_RESULTS if one != "self"])
+    return cursor.keyword("a result of DKIM, as pass", DKIM_RESULTS)
 
 
 def _compared(cursor: Cursor, names: Names) -> Item:

@@ -17,8 +17,12 @@ from postmill.filters.greylist.values import Item
 Question = tuple[str, Item | None]
 """Kind of clause, and its item; None where it is not about one, as the result of SPF."""
 Answer = str | bool
-SPF_WORDS = {"unknown": "permerror", "error": "temperror"}
-"""milter-greylist's words for what RFC 7208 calls so."""
+"""Of SPF the result, of DKIM with the property that RFC 8601 puts behind it: ``fail header.d=a.example``."""
+WORDS = {
+    "spf": {"permerror": "unknown", "temperror": "error"},
+    "dkim": {"permerror": "error", "temperror": "error", "neutral": "unknown"},
+}
+"""Clause to results as RFC 8601 has them, and what milter-greylist calls them."""
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 
 

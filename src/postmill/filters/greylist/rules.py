@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
-from postmill.filters.greylist.facts import SPF_WORDS, Facts, Question
+from postmill.filters.greylist.facts import WORDS, Facts, Question
 from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.texts import Context, Match, expand
 from postmill.filters.greylist.values import (
@@ -163,8 +163,12 @@ def _asked(kind: str, item: Item, facts: Facts) -> bool | Need:
     if question not in facts.answers:
         return Need(question)
     answer = facts.answers[question]
-    wanted = SPF_WORDS.get(str(item), item) if kind != "geoip" else str(item).upper()
-    return answer == wanted if results else bool(answer)
+    if not results:
+        return bool(answer)
+    if kind == "geoip":
+        return answer == str(item).upper()
+    result = str(answer).partition(" ")[0]
+    return WORDS[kind].get(result, result) == item
 
 
 def _searched(regex: Regex, subjects: Sequence[str], course: _Course) -> bool:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_network
 
 from postmill.api.verdicts import Reject, Tempfail
-from postmill.filters.greylist.facts import SPF_WORDS, Facts
+from postmill.filters.greylist.facts import Facts
 from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.values import Actions, Dnsrbl
 
@@ -140,9 +140,9 @@ def _of(value: Callable[[Facts], str]) -> Callable[[Context, str], str]:
 def _query(about: Context, word: str) -> str:
     """``%Qs`` and ``%Qd``: results of SPF and DKIM, as far as they were asked for."""
     kind = "spf" if word == "Qs" else "dkim"
-    answer = about.facts.answers.get((kind, None), "") if about.facts else ""
-    theirs = {ours: word for word, ours in SPF_WORDS.items()}
-    return theirs.get(str(answer), str(answer))
+    answer = str(about.facts.answers.get((kind, None), "")) if about.facts else ""
+    result = answer.partition(" ")[0]
+    return "unknown" if (kind, result) == ("spf", "permerror") else result
 
 
 def _sent(about: Context, word: str) -> str:
