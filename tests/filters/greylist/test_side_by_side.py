@@ -18,7 +18,7 @@ import pytest
 from postmill.testing.plan import SessionPlan
 from tests.filters.greylist import countries
 from tests.filters.greylist.pair import RAW, Ours, Theirs, address, both, mail, session
-from tests.filters.greylist.test_results import DNS, GARBAGE, OTHER, signed
+from tests.filters.greylist.test_results import DNS, GARBAGE, HEADERS, OTHER, signed
 from tests.interop.postfix import public_directory
 from tests.stack import peers
 from tests.stack.box import Box
@@ -157,6 +157,7 @@ CASES = [
     ),
     Case("spf self", "localaddr 192.0.2.5\nracl blacklist spf self\nracl whitelist default\n", senders()),
     Case("SPF in a header", 'racl whitelist not spf fail addheader "X-S: %Qs"\n', senders()),
+    Case("headers about SPF", HEADERS, [*senders(), session(mail("list-a=b@pass.example")), session(mail("joe"))]),
     Case("mixed recipients", MIXTURE,
         [session(mail("joe@example.net", *to)) for to in (
             ("w@t.example", "g@t.example", "b@t.example", "w@t.example"), ("g@t.example", "w@t.example"),
@@ -239,6 +240,8 @@ CASES = [
     ),
     Case("words of DKIM", texts("".join(f'dacl blacklist dkim {word} msg "{word}: %Qd"\n' for word in
         ("pass", "fail", "unknown", "none")) + 'dacl blacklist dkim error msg "error"'), SIGNED),
+    Case("a header about DKIM", texts("".join(f'dacl whitelist {one} addheader "A: %QA"\n' for one in
+        ("dkim pass", "default"))), [*SIGNED[:3], *SIGNED[4:9]]),
     Case("dacl greylist behind racl greylist", "nospf\nmaxpeek 100000\ndacl greylist header /SPAM/ delay 2h\n", LETTERS),
     Case("the end of a line", texts("dacl blacklist header /here$/"), LETTERS, different={1: "reject"}),
     Case("content without maxpeek", "nospf\nracl whitelist default\ndacl blacklist body /money/\n", LETTERS,

@@ -29,8 +29,8 @@ from postmill.filters.greylist.texts import (
     HEADER,
     Context,
     expand,
+    folded,
     header,
-    printable,
     refusal,
 )
 from postmill.filters.greylist.tuples import Step
@@ -350,7 +350,7 @@ def _report(
 def _add(actions: Actions, about: Context, edit: HeaderEdit) -> None:
     if actions.addheader is None:
         return
-    name, _, text = printable(expand(actions.addheader, about)).partition(": ")
+    name, _, text = folded(expand(actions.addheader, about)).partition(": ")
     if actions.addheader_index is None:
         edit.add_header(name, text)
     else:

@@ -45,6 +45,7 @@ _LISTED = frozenset(
         "geoip",
     ]
 )
+_QUOTED = 'a text in quotes, as "this", or a /regular expression/'
 _Form = tuple[str, bool]
 """Kind of a clause, and whether it is a regular expression."""
 _FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
@@ -177,7 +178,7 @@ def _named(kind: str) -> Callable[[Cursor, Names], Item]:
 
 
 def _text(cursor: Cursor) -> str:
-    return cursor.string('a text in quotes, as "this", or a /regular expression/')
+    return cursor.string(_QUOTED)
 
 
 def _spf(cursor: Cursor, names: Names) -> Item:
@@ -230,7 +231,8 @@ _READERS: dict[str, Callable[[Cursor, Names], Item]] = {
     "from": _or_regex(Cursor.email),
     "rawfrom": _or_regex(Cursor.email),
     "rcpt": _or_regex(Cursor.email),
-    **{kind: _or_regex(_text) for kind in ("helo", "auth", "tls", "header", "body")},
+    **{kind: _or_regex(_text) for kind in ("auth", "tls", "header", "body")},
+    "helo": _or_regex(lambda cursor: cursor.template(_QUOTED)),
     "geoip": lambda cursor, names: cursor.string("a country in quotes"),
     **{kind: _named(kind) for kind in ("dnsrbl", "sm_macro", "ratelimit")},
     "mx": lambda cursor, names: cursor.bits(128),
@@ -240,7 +242,7 @@ _READERS: dict[str, Callable[[Cursor, Names], Item]] = {
     "rcptcount": _compared,
     "time": _hours,
     "tarpit": lambda cursor, names: cursor.seconds(),
-    "log": lambda cursor, names: cursor.string(),
+    "log": lambda cursor, names: cursor.template(),
 }
 
 
@@ -281,7 +283,7 @@ def read_ratelimit(cursor: Cursor, names: Names) -> None:
     seconds = cursor.seconds()
     if not seconds:
         raise cursor.error("a time of 0 has no rate", place)
-    key = cursor.string() if cursor.take_keyword("key") else "%i"
+    key = cursor.template() if cursor.take_keyword("key") else "%i"
     names.define(cursor, "ratelimit", RateLimit(name, counts, most, seconds, key), token)
 
 

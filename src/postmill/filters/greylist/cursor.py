@@ -12,6 +12,8 @@ from postmill.filters.greylist.words import ConfigError, Token
 _UNITS = {"": 1, "s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY, "k": 1024, "M": 1024**2}
 _LARGEST = 2**31 - 1
 _EMAIL = re.compile(r".+@[A-Za-z0-9._-]+")
+_FOREIGN = re.compile(r"%(?:Hs|Fx|p[nrv]|P\{[^}]*\})")
+"""Substitutions that speak of what spamd, p0f, LDAP and URLs say, which nobody asks here."""
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -84,6 +86,14 @@ class Cursor:
         if self.token.kind != "string":
             raise self.expected(what)
         return self.take().text
+
+    def template(self, what: str = 'a text in quotes, as "this"') -> str:
+        """Return a text in quotes, in which substitutions as ``%i`` are meant."""
+        token = self.token
+        text = self.string(what)
+        if found := _FOREIGN.search(text):
+            raise self.error(f"{found[0]} is not supported here", token)
+        return text
 
     def number(self) -> int:
         """Return a number such as ``100`` or ``100k``."""

@@ -55,8 +55,8 @@ _MEANINGLESS = {
 }
 """To what follows: a text, a number, a time, a word; a question mark: it may be missing."""
 _VERDICTS = ("whitelist", "blacklist", "greylist", "continue")
-_TAKEN = {"delay": "seconds", "autowhite": "seconds", "code": "string", "ecode": "string", "msg": "string",
-          "report": "string", "addheader": "string", "maxpeek": "number"}  # fmt: skip
+_TAKEN = {"delay": "seconds", "autowhite": "seconds", "code": "string", "ecode": "string", "msg": "template",
+          "report": "template", "addheader": "template", "maxpeek": "number"}  # fmt: skip
 _PATIENCE = 25
 """Seconds for which Postmill waits for an answer if it is not told otherwise (Postfix: 30)."""
 

@@ -16,6 +16,7 @@ from ipaddress import ip_network
 from postmill.api.verdicts import Reject, Tempfail
 from postmill.filters.greylist.facts import Facts
 from postmill.filters.greylist.patterns import Regex
+from postmill.filters.greylist.results import FOLD, result_of
 from postmill.filters.greylist.values import Actions, Dnsrbl
 
 HEADER = "X-Greylist"
@@ -26,7 +27,7 @@ _LONGEST = 380
 _REFUSALS = 256
 """How many refusals are remembered: strangers are all told the same."""
 _FORM = re.compile(
-    r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Qs|Qd|C|cA|ca)"
+    r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Q[sdAS]|C|cA|ca)"
     r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M([A-Za-z_]|\{[^}]*\})|T\{([^}]*)\}|)"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -137,14 +138,6 @@ def _of(value: Callable[[Facts], str]) -> Callable[[Context, str], str]:
     return lambda about, word: "" if about.facts is None else value(about.facts)
 
 
-def _query(about: Context, word: str) -> str:
-    """``%Qs`` and ``%Qd``: results of SPF and DKIM, as far as they were asked for."""
-    kind = "spf" if word == "Qs" else "dkim"
-    answer = str(about.facts.answers.get((kind, None), "")) if about.facts else ""
-    result = answer.partition(" ")[0]
-    return "unknown" if (kind, result) == ("spf", "permerror") else result
-
-
 def _sent(about: Context, word: str) -> str:
     """``%Xc``, ``%Xe``: the codes of the reply; milter-greylist has no text for the others, either."""
     return {"c": about.code, "e": about.ecode}.get(word[1], "")
@@ -185,7 +178,7 @@ _WORDS: dict[str, Callable[[Context, str], str]] = {
     "E": lambda about, word: _time(about.elapsed, word),
     "R": lambda about, word: _time(about.remaining, word),
     "X": _sent,
-    "Q": _query,
+    "Q": lambda about, word: result_of(word, about.facts, about.macros.get("j", "")),
     "%": lambda about, word: "%",
 }
 
@@ -201,12 +194,17 @@ def why(reasons: frozenset[str]) -> str:
 def header(report: str | None, reasons: frozenset[str], about: Context) -> str:
     """Return the value of X-Greylist."""
     text = report if report is not None else "Delayed for %E by %V" if about.elapsed else why(reasons)
-    return printable(expand(text, about))
+    return folded(expand(text, about))
 
 
 def printable(text: str) -> str:
     """Return a text as one line without control characters, whatever a client put into it."""
-    return _CONTROL.sub("?", text)
+    return _CONTROL.sub("?", text.replace(FOLD, " "))
+
+
+def folded(text: str) -> str:
+    """Return a text as a header's value: the same, but for its folds."""
+    return FOLD.join(map(printable, text.split(FOLD)))
 
 
 def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Reject | Tempfail:
