@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
+from postmill.api.domains import find_domain
 from postmill.filters.greylist.facts import WORDS, Facts, Question
 from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.texts import Context, Match, expand
@@ -20,6 +21,7 @@ from postmill.filters.greylist.values import (
     Clause,
     Comparison,
     Config,
+    Domains,
     Hours,
     Item,
     MacroIs,
@@ -205,6 +207,8 @@ _SUBJECTS: dict[str, Callable[[Facts], Sequence[str]]] = {
 
 def _in_domain(item: Item, facts: Facts, config: Config) -> bool:
     """milter-greylist takes any end of the name, unless ``domainexact``: then only whole labels."""
+    if isinstance(item, Domains):
+        return bool(find_domain(facts.host, item.entries))
     domain, host = str(item).lower(), facts.host.lower()
     if not host.endswith(domain):
         return False

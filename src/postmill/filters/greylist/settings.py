@@ -12,7 +12,7 @@ from postmill.api.kinds import Choice, Count, Duration, Flag, ListOf, Text
 from postmill.api.mail_kinds import Network
 from postmill.api.settings import key
 from postmill.filters.greylist.parsing import parse
-from postmill.filters.greylist.values import Actions, Clause, Config, Item, Rule, gathered
+from postmill.filters.greylist.values import Actions, Clause, Config, Domains, Item, Rule, gathered
 
 log = logging.getLogger("postmill.filter.greylist")
 _YEAR = 366 * 86400.0
@@ -46,7 +46,7 @@ class Settings:
         ListOf(Network()), [], "Clients that are never delayed."
     )
     whitelist_domains: tuple[str, ...] = key(
-        ListOf(Domain()), [], "Clients whose verified name ends so are never delayed."
+        ListOf(Domain()), [], "Clients whose verified name is one of these or below it are never delayed."
     )
     whitelist_senders: tuple[str, ...] = key(ListOf(_ADDRESS), [], "Senders that are never delayed.")
     whitelist_recipients: tuple[str, ...] = key(ListOf(_ADDRESS), [], "Recipients that never wait for mail.")
@@ -102,13 +102,13 @@ def _text(data: bytes) -> str:
 
 def _whitelists(settings: Settings) -> list[Rule]:
     lists: list[tuple[str, str, tuple[Item, ...]]] = [
-        ("whitelist_networks", "addr", settings.whitelist_networks),
-        ("whitelist_domains", "domain", settings.whitelist_domains),
-        ("whitelist_senders", "from", settings.whitelist_senders),
-        ("whitelist_recipients", "rcpt", settings.whitelist_recipients),
+        ("whitelist_networks", "addr", gathered("addr", settings.whitelist_networks)),
+        ("whitelist_domains", "domain", (Domains.of(settings.whitelist_domains),)),
+        ("whitelist_senders", "rawfrom", gathered("rawfrom", settings.whitelist_senders)),
+        ("whitelist_recipients", "rcpt", gathered("rcpt", settings.whitelist_recipients)),
     ]
     return [
-        Rule("rcpt", "whitelist", (Clause(kind, gathered(kind, items)),), Actions(), 0, name)
+        Rule("rcpt", "whitelist", (Clause(kind, items),), Actions(), 0, name)
         for name, kind, items in lists
-        if items
+        if getattr(settings, name)
     ]

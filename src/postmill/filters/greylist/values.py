@@ -97,6 +97,19 @@ class Addresses:
     texts: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """Many domains at once, each with those below it; of one with a leading dot only those below it."""
+
+    entries: frozenset[str]
+    """As ``find_domain`` takes them."""
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Domains:
+        """Gather domains."""
+        return cls(frozenset(one for name in names for one in (name, "." + name.removeprefix("."))))
+
+
 Item = (
     str
     | Regex
@@ -104,6 +117,7 @@ Item = (
     | IPv6Network
     | Networks
     | Addresses
+    | Domains
     | Comparison
     | Hours
     | Dnsrbl
