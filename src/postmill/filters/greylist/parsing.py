@@ -61,23 +61,20 @@ _PATIENCE = 25
 """Seconds for which Postmill waits for an answer if it is not told otherwise (Postfix: 30)."""
 
 
-def parse(text: str, base: Config | None = None, file: str = "greylist.conf") -> Config:
-    """Read a whole text; what it does not say is as ``base`` has it, whose rules follow its own.
+def parse(text: str, base: Config | None = None, file: str = "greylist.conf", more: str = "") -> Config:
+    """Read a whole text; what it does not say is as ``base`` has it.
+
+    ``more``, the setting ``rules`` beside a file, goes on where the text ends: it knows its names, and what
+    it says counts more. Its rules stand before the text's defaults, lest nobody ever comes to them.
 
     Raises ConfigError, a ValueError that begins ``file:line:column:``.
     """
     reader = _Reader(file)
-    for tokens in statements(text, file):
-        cursor = Cursor(tokens, file)
-        reader.statement(cursor)
-        cursor.end()
-    base = base or Config()
-    return replace(
-        base,
-        **reader.settings,
-        rules=(*reader.first, *reader.rules, *base.rules),
-        warnings=(*base.warnings, *reader.warnings),
-    )
+    reader.read(text)
+    if more:
+        reader.go_on(more, "rules")
+    rules = (*reader.first, *reader.rules, *reader.last)
+    return replace(base or Config(), **reader.settings, rules=rules, warnings=tuple(reader.warnings))
 
 
 class _Reader:
@@ -89,13 +86,33 @@ class _Reader:
         self.settings: dict[str, Any] = {}
         self.first: list[Rule] = []
         self.rules: list[Rule] = []
+        self.last: list[Rule] = []
+        """The default of each stage, and what stands behind it."""
         self.warnings: list[str] = []
-        self._ended: set[str] = set()
-        """Stages whose default has been given."""
+
+    def read(self, text: str) -> None:
+        """Read a text."""
+        for tokens in statements(text, self.file):
+            cursor = Cursor(tokens, self.file)
+            self.statement(cursor)
+            cursor.end()
+
+    def go_on(self, text: str, file: str) -> None:
+        """Read a text whose rules stand before the defaults of the one before it."""
+        defaults, self.last, before, self.file = self.last, [], self.file, file
+        self.read(text)
+        for rule in defaults:
+            if not rule.clauses and self._ended(rule.stage):
+                self.warnings.append(f"{before}:{rule.line}: this default is never reached: {file} has one")
+        self.last += defaults
 
     def warn(self, line: int, words: str) -> None:
         """Note what the administrator should know."""
         self.warnings.append(f"{self.file}:{line}: {words}")
+
+    def _ended(self, stage: str) -> bool:
+        """Tell whether the default of a stage has been given."""
+        return any(rule.stage == stage for rule in self.last)
 
     def statement(self, cursor: Cursor) -> None:
         """Read one statement, without checking that nothing follows."""
@@ -152,18 +169,20 @@ class _Reader:
         name = cursor.string() if kind != "acl" and cursor.token.kind == "string" else ""
         verdicts = _VERDICTS[:3] if kind == "acl" else _VERDICTS
         verdict = cursor.keyword(", ".join(verdicts), verdicts)
-        if stage in self._ended:
+        ended = self._ended(stage)
+        if ended:
             self.warn(cursor.line, "this rule is never reached: the default stands above")
         default = cursor.take_keyword("default")
         clauses = () if default else read_clauses(cursor, self.names, stage)
         if not clauses and not default:
             raise cursor.expected("a clause, as addr, or default")
-        self._ended |= {stage} if not clauses else set()
         actions = self._actions(cursor)
         for clause in clauses:
             if clause.kind == "tarpit" and clause.items[0] >= _PATIENCE:  # type: ignore[operator]
                 self.warn(cursor.line, f"a tarpit of {_PATIENCE} s or more needs a longer timeouts.command")
-        self.rules.append(Rule(stage, verdict, clauses, actions, cursor.line, name))
+        ends = default and verdict != "continue"
+        rules = self.last if ended or ends else self.rules
+        rules.append(Rule(stage, verdict, clauses, actions, cursor.line, name))
 
     def _actions(self, cursor: Cursor) -> Actions:
         actions = Actions()

@@ -21,7 +21,7 @@ _ADDRESS = Text(r"[^\s<>@]+@[^\s<>@]+", "an address such as joe@example.net")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A greylist.conf, or the same said here; what the file says counts more."""
+    """A greylist.conf, or the same said here; what `file` and `rules` say counts more than the rest."""
 
     file: str = key(
         Text(r"(/[^\0]*)?", 'the absolute path of a file, or ""'),
@@ -31,7 +31,8 @@ class Settings:
     rules: str = key(
         Text(),
         "",
-        "More in the language of greylist.conf, as `racl whitelist spf pass`; judged after those of `file`.",
+        "More in the language of greylist.conf, as `racl whitelist spf pass`. It goes on where `file` ends, "
+        "so it knows its lists; its rules are judged after those of `file`, but before the default.",
     )
     delay: float = key(Duration(0, _YEAR), "30m", "How long a tuple nobody knows has to wait.")
     autowhite: float = key(
@@ -64,7 +65,6 @@ class Settings:
 def config_of(settings: Settings) -> Config:
     """Read the file and all rules. Raises OSError, or ValueError with file, line and column."""
     config = Config(
-        rules=tuple(_whitelists(settings)),
         delay=int(settings.delay),
         autowhite=int(settings.autowhite),
         timeout=int(settings.timeout),
@@ -76,11 +76,11 @@ def config_of(settings: Settings) -> Config:
         testmode=settings.test_mode,
         report=settings.report,
     )
-    own, config = config.rules, replace(config, rules=())
-    config = parse(settings.rules, config, "rules")
     if settings.file:
-        config = parse(_text(Path(settings.file).read_bytes()), config, settings.file)
-    config = replace(config, rules=(*own, *config.rules))
+        config = parse(_text(Path(settings.file).read_bytes()), config, settings.file, settings.rules)
+    else:
+        config = parse(settings.rules, config, "rules")
+    config = replace(config, rules=(*_whitelists(settings), *config.rules))
     delays = [rule.actions.delay or 0 for rule in config.rules]
     for warning in config.warnings:
         log.warning("%s", warning)
