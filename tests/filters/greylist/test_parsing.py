@@ -63,6 +63,25 @@ def test_an_address_before_the_rules_is_whitelisted_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "noauth", "warned"),
+    [
+        ('list "a" auth { "bob" }\nracl blacklist list "a"', False, True),
+        ('list "a" tls { /bob/ }\nracl blacklist not list "a"', False, True),
+        ('list "a" auth { "bob" }', False, False),
+        ('list "a" auth { "bob" }\nracl blacklist list "a"\nnoauth', True, False),
+        ('list "a" auth { "bob" }\nracl blacklist list "a"\nracl whitelist tls /./', True, False),
+        ('racl blacklist auth "bob"', True, False),
+    ],
+)
+def test_only_a_clause_about_users_has_them_asked_about(text: str, noauth: bool, warned: bool) -> None:
+    config = parse(text)
+    assert config.noauth == noauth
+    assert [one.partition(" is ")[0] for one in config.warnings] == [
+        "greylist.conf:2: a list of users"
+    ] * warned
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (

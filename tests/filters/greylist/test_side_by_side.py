@@ -172,7 +172,9 @@ CASES = [
     *(
         Case(f"users: {rule}", f"nospf\n{rule}\n", USERS)
         for rule in ("", "noauth", 'racl whitelist auth "joe"', "racl whitelist auth /^J/", "racl whitelist tls /joe/",
-            "racl greylist not auth /.*/ delay 2h\nracl whitelist default", "noaccessdb")
+            "racl greylist not auth /.*/ delay 2h\nracl whitelist default", "noaccessdb",
+            'list "a" auth { "joe" }\nracl blacklist list "a"', 'list "a" tls { /x/ }\nracl blacklist not list "a"',
+            'list "a" auth { "joe" }\nracl blacklist list "a" msg "a"\nracl whitelist tls "nobody"')
     ),
     Case("values of macros", 'nospf\nsm_macro "f" "{client_resolve}" "FORGED"\nsm_macro "u" "{foo}" unset\n'
         'sm_macro "r" "{foo}" /^b.*r$/\nracl blacklist sm_macro "f"\nracl blacklist sm_macro "r" msg "%M{foo}"\n'

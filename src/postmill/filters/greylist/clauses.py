@@ -25,6 +25,8 @@ SPF_RESULTS = ("pass", "fail", "softfail", "neutral", "unknown", "error", "none"
 DKIM_RESULTS = ("pass", "fail", "unknown", "error", "none")
 UNSUPPORTED = frozenset(["urlcheck", "ldapcheck", "p0f", "spamd", "nsupdate", "set", "rset"])
 _STAGES = {"helo": "rcpt", "body": "data", "header": "data", "dkim": "data", "msgsize": "data"}
+USERS = frozenset(["auth", "tls"])
+"""Clauses about who has logged in, or shown a certificate."""
 _UNIQUE = frozenset(["addr", "domain", "helo", "from", "rawfrom", "mx", "tarpit"])
 """Of these a rule has one in plain words and one regular expression; before them any number of lists."""
 _LISTED = frozenset(
@@ -57,6 +59,8 @@ class Names:
 
     extended: bool = False
     """Regular expressions are extended ones from here on."""
+    asks_users: bool = False
+    """Some rule has a clause about users, not a list of them: they are no longer let through unasked."""
     lists: dict[str, tuple[str, tuple[Item, ...]]] = field(default_factory=dict)
     """Name to kind and items."""
     dnsrbl: dict[str, Item] = field(default_factory=dict)
@@ -118,6 +122,7 @@ def _once(cursor: Cursor, names: Names, kind: str, before: set[_Form]) -> Item:
     if kind in _UNIQUE and form in before:
         raise cursor.error(f"a second clause {kind} of this form in one rule: use a list", token)
     before.add(form)
+    names.asks_users |= kind in USERS
     return item
 
 

@@ -11,7 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from postmill.filters.greylist.clauses import DEFINITIONS, UNSUPPORTED, Names, legacy_clause, read_clauses
+from postmill.filters.greylist.clauses import (
+    DEFINITIONS,
+    UNSUPPORTED,
+    USERS,
+    Names,
+    legacy_clause,
+    read_clauses,
+)
 from postmill.filters.greylist.cursor import Cursor
 from postmill.filters.greylist.values import Actions, Config, Rule
 from postmill.filters.greylist.words import ConfigError, statements
@@ -73,6 +80,7 @@ def parse(text: str, base: Config | None = None, file: str = "greylist.conf", mo
     reader.read(text)
     if more:
         reader.go_on(more, "rules")
+    reader.settle_users()
     rules = (*reader.first, *reader.rules, *reader.last)
     return replace(base or Config(), **reader.settings, rules=rules, warnings=tuple(reader.warnings))
 
@@ -89,6 +97,8 @@ class _Reader:
         self.last: list[Rule] = []
         """The default of each stage, and what stands behind it."""
         self.warnings: list[str] = []
+        self._users: list[str] = []
+        """Where rules are about users."""
 
     def read(self, text: str) -> None:
         """Read a text."""
@@ -105,6 +115,14 @@ class _Reader:
             if not rule.clauses and self._ended(rule.stage):
                 self.warnings.append(f"{before}:{rule.line}: this default is never reached: {file} has one")
         self.last += defaults
+
+    def settle_users(self) -> None:
+        """Find out whether rules are asked about users; lists of them alone do not say so."""
+        if self.names.asks_users:
+            self.settings["noauth"] = True
+        if not self.settings.get("noauth"):
+            words = "a list of users is of no effect: they are let through before, unless noauth is said"
+            self.warnings += [f"{place}: {words}" for place in self._users]
 
     def warn(self, line: int, words: str) -> None:
         """Note what the administrator should know."""
@@ -180,6 +198,8 @@ class _Reader:
         for clause in clauses:
             if clause.kind == "tarpit" and clause.items[0] >= _PATIENCE:  # type: ignore[operator]
                 self.warn(cursor.line, f"a tarpit of {_PATIENCE} s or more needs a longer timeouts.command")
+        if any(clause.kind in USERS for clause in clauses):
+            self._users.append(f"{self.file}:{cursor.line}")
         ends = default and verdict != "continue"
         rules = self.last if ended or ends else self.rules
         rules.append(Rule(stage, verdict, clauses, actions, cursor.line, name))

@@ -86,7 +86,6 @@ def config_of(settings: Settings) -> Config:
         log.warning("%s", warning)
     return replace(
         config,
-        noauth=config.noauth or config.uses("auth") or config.uses("tls"),
         nospf=config.nospf or config.uses("spf"),
         longest=max([config.delay, *delays]),
     )
