@@ -63,6 +63,23 @@ def test_an_address_before_the_rules_is_whitelisted_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "warning"),
+    [
+        ('racl blacklist default code "450" ecode "5.7.1"', "ecode 5.7.1 does not belong to code 450"),
+        ('racl blacklist default ecode "4.1.1"', "ecode 4.1.1 does not belong to code 551"),
+        ('racl greylist default ecode "5.1.1"', "ecode 5.1.1 does not belong to code 451"),
+        ('racl greylist default code "550"', "code 550 is for good, and greylisting only for now"),
+        ('racl blacklist default code "450"', ""),
+        ('racl continue default ecode "4.1.1"', ""),
+        ('racl greylist default code "450" ecode "4.1.1"', ""),
+    ],
+)
+def test_codes_that_contradict_are_told(rule: str, warning: str) -> None:
+    said = [f"greylist.conf:1: {warning}: the MTA's own words are used"] if warning else []
+    assert list(parse(rule).warnings) == said
+
+
+@pytest.mark.parametrize(
     ("text", "noauth", "warned"),
     [
         ('list "a" auth { "bob" }\nracl blacklist list "a"', False, True),

@@ -210,6 +210,9 @@ CASES = [
         [session(mail("", "a@t.example"), mail("joe@example.net", "w@t.example"))], different={0: "accept"}),
     Case("counting recipients", 'nospf\nracl blacklist rcptcount >= 2 msg "too many"\nracl whitelist default\n',
         [session(mail("joe@example.net", "a@t.example", "b@t.example", "c@t.example"))]),
+    Case("codes", 'nospf\nracl blacklist rcpt a@t.example code "554" msg "a"\nracl blacklist rcpt b@t.example ecode "5.1.1"\n'
+        'racl greylist rcpt c@t.example code "450"\nracl greylist default code "550"\n',
+        [session(mail("joe@example.net", "a@t.example", "b@t.example", "c@t.example", "d@t.example"))]),
     Case("macros", 'nospf\nracl blacklist default msg "%Mj %M{j} %M{unset} %Xc %Xe %Z 100% %mr %sr"\n',
         [session(mail("joe@example.net", "postmaster"))]),
     Case("groups", 'nospf\nracl blacklist from /\\([a-z]*\\)@\\([a-z]*\\)/ rcpt /\\(al\\)ice@\\(t\\)est/ '

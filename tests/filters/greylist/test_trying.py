@@ -49,6 +49,22 @@ def test_recipients_are_counted_as_they_were_before(postmill_deliver: Deliverer)
     assert list(said.refused) == to[2:]
 
 
+@pytest.mark.parametrize(
+    ("actions", "reply"),
+    [
+        ('code "450" msg "x"', "450 4.7.1 x"),
+        ('code "554" msg "x"', "554 5.7.1 x"),
+        ('ecode "5.1.1" msg "x %Xe"', "551 5.1.1 x 5.1.1"),
+        ('code "450" msg "%Xc %Xe"', "450 4.7.1 450 4.7.1"),
+    ],
+)
+def test_an_enhanced_code_is_of_the_class_of_the_code(
+    postmill_deliver: Deliverer, actions: str, reply: str
+) -> None:
+    said = postmill_deliver(app, **rules("racl blacklist default " + actions))
+    assert list(said.refused.values()) == [reply]
+
+
 def test_a_clock_that_was_put_back_makes_nobody_wait_for_years(postmill_deliver: Deliverer) -> None:
     postmill_deliver.wait(days=4000)
     assert postmill_deliver(app, **rules("")).refused

@@ -62,6 +62,8 @@ _MEANINGLESS = {
 }
 """To what follows: a text, a number, a time, a word; a question mark: it may be missing."""
 _VERDICTS = ("whitelist", "blacklist", "greylist", "continue")
+_CODES = {"blacklist": "551", "greylist": "451"}
+"""What a rule answers that has no ``code``."""
 _TAKEN = {"delay": "seconds", "autowhite": "seconds", "code": "string", "ecode": "string", "msg": "template",
           "report": "template", "addheader": "template", "maxpeek": "number"}  # fmt: skip
 _PATIENCE = 25
@@ -194,7 +196,7 @@ class _Reader:
         clauses = () if default else read_clauses(cursor, self.names, stage)
         if not clauses and not default:
             raise cursor.expected("a clause, as addr, or default")
-        actions = self._actions(cursor)
+        actions = self._actions(cursor, verdict)
         for clause in clauses:
             if clause.kind == "tarpit" and clause.items[0] >= _PATIENCE:  # type: ignore[operator]
                 self.warn(cursor.line, f"a tarpit of {_PATIENCE} s or more needs a longer timeouts.command")
@@ -204,16 +206,23 @@ class _Reader:
         rules = self.last if ended or ends else self.rules
         rules.append(Rule(stage, verdict, clauses, actions, cursor.line, name))
 
-    def _actions(self, cursor: Cursor) -> Actions:
+    def _actions(self, cursor: Cursor, verdict: str) -> Actions:
         actions = Actions()
         while cursor.token.keyword in _ACTIONS:
             actions = replace(actions, **_action(cursor))
-        code, ecode = actions.code or "", actions.ecode or ""
-        if code and ecode and code[0] != ecode[0]:
-            self.warn(
-                cursor.line, f"ecode {ecode} does not belong to code {code}: the MTA's own words are used"
-            )
+        if wrong := _contradiction(actions, verdict):
+            self.warn(cursor.line, f"{wrong}: the MTA's own words are used")
         return actions
+
+
+def _contradiction(actions: Actions, verdict: str) -> str:
+    """Return what is wrong with the codes of a rule, if anything."""
+    code, ecode = actions.code or _CODES.get(verdict, ""), actions.ecode
+    if verdict == "greylist" and code[0] == "5":
+        return f"code {code} is for good, and greylisting only for now"
+    if code and ecode and code[0] != ecode[0]:
+        return f"ecode {ecode} does not belong to code {code}"
+    return ""
 
 
 _ACTIONS = frozenset(_TAKEN) | {"flushaddr", "nolog", "tarpit_scope", "addfooter", "subjtag"}

@@ -213,7 +213,8 @@ def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Re
     What no SMTP reply may be becomes the MTA's own words, as milter-greylist has it. Greylisting is always
     for now only.
     """
-    code, ecode = actions.code or usual[0], actions.ecode or usual[1]
+    code = actions.code or usual[0]
+    ecode = actions.ecode or code[0] + usual[1][1:]
     kind = Tempfail if usual[0][0] == "4" or code[0] == "4" else Reject
     text = usual[2] if actions.msg is None else actions.msg
     if "%X" in text:
