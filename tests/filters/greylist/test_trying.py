@@ -49,6 +49,27 @@ def test_recipients_are_counted_as_they_were_before(postmill_deliver: Deliverer)
     assert list(said.refused) == to[2:]
 
 
+WORDS = "word " * 76
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (WORDS, [WORDS]),
+        (WORDS + "more and more", [WORDS[:-1], "more and more"]),
+        (WORDS[:-5] + "longer", [WORDS[:-6], "longer"]),
+        (WORDS + " " * 90, [WORDS[:-1]]),
+        (WORDS[:-1] + " " * 90 + WORDS[:-1], [WORDS[:-1], WORDS[:-1]]),
+        ("x" * 800, ["x" * 380, "x" * 380, "x" * 40]),
+        ("\u20ac" * 200, ["\u20ac" * 126, "\u20ac" * 74]),
+    ],
+)
+def test_long_replies_are_broken_at_blanks(postmill_deliver: Deliverer, text: str, lines: list[str]) -> None:
+    said = postmill_deliver(app, **rules(f'racl blacklist default msg "{text}"'))
+    (reply,) = said.refused.values()
+    assert [line.partition("5.7.1 ")[2] for line in reply.split("\r\n")] == lines
+
+
 @pytest.mark.parametrize(
     ("actions", "reply"),
     [

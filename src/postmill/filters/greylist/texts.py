@@ -23,7 +23,7 @@ HEADER = "X-Greylist"
 AGAIN = "Greylisting in action, please come back in %R"
 AGAIN_QUIETLY = "Greylisting in action, please come back later"
 _LONGEST = 380
-"""Characters of a reply's line."""
+"""Bytes of a reply's line, so that with its codes it stays below the 512 of RFC 5321 §4.5.3.1.5."""
 _REFUSALS = 256
 """How many refusals are remembered: strangers are all told the same."""
 _FORM = re.compile(
@@ -219,21 +219,26 @@ def refusal(actions: Actions, usual: tuple[str, str, str], about: Context) -> Re
     text = usual[2] if actions.msg is None else actions.msg
     if "%X" in text:
         about = replace(about, code=code, ecode=ecode)
-    text = printable(expand(text, about))
-    lines = (
-        [text[at : at + _LONGEST // 2] for at in range(0, len(text), _LONGEST // 2)]
-        if len(text) > _LONGEST
-        else [text]
-    )
-    return _refused(kind, f"{code} {ecode} " + "\n".join(lines), because(about))
+    return _refused(kind, f"{code} {ecode}", printable(expand(text, about)), because(about))
 
 
 @lru_cache(_REFUSALS)
-def _refused(kind: type[Reject] | type[Tempfail], text: str, why: str) -> Reject | Tempfail:
+def _refused(kind: type[Reject] | type[Tempfail], codes: str, text: str, why: str) -> Reject | Tempfail:
     try:
-        return kind(text, because=why)
+        return kind(f"{codes} " + "\n".join(_lines(text)), because=why)
     except ValueError:
         return kind(because=why)
+
+
+def _lines(text: str) -> list[str]:
+    """Break a text that is too long for a line at blanks; a word that is too long by itself, anywhere."""
+    lines: list[str] = []
+    while len(data := text.encode()) > _LONGEST:
+        most = data[:_LONGEST].decode(errors="ignore")
+        line = most if text[len(most)] == " " else most.rpartition(" ")[0] or most
+        lines.append(line.rstrip(" "))
+        text = text[len(line) :].strip(" ")
+    return [*lines, text] if text or not lines else lines
 
 
 def because(about: Context) -> str:
