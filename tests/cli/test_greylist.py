@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.running import environment
+from tests.interop.postfix import public_directory
 
 CONFIGURATION = """\
 [[filter]]
@@ -87,3 +92,33 @@ def test_a_store_that_cannot_be_had(directory: Path) -> None:
     file.write_text(file.read_text().replace("state.db", "nowhere/state.db"))
     done = greylist(directory, "export")
     assert (done.returncode, "nowhere/state.db cannot be opened" in done.stderr) == (69, True)
+
+
+NOBODY = pwd.getpwnam("nobody")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+
+@pytest.fixture
+def of_nobody() -> Iterator[Path]:
+    """A configuration whose state directory is nobody's."""
+    directory = public_directory("greylist-cli-")
+    state = directory / "state"
+    state.mkdir()
+    os.chown(state, NOBODY.pw_uid, NOBODY.pw_gid)
+    (directory / "postmill.toml").write_text(CONFIGURATION.format(directory=state))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@as_root
+@pytest.mark.parametrize("manager", ['[manager]\nuser = "nobody"\n', ""])
+def test_what_root_brings_is_the_services(of_nobody: Path, manager: str) -> None:
+    file, dump = of_nobody / "postmill.toml", of_nobody / "dump"
+    file.write_text(manager + file.read_text())
+    dump.write_text(f"192.0.2.5\t<a@x.example>\t<b@y.example>\t{int(time.time()) + 600}\n")
+    dump.chmod(0o600)
+    for arguments in (["import", str(dump)], ["export"]):
+        done = greylist(of_nobody, *arguments)
+        assert done.returncode == 0, done.stderr
+        left = list((of_nobody / "state").iterdir())
+        assert {(one.stat().st_uid, one.stat().st_gid) for one in left} == {(NOBODY.pw_uid, NOBODY.pw_gid)}

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from postmill.config.settings import FilterSettings, Settings
+from postmill.daemon import privileges
 from postmill.daemon.configuration import load_configuration
 from postmill.errors import ConfigError, RequestError, UnavailableError
 from postmill.filters.greylist.dump import read_dump, write_dump
@@ -56,13 +57,17 @@ def _filter(settings: Settings, name: str) -> FilterSettings:
 
 
 def _with_store(settings: Settings, name: str, work: Callable[[View], Awaitable[T]]) -> T:
+    """Work with the store as who the daemon is: what root makes there, it could not open."""
+    backend = open_backend(settings.store.url)
+
     async def run() -> T:
-        backend = open_backend(settings.store.url)
         try:
             return await work(View(backend, name))
         finally:
             await backend.close()
 
+    if os.geteuid() == 0:
+        privileges.drop(settings.manager.user, settings.manager.group)
     try:
         return asyncio.run(run())
     except OSError as error:

@@ -287,7 +287,11 @@ def _value(db: sqlite3.Connection, key: str, now: float) -> bytes | None:
 
 
 def _make(path: str) -> None:
-    """Make the file, readable for its group whatever the umask, unless it is there."""
+    """Make the file, readable for its group whatever the umask, unless it is there.
+
+    What root makes belongs to whom the directory belongs to, lest the service cannot open it; SQLite gives
+    the files beside it to the same one.
+    """
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -295,6 +299,9 @@ def _make(path: str) -> None:
         if not os.access(path, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
         return
+    if os.geteuid() == 0:
+        directory = os.stat(os.path.dirname(path))
+        os.fchown(file, directory.st_uid, directory.st_gid)
     os.fchmod(file, 0o640)
     os.close(file)
 
