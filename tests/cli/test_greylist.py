@@ -72,6 +72,29 @@ def test_addresses_that_are_no_text(directory: Path) -> None:
     assert "<gr\\xfcn@x.example>" in greylist(directory, "export").stdout
 
 
+def test_a_line_that_is_none_is_left_out_and_named(directory: Path) -> None:
+    line = f"192.0.2.5\ta@x.example\tb@y.example\t{int(time.time()) + 600}\n"
+    (directory / "dump").write_text(f"{line}this is garbage\n{line.replace('a@', 'c@')}")
+    done = greylist(directory, "import", str(directory / "dump"))
+    assert (done.returncode, done.stdout) == (
+        1,
+        "2 entries remembered, 0 out of date left out, 1 line left out\n",
+    )
+    assert f"postmill: warning: {directory / 'dump'}: line 2: expected address" in done.stderr
+    assert "<c@x.example>\t<b@y.example>" in greylist(directory, "export").stdout
+
+
+@pytest.mark.parametrize("arguments", [("import", "/dev/null"), ("export",)])
+def test_memory_is_no_place_for_it(directory: Path, arguments: tuple[str, ...]) -> None:
+    file = directory / "postmill.toml"
+    file.write_text(file.read_text().replace(f"sqlite:{directory}/state.db", "memory:"))
+    done = greylist(directory, *arguments)
+    assert (done.returncode, "store.url: each process has a store in memory of its own" in done.stderr) == (
+        78,
+        True,
+    ), done.stderr
+
+
 @pytest.mark.parametrize(
     ("dump", "arguments", "status", "words"),
     [

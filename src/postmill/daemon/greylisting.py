@@ -6,7 +6,9 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from postmill.config.settings import FilterSettings, Settings
 from postmill.daemon import privileges
@@ -19,24 +21,34 @@ from postmill.stores import View, open_backend
 T = TypeVar("T")
 
 
-def import_dump(config_file: str | os.PathLike[str], name: str, text: str, file: str) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What came of a dump."""
+
+    remembered: int
+    late: int
+    """How many entries were out of date."""
+    left_out: list[str]
+    """Lines that nobody can read, and why."""
+
+
+def import_dump(config_file: str | os.PathLike[str], name: str, text: str, file: str) -> Brought:
     """Put the entries of a dump into the store of the filter ``name``, unless it knows better ones.
 
-    Returns how many it remembers now, and how many were out of date. Raises ConfigError for a dump that is
-    none, RequestError when there is no such filter, UnavailableError when the store cannot be used.
+    Raises ConfigError for a file with nothing but lines that are none of a dump, or a store that is none,
+    RequestError when there is no such filter, UnavailableError when the store cannot be used.
     """
     settings = load_configuration(config_file).settings
     found = _filter(settings, name)
-    try:
-        entries = read_dump(text)
-    except ValueError as error:
-        raise ConfigError(str(error), file=file) from error
+    dump = read_dump(text)
+    if dump.left_out and not dump.entries:
+        raise ConfigError(dump.left_out[0], file=file)
 
     async def work(store: View) -> int:
-        return await bring(store, entries, found.prepared.config, int(time.time()))
+        return await bring(store, dump.entries, found.prepared.config, int(time.time()))
 
     late = _with_store(settings, found.name, work)
-    return len(entries) - late, late
+    return Brought(len(dump.entries) - late, late, dump.left_out)
 
 
 def export_dump(config_file: str | os.PathLike[str], name: str) -> str:
@@ -58,6 +70,10 @@ def _filter(settings: Settings, name: str) -> FilterSettings:
 
 def _with_store(settings: Settings, name: str, work: Callable[[View], Awaitable[T]]) -> T:
     """Work with the store as who the daemon is: what root makes there, it could not open."""
+    if urlsplit(settings.store.url).scheme == "memory":
+        raise ConfigError(
+            "each process has a store in memory of its own", key="store.url", hint="name a file or a server"
+        )
     backend = open_backend(settings.store.url)
 
     async def run() -> T:

@@ -61,7 +61,7 @@ class Ours:
         # Lines count as in the file of the other one.
         settings = settings_of(app, rules=_OWN.format(directory="/nowhere") + rules)
         store = MemoryStore()
-        asyncio.run(bring(store, read_dump(dump), config_of(settings), int(time.time())))
+        asyncio.run(bring(store, read_dump(dump).entries, config_of(settings), int(time.time())))
         ports = {Store: store, Clock: SystemClock(), Resolver: FixedResolver(_answers(zone))}
         given = {port: lambda value=value: value for port, value in ports.items()}
         self._served = Served(app, settings, app.make_of(settings), given)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from postmill.testing.plan import SessionPlan
+from postmill.testing.plan import Recipient, SessionPlan, mail_from_bytes
 from tests.filters.greylist import countries
 from tests.filters.greylist.pair import RAW, Ours, Theirs, address, both, mail, session
 from tests.filters.greylist.test_results import DNS, GARBAGE, HEADERS, OTHER, signed
@@ -199,6 +199,10 @@ CASES = [
     Case("remembered", "nospf\n", [*REMEMBERED, *MIXED], DUMP),
     Case("remembered in a network", "nospf\nsubnetmatch /24\n",
         [session(*one.mails, client=address("192.0.2.77")) for one in REMEMBERED], DUMP),
+    Case("a broken line in the dump", "nospf\n", REMEMBERED[:2], DUMP.replace("# x", "# x\nthis is garbage", 1)),
+    Case("no brackets", "nospf\n",
+        [session(mail_from_bytes(raw("hello"), sender=b"joe@example.net", recipients=(Recipient(b"known@t.example"),)))],
+        DUMP.replace("<", "").replace(">", "")),
     Case("never known", "nospf\nautowhite 0\n", [*REMEMBERED, *REMEMBERED], DUMP),
     Case("lazyaw", "nospf\nlazyaw\n", [session(mail("new@x.example", "new@t.example")), *REMEMBERED[1:2]], DUMP),
     Case("flushaddr of a neighbour", EVIL,

@@ -1,60 +1,73 @@
 """milter-greylist's dump file: reading and writing it, as functions of its text.
 
-A line is address, sender and recipient in angle brackets, and a time in seconds since the epoch: when mail is
-let through from, or with ``AUTO`` until when without delay; seconds and ``TARPIT`` follow it where a client
-left the tarpit early. What follows ``#`` is for people.
+A line is address, sender and recipient, mostly in angle brackets, and a time in seconds since the epoch: when
+mail is let through from, or with ``AUTO`` until when without delay; seconds and ``TARPIT`` follow it where a
+client left the tarpit early. What follows ``#`` is for people.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from postmill.filters.greylist.tuples import Entry
 
+_PATH = r"((?><[^\t]*?>(?=\s))|[^\s<>]+)"
+"""The first ``>`` before a blank ends it: else two addresses could be taken for one."""
 _LINE = re.compile(
-    r"(\S+)\s+(<[^\t]*>)\s+(<[^\t]*>)\s+([0-9]{1,18})(?:\s+(AUTO)|\s+-?[0-9]+\s+(TARPIT))?\s*(?:#.*)?"
+    rf"(\S+)\s+{_PATH}\s+{_PATH}\s+([0-9]{{1,18}})(?:\s+((?i:AUTO))|\s+-?[0-9]+\s+((?i:TARPIT)))?\s*(?:#.*)?"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LATEST = 253402300799
 """The end of the year 9999."""
 
 
-class DumpError(ValueError):
-    """A line that is none of a dump file; the text says which."""
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """What stands in a dump file."""
+
+    entries: list[Entry]
+    """Those of the tarpit mean nothing here and are not among them."""
+    left_out: list[str]
+    """Lines that are none of a dump: number, and what is wrong."""
 
 
-def read_dump(text: str) -> list[Entry]:
-    """Return the entries of a dump file; those of its tarpit mean nothing here and are left out.
-
-    Raises DumpError, a ValueError, with the number of the line.
-    """
-    found = []
+def read_dump(text: str) -> Dump:
+    """Read a dump file; as with milter-greylist, one line that is broken leaves the others as they are."""
+    found = Dump([], [])
     for number, line in enumerate(text.split("\n"), 1):
         bare = line.strip()
-        if bare and not bare.startswith("#"):
-            entry = _entry(bare, number)
-            found += [entry] if entry else []
+        if not bare or bare.startswith("#"):
+            continue
+        try:
+            entry = _entry(bare)
+        except ValueError as error:
+            found.left_out.append(f"line {number}: {error}")
+        else:
+            found.entries.extend([entry] if entry else [])
     return found
 
 
-def _entry(line: str, number: int) -> Entry | None:
+def _entry(line: str) -> Entry | None:
     form = _LINE.fullmatch(line)
     if form is None:
-        raise DumpError(
-            f"line {number}: expected address, <sender>, <recipient> and a time, not {line[:80]!r}"
-        )
+        raise ValueError(f"expected address, <sender>, <recipient> and a time, not {line[:80]!r}")
     try:
         ip = str(ip_address(form[1]))
     except ValueError:
-        raise DumpError(f"line {number}: {form[1]!r} is no address") from None
+        raise ValueError(f"{form[1]!r} is no address") from None
     if int(form[4]) > _LATEST:
-        raise DumpError(f"line {number}: {form[4]} is no time in seconds")
+        raise ValueError(f"{form[4]} is no time in seconds")
     if form[6]:
         return None
-    return Entry(ip, form[2], form[3], int(form[4]), form[5] == "AUTO")
+    return Entry(ip, _in_brackets(form[2]), _in_brackets(form[3]), int(form[4]), bool(form[5]))
+
+
+def _in_brackets(address: str) -> str:
+    return address if address.startswith("<") else f"<{address}>"
 
 
 def write_dump(entries: Iterable[Entry]) -> str:
