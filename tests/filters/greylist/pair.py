@@ -104,8 +104,8 @@ def _answers(zone: str) -> dict[str, list[str]]:
 
 
 def likened(text: str) -> str:
-    """Without what differs: version, host and date, and the second in which it was asked."""
-    text = re.sub(r"by (milter-greylist|postmill)-\S+ \(.*", "by X", text)
+    """Without what differs: program, version and date, and the second in which it was asked."""
+    text = re.sub(r"(milter-greylist|postmill)-\S+ (\(\S* \S+\)); .*", r"X \2", text)
     return re.sub(r"\b([0-9]{2}):([0-9]{2}):([0-9]{2})\b", _nearest_minute, text)
 
 

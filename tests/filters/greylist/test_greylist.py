@@ -120,6 +120,12 @@ def test_refusals(postmill_deliver: Deliverer, text: str, verdict: Reject | Temp
         ("racl whitelist default", "Default is to whitelist mail, not delayed by"),
         ('racl whitelist time "* 12 5 1 1"', "ACL 1 matched, not"),
         ('racl whitelist default report "ok %i"', "ok 192.0.2.5"),
+        ("nospf\nracl greylist default delay 0s", "ACL 2 matched, not delayed by"),
+        ('racl "mine" continue rcpt /jane/\nracl whitelist helo /./', "ACL mine matched, not"),
+        (
+            'localaddr 203.0.113.7\nracl whitelist default report "%V"',
+            f"postmill-{package()} (mx.test.example [203.0.113.7]); ",
+        ),
         (
             'dnsrbl "w" wl.example 127.0.0.0/8\nracl whitelist dnsrbl "w"',
             "Sender IP whitelisted by DNSRBL, not",

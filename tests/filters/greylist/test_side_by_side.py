@@ -191,6 +191,23 @@ CASES = [
     Case("rules behind the default", "nospf\nracl whitelist default\nracl blacklist from joe@example.net\n", [session()]),
     Case("continue adds up", 'nospf\nracl continue from /joe/ code "450" ecode "4.1.1" msg "first" delay 1h report "R" '
         'addheader "X-A: 1"\nracl "w" continue rcpt /alice/ delay 2h addheader "X-B: 2"\n', [session(), session()]),
+    *(
+        Case(f"the host's own address: {rules}", f"nospf\n{rules}\nracl blacklist rcpt b@t.example msg \"%V\"\nracl whitelist default\n",
+            [session(), session(mail("joe@example.net", "b@t.example")), session(client=address("::1")),
+                session(macros={"C": {b"j": b"mx.test.example", b"{if_addr}": b"203.0.113.9"}})])
+        for rules in ("", "localaddr 203.0.113.7", "localaddr 2001:db8::7")
+    ),
+    *(
+        Case(f"no delay: {rules}", f"nospf\n{rules}\n", [session(), session(mail("joe@example.net", "w@t.example", "z@t.example"))])
+        for rules in ("greylist 0", "racl greylist default delay 0s", 'racl "z" greylist rcpt /./ delay 0s',
+            "racl whitelist rcpt w@t.example\nracl greylist default delay 0s")
+    ),
+    *(
+        Case(f"the name of a rule before: {rule}", f'nospf\nracl "w" continue rcpt /alice/\n{rule}\n',
+            [session(), session(mail("joe@example.net", "bob@t.example")), session(mail("joe@example.net", "alice@t.example", "bob@t.example"))])
+        for rule in ("racl whitelist helo /./", 'racl whitelist helo /./ report "%a %A %cA %ca"', 'racl greylist default msg "%a %A %cA %ca"',
+            'racl "v" whitelist helo /./ report "%a %A %cA %ca"', 'testmode\nracl continue default report "%a %A"')
+    ),
     Case("lists", LISTS + 'racl blacklist dnsrbl "BL" msg "%D %i %j"\nracl blacklist dnsrbl "DUN" msg "%D"\n'
         "racl whitelist default\n", EVERYBODY),
     Case("not on a list", LISTS + 'racl blacklist not dnsrbl "BL"\nracl whitelist default report "%D"\n', EVERYBODY),
@@ -263,6 +280,12 @@ CASES = [
     Case("countries", "nospf\ngeoipdb \"{countries}\"\nracl blacklist geoip \"AT\" msg \"%C\"\n"
         'racl greylist not geoip "ZZ" delay 2h msg "%C"\nracl whitelist geoip "ZZ" report "%C"\n',
         [session(client=address(one)) for one in ("192.0.2.5", "192.0.2.200", "198.51.100.7")]),
+    *(
+        Case(f"countries in texts: {rules}", f'nospf\ngeoipdb "{{countries}}"\n{rules}\n', EVERYBODY[:1])
+        for rules in ('racl blacklist default msg "<%C>"', 'racl blacklist from /joe/ msg "<%C>"\nracl whitelist geoip "DE"',
+            'racl whitelist default addheader "X-A: %C"', 'racl blacklist helo "%C" msg "hit"',
+            'maxpeek 1000\nracl whitelist default\ndacl blacklist default msg "%C"')
+    ),
 ]  # fmt: skip
 
 

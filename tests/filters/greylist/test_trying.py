@@ -225,6 +225,16 @@ def test_countries(
     assert list(postmill_deliver(app, **rules(text), ip=ip).refused.values()) == said
 
 
+def test_the_country_in_a_text_of_a_rule_that_does_not_ask_for_it(
+    postmill_deliver: Deliverer, tmp_path: Path
+) -> None:
+    file = tmp_path / "country.mmdb"
+    file.write_bytes(new(COUNTRIES))
+    for text in ('racl blacklist default msg "from %C"', 'dacl blacklist default msg "from %C"'):
+        said = postmill_deliver(app, **rules(f'geoipdb "{file}"\n{text}', test_mode=True))
+        assert said.reply == "551 5.7.1 from AT"
+
+
 def test_databases_that_cannot_be_used_say_why(postmill_deliver: Deliverer, tmp_path: Path) -> None:
     file = tmp_path / "GeoIP.dat"
     with pytest.raises(ValueError, match=re.escape(f"geoipdb {file}: No such file or directory")):

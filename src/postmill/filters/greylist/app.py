@@ -19,7 +19,7 @@ from postmill.api.nouns import Envelope, Message, Recipient, Sender
 from postmill.api.ports import Clock, Resolver, Store
 from postmill.api.verdicts import Reject, Tempfail, Verdict
 from postmill.filters.greylist.asking import Asking
-from postmill.filters.greylist.facts import Facts, path_of
+from postmill.filters.greylist.facts import Answer, Facts, path_of
 from postmill.filters.greylist.keeping import forget, pass_now, submit
 from postmill.filters.greylist.rules import Judgement, authenticated, certified
 from postmill.filters.greylist.settings import Settings, config_of
@@ -47,6 +47,7 @@ class Policy:
 
     config: Config
     countries: Any = None
+    tells_country: bool = False
 
     @property
     def reads_content(self) -> bool:
@@ -91,7 +92,8 @@ def prepare(settings: Settings) -> Policy:
     """Read the rules, and open the database of countries where they need one."""
     config = config_of(settings)
     _check_libraries(config)
-    return Policy(config, _countries(config.geoipdb) if config.uses("geoip") else None)
+    tells = config.tells_country
+    return Policy(config, _countries(config.geoipdb) if config.uses("geoip") or tells else None, tells)
 
 
 def _check_libraries(config: Config) -> None:
@@ -99,6 +101,8 @@ def _check_libraries(config: Config) -> None:
     wanted = {kind: f"a rule asks for {kind}" for kind in _LIBRARIES if config.uses(kind)}
     if not config.nospf:
         wanted["spf"] = "who passes SPF is not delayed unless nospf is said"
+    if config.tells_country:
+        wanted["geoip"] = "a text has %C in it"
     for kind, words in wanted.items():
         module, library = _LIBRARIES[kind]
         if find_spec(module) is None:
@@ -153,28 +157,34 @@ async def _excused(facts: Facts | None, config: Config, asking: Asking) -> str:
         return "nonip"
     if not config.noauth and (authenticated(facts) or certified(facts)):
         return "auth" if authenticated(facts) else "tls"
-    if not config.nospf:
-        if ("spf", None) not in asking.answers:
-            asking.answers["spf", None] = await asking.ask(("spf", None), facts)
-        if asking.answers["spf", None] == "pass":
-            return "spf"
+    if not config.nospf and await _learnt("spf", facts, asking) == "pass":
+        return "spf"
     if not config.noaccessdb and facts.macros.get("greylist") in ("WHITE", "RELAY", "OK"):
         return "accessdb"
     return ""
+
+
+async def _learnt(kind: str, facts: Facts, asking: Asking) -> Answer:
+    """Find out something for the whole mail, whether a rule asks for it or not."""
+    if (kind, None) not in asking.answers:
+        asking.answers[kind, None] = await asking.ask((kind, None), facts)
+    return asking.answers[kind, None]
 
 
 def context(
     facts: Facts | None,
     macros: Mapping[str, str],
     now: datetime,
+    config: Config,
     judged: Judgement | None = None,
     **said: Any,
 ) -> Context:
     """Return what texts may speak of."""
+    said["localaddr"] = config.localaddr
     if judged is None:
         return Context(facts, macros, now, **said)
-    line = judged.rule.line if judged.rule else 0
-    return Context(facts, macros, now, judged.label, line, matched=judged.matched, **said)
+    name, line = (judged.rule.label, judged.rule.line) if judged.rule else ("", 0)
+    return Context(facts, macros, now, judged.label, name, line, matched=judged.matched, **said)
 
 
 @app.on
@@ -200,12 +210,14 @@ async def check_recipient(
         kept.taken.append(path)
         kept.reasons = frozenset({reason})
         return None
+    if policy.tells_country:
+        await _learnt("geoip", facts, kept.asking)
     judged, facts = await kept.asking.judge("rcpt", facts)
     kept.judged = judged
     if judged.flushes:
         await forget(store, policy.config, facts)
     if judged.verdict == "blacklist":
-        return refusal(judged.actions, _GONE, context(facts, macros, now, judged))
+        return refusal(judged.actions, _GONE, context(facts, macros, now, policy.config, judged))
     if judged.verdict == "whitelist" and not judged.tarpit:
         _take(kept, path, judged.reasons)
         return None
@@ -236,7 +248,8 @@ async def _greylist(
         await pass_now(store, policy.config, facts, path, judged.actions)
         _take(kept, path, judged.reasons)
         return None
-    about = context(facts, facts.macros, facts.now, judged, remaining=step.remaining, elapsed=step.elapsed)
+    times = {"remaining": step.remaining, "elapsed": step.elapsed}
+    about = context(facts, facts.macros, facts.now, policy.config, judged, **times)
     refused = refusal(judged.actions, policy.again, about)
     if policy.config.delayedreject and facts.sender == "<>":
         kept.taken.append(path)
@@ -296,7 +309,7 @@ async def _judge_content(
     judged, facts = await asking.judge("data", facts)
     if judged.flushes:
         await forget(store, policy.config, facts)
-    about = context(facts, facts.macros, facts.now, judged, elapsed=kept.elapsed)
+    about = context(facts, facts.macros, facts.now, policy.config, judged, elapsed=kept.elapsed)
     if judged.verdict == "blacklist":
         return refusal(judged.actions, _GONE, about)
     by_default = (
@@ -340,7 +353,7 @@ def _report(
     edit: HeaderEdit,
 ) -> None:
     """Add the headers: X-Greylist, and that of the last recipient's rule."""
-    about = context(facts, macros, now, kept.judged, elapsed=kept.elapsed, tarpit=kept.tarpit)
+    about = context(facts, macros, now, config, kept.judged, elapsed=kept.elapsed, tarpit=kept.tarpit)
     actions = kept.judged.actions if kept.judged else Actions()
     if config.report in ("all", "delays" if kept.elapsed else "nodelays"):
         edit.add_header(HEADER, header(actions.report, kept.reasons, about))

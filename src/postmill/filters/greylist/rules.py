@@ -64,11 +64,13 @@ class Judgement:
     """The regular expressions of the rule that decided, the last one first."""
     logs: tuple[tuple[str, tuple[Match, ...]], ...] = ()
     """What ``log`` clauses that were come to want to see logged, and what had matched in their rules."""
+    id: str = ""
+    """The name of the last rule that matched and has one: it may be one that said ``continue``."""
 
     @property
     def label(self) -> str:
         """The rule for headers and log; empty where there is none."""
-        return self.rule.label if self.rule else ""
+        return self.id or (self.rule.label if self.rule else "")
 
 
 @dataclass(slots=True)
@@ -86,7 +88,7 @@ class _Course:
 def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
     """Return what the rules of a stage, ``rcpt`` or ``data``, say."""
     course = _Course(facts, config)
-    actions, flushes, last = _NO_ACTIONS, False, None
+    actions, flushes, last, name = _NO_ACTIONS, False, None, ""
     for rule in config.of_stage(stage):
         course.reasons, course.matched, course.tarpit = set(), (), 0
         holds = _holds(rule.clauses, course)
@@ -94,7 +96,7 @@ def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
             return holds
         if holds:
             actions = rule.actions if last is None else _merged(actions, rule.actions)
-            flushes, last = flushes or rule.actions.flushaddr, rule
+            flushes, last, name = flushes or rule.actions.flushaddr, rule, rule.id or name
             if rule.verdict != "continue":
                 reasons = frozenset(course.reasons or {"default"})
                 return Judgement(
@@ -106,10 +108,11 @@ def judge(config: Config, stage: str, facts: Facts) -> Judgement | Need:
                     course.tarpit,
                     course.matched,
                     tuple(course.logs),
+                    name,
                 )
     verdict = "whitelist" if config.testmode or stage == "data" else "greylist"
     plain = replace(actions, delay=None, autowhite=None)
-    return Judgement(verdict, frozenset({"default"}), plain, last, flushes, logs=tuple(course.logs))
+    return Judgement(verdict, frozenset({"default"}), plain, last, flushes, logs=tuple(course.logs), id=name)
 
 
 @lru_cache(_MERGED)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 
 from postmill.api.verdicts import Reject, Tempfail
 from postmill.filters.greylist.facts import Facts
@@ -30,6 +30,7 @@ _FORM = re.compile(
     r"%(?:([hdfrijvGVAaDtS%])|(m[rfd]|s[rfd]|E[hmst]?|R[hmst]?|X[cemh]|Q[sdAS]|C|cA|ca)"
     r"|I\{/([0-9]{1,3})\}|g\{\\([0-9]{1,3})\}|M([A-Za-z_]|\{[^}]*\})|T\{([^}]*)\}|)"
 )
+_LOOPBACK = IPv6Address("::1")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WHY = {
     "domain": "Sender DNS name whitelisted",
@@ -61,6 +62,8 @@ class Context:
     macros: Mapping[str, str]
     now: datetime | None = None
     label: str = ""
+    name: str = ""
+    """Of the rule that decided; its label may be the name of one before it that said ``continue``."""
     line: int = 0
     elapsed: int = 0
     remaining: int = 0
@@ -68,6 +71,8 @@ class Context:
     code: str = ""
     ecode: str = ""
     matched: Sequence[Match] = ()
+    localaddr: str = ""
+    """The address of this host where the MTA does not tell it, as Postfix."""
 
 
 @cache
@@ -153,7 +158,15 @@ def signature(about: Context) -> str:
     """Return ``%V``: program, host and date."""
     host = about.macros.get("j", "")
     when = about.now.strftime("%a, %d %b %Y %H:%M:%S %z (%Z)") if about.now else ""
-    return f"postmill-{package()} ({host} [{about.macros.get('if_addr', '0.0.0.0')}]); {when}"  # noqa: S104 - what the other one writes
+    return f"postmill-{package()} ({host} [{_own_address(about)}]); {when}"
+
+
+def _own_address(about: Context) -> str:
+    if "if_addr" in about.macros:
+        return about.macros["if_addr"]
+    if about.facts is not None and about.facts.ip == _LOOPBACK:  # Sendmail does not tell it then
+        return f"IPv6:{_LOOPBACK}"
+    return about.localaddr or "0.0.0.0"  # noqa: S104 - what the other one writes
 
 
 _WORDS: dict[str, Callable[[Context, str], str]] = {
@@ -169,7 +182,7 @@ _WORDS: dict[str, Callable[[Context, str], str]] = {
     "V": lambda about, word: signature(about),
     "A": lambda about, word: str(about.line or "(none)"),
     "a": lambda about, word: about.label,
-    "c": lambda about, word: about.label if word == "ca" else str(about.line or "(none)"),
+    "c": lambda about, word: about.name if word == "ca" else str(about.line or "(none)"),
     "D": _lists,
     "S": lambda about, word: "",
     "t": lambda about, word: str(about.tarpit),
@@ -186,7 +199,7 @@ _WORDS: dict[str, Callable[[Context, str], str]] = {
 def why(reasons: frozenset[str]) -> str:
     """Return the text of X-Greylist for a mail that was not delayed, with its substitutions."""
     words = [text for reason, text in _WHY.items() if reason in reasons]
-    if reasons - _WHY.keys():
+    if reasons - _WHY.keys() or not words:
         words.append("ACL %a matched")
     return ", ".join(words) + ", not delayed by %V"
 

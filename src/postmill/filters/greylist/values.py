@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -188,6 +188,14 @@ class Rule:
     id: str = ""
 
     @property
+    def texts(self) -> Iterator[str]:
+        """All of it that may have substitutions."""
+        yield from filter(None, (self.actions.msg, self.actions.report, self.actions.addheader))
+        for item in (item for clause in self.clauses for item in clause.items):
+            if isinstance(item, str | RateLimit):
+                yield item if isinstance(item, str) else item.key
+
+    @property
     def label(self) -> str:
         """Its name, else its line, for headers and log."""
         return self.id or str(self.line)
@@ -225,6 +233,11 @@ class Config:
     def uses(self, kind: str) -> bool:
         """Tell whether some rule has a clause of that kind."""
         return any(clause.kind == kind for rule in self.rules for clause in rule.clauses)
+
+    @property
+    def tells_country(self) -> bool:
+        """Whether the client's country, ``%C``, may stand in a text."""
+        return bool(self.geoipdb) and any("%C" in text for rule in self.rules for text in rule.texts)
 
     def of_stage(self, stage: str) -> tuple[Rule, ...]:
         """Return the rules of one stage, in their order."""
