@@ -216,6 +216,9 @@ CASES = [
     Case("remembered", "nospf\n", [*REMEMBERED, *MIXED], DUMP),
     Case("remembered in a network", "nospf\nsubnetmatch /24\n",
         [session(*one.mails, client=address("192.0.2.77")) for one in REMEMBERED], DUMP),
+    Case("a rule that lets nobody be known", 'nospf\nsm_macro "m" "{x}" "1"\nracl greylist sm_macro "m" autowhite 0s\nracl greylist default\n',
+        [session(mail("joe@example.net", f"{to}@t.example"), macros={"R": {b"{x}": number}})
+            for to in ("auto", "known", "new") for number in (b"1", b"2", b"1")], DUMP),
     Case("a broken line in the dump", "nospf\n", REMEMBERED[:2], DUMP.replace("# x", "# x\nthis is garbage", 1)),
     Case("no brackets", "nospf\n",
         [session(mail_from_bytes(raw("hello"), sender=b"joe@example.net", recipients=(Recipient(b"known@t.example"),)))],

@@ -313,3 +313,39 @@ def test_a_store_that_fails_is_a_failure_and_used_again(postmill_deliver: Delive
     store.away = False
     postmill_deliver.wait(minutes=30)
     assert postmill_deliver(app, **world).status == "accept"
+
+
+def test_a_rule_that_lets_nobody_be_known_leaves_who_is(postmill_deliver: Deliverer) -> None:
+    store = MemoryStore(lambda: postmill_deliver.now().timestamp())
+    text = 'nospf\nracl greylist helo "never" autowhite 0s\nracl greylist default\n'
+
+    def refused(helo: str, **more: Any) -> bool:
+        world = {"settings": {"rules": text + more.pop("more", "")}, "ports": {Store: store}}
+        return bool(postmill_deliver(app, **world, helo=helo, **more).refused)
+
+    for lazy in ("", "lazyaw\n"):
+        assert refused("usual", more=lazy, sender=f"{lazy.strip()}@x.example")
+        postmill_deliver.wait(minutes=30)
+        sender = {"sender": f"{lazy.strip()}@x.example", "more": lazy}
+        assert not refused("usual", **sender)
+        assert refused("never", **sender)
+        assert not refused("usual", **sender)
+        postmill_deliver.wait(minutes=30)
+        assert not refused("never", **sender)
+        assert refused("never", **sender)
+        assert not refused("usual", **sender)
+        postmill_deliver.wait(days=30)
+
+
+def test_a_client_that_goes_on_mailing_is_exported(postmill_deliver: Deliverer) -> None:
+    store = MemoryStore(lambda: postmill_deliver.now().timestamp())
+    world = {"settings": {"rules": "nospf\nlazyaw"}, "ports": {Store: store}}
+    assert postmill_deliver(app, **world).refused
+    postmill_deliver.wait(minutes=30)
+    assert postmill_deliver(app, **world).status == "accept"
+    for number in range(4):
+        postmill_deliver.wait(hours=20)
+        assert postmill_deliver(app, **world, sender=f"{number}@example.net").status == "accept"
+        (entry,) = asyncio.run(exported(store))
+        until = int(postmill_deliver.now().timestamp()) + 86400
+        assert entry == Entry("192.0.2.5", "<joe@example.net>", "<jane@example.org>", until, auto=True)

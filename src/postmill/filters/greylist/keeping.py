@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from postmill.api.ports import Store
 from postmill.filters.greylist.facts import Facts
 from postmill.filters.greylist.tuples import (
+    PREFIX,
     SLACK,
     Entry,
     Step,
@@ -15,10 +17,13 @@ from postmill.filters.greylist.tuples import (
     key_of,
     lifetime,
     network_of,
-    network_prefix,
 )
 from postmill.filters.greylist.values import Actions, Config
 
+_CLIENT = "client "
+"""What keys for all tuples of a network begin with (``lazyaw``)."""
+_BESIDE = "beside "
+"""What keys begin with for tuples that wait although others let them pass (``autowhite 0``)."""
 _TRIES = 50
 _AT_ONCE = 1000
 
@@ -38,25 +43,46 @@ async def submit(store: Store, config: Config, facts: Facts, recipient: str, act
     )
     network = network_of(facts.ip, config)
     if config.lazyaw:
-        key = lazy_key(network)
-        found = await _meet(store, key, await store.get(key), visit, only_auto=True)
+        found = await _as_client(store, lazy_key(network), visit)
         if found is not None:
             return found
     key, new = key_of(network, visit.sender, recipient), visit.meets(None)
+    if not visit.autowhite:
+        key = await _beside(store, key, visit.now)
     before = await store.put_new(key, new.after.encode(), new.lives)
     if before is None:
         return new
     found = await _meet(store, key, before, visit)
     if found is None:
         raise OSError("the entry of a tuple changes all the time")
-    if config.lazyaw and found.after.auto:
+    if config.lazyaw and found.after.auto and visit.autowhite:
         await store.put(lazy_key(network), found.after.encode(), found.lives)
     return found
 
 
 def lazy_key(network: str) -> str:
     """Return the key for all tuples of a network that came back once (``lazyaw``)."""
-    return f"client {network}"
+    return _CLIENT + network
+
+
+async def _as_client(store: Store, key: str, visit: Visit) -> Step | None:
+    """Let pass whose client is known; the entry stays that of the tuple by which it became so."""
+    before = await store.get(key)
+    if before is None:
+        return None
+    known = Entry.decode(before)
+    visit = replace(visit, ip=known.ip, sender=known.sender, recipient=known.recipient)
+    return await _meet(store, key, before, visit, only_auto=True)
+
+
+async def _beside(store: Store, key: str, now: int) -> str:
+    """Return the key for a tuple that nobody is to know: another one if it is known by other rules."""
+    beside = _BESIDE + key.removeprefix(PREFIX)
+    if await store.get(beside) is not None:
+        return beside
+    before = await store.get(key)
+    known = None if before is None else Entry.decode(before)
+    return beside if known is not None and known.auto and known.until > now else key
 
 
 async def _meet(
@@ -87,7 +113,8 @@ async def pass_now(store: Store, config: Config, facts: Facts, recipient: str, a
 async def forget(store: Store, config: Config, facts: Facts) -> None:
     """Forget all tuples that the client has come with (``flushaddr``), not those of its neighbours."""
     network = network_of(facts.ip, config)
-    found = [key async for key, _ in store.scan(network_prefix(network))]
+    kinds = [f"{kind}{network} " for kind in (PREFIX, _BESIDE)]
+    found = [key for kind in kinds async for key, _ in store.scan(kind)]
     for key in [*found, lazy_key(network)]:
         before = await store.get(key)
         if before is not None and Entry.decode(before).ip == str(facts.ip):
@@ -125,6 +152,14 @@ async def bring(store: Store, entries: list[Entry], config: Config, now: int) ->
 
 
 async def exported(store: Store) -> list[Entry]:
-    """Return all entries of a store, by address, sender and recipient."""
-    found = [Entry.decode(value) async for _, value in store.scan("tuple ")]
-    return sorted(found, key=lambda entry: (entry.ip, entry.sender, entry.recipient))
+    """Return all entries of a store, by address, sender and recipient; of those of one tuple the better one.
+
+    What lets a client pass with all its mail (``lazyaw``) is the entry of one tuple, as with milter-greylist.
+    """
+    found: dict[tuple[str, str, str], Entry] = {}
+    for kind in (PREFIX, _CLIENT):
+        async for _, value in store.scan(kind):
+            entry = Entry.decode(value)
+            same = entry.ip, entry.sender.lower(), entry.recipient.lower()
+            found[same] = better(entry, found.get(same, entry))
+    return sorted(found.values(), key=lambda entry: (entry.ip, entry.sender, entry.recipient))

@@ -98,7 +98,8 @@ class Visit:
         return Step(True, False, 0, elapsed, self._auto(), self.autowhite + SLACK)
 
     def _auto(self) -> Entry:
-        return Entry(self.ip, self.sender, self.recipient, self.now + self.autowhite, auto=True)
+        until = self.now + (self.autowhite or -1)  # 0: never, not even for the rest of this second
+        return Entry(self.ip, self.sender, self.recipient, until, auto=True)
 
 
 def network_of(ip: IPv4Address | IPv6Address, config: Config) -> str:
@@ -133,8 +134,3 @@ def better(one: Entry, other: Entry) -> Entry:
 def lifetime(entry: Entry, now: int, timeout: int) -> float:
     """Return for how many seconds an entry from elsewhere counts; 0 or less: no more."""
     return entry.until - now + (0 if entry.auto else timeout)
-
-
-def network_prefix(network: str) -> str:
-    """Return what the keys of all tuples of a network begin with."""
-    return f"{PREFIX}{network} "
