@@ -1,6 +1,6 @@
 """One of several mail hosts that share a store: ten SMTP sessions at once, through the filter as it is served.
 
-Run as ``host URL``. Each line on standard input is ``SECONDS FIRST LAST LEAST MOST``: so much later, mail comes
+Run as ``host URL [RULES]``. Each line on standard input is ``SECONDS FIRST LAST LEAST MOST``: so much later, mail comes
 for the triplets from FIRST to before LAST whose number modulo 20 is from LEAST to before MOST. It is answered
 with how many were refused and how many passed.
 """
@@ -78,10 +78,10 @@ async def answer(served: Served, store: Store, line: str) -> str:
     return f"{letters.count(ord('y'))} {letters.count(ord('c'))}"
 
 
-async def main(url: str) -> None:
+async def main(url: str, rules: str = "") -> None:
     """Answer line after line."""
     backend = open_backend(url)
-    settings = settings_of(app, rules="nospf\n")
+    settings = settings_of(app, rules=f"nospf\n{rules}")
     served = Served(app, settings, app.make_of(settings))
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -90,4 +90,4 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -55,12 +55,12 @@ class Theirs(MilterGreylist):
 
 
 class Ours:
-    """The filter with the same file, over an empty store but for the dump."""
+    """The filter with the same file, over a store, an empty one if none is given, with the dump in it."""
 
-    def __init__(self, rules: str, zone: str = "", dump: str = "") -> None:
+    def __init__(self, rules: str, zone: str = "", dump: str = "", store: MemoryStore | None = None) -> None:
         # Lines count as in the file of the other one.
         settings = settings_of(app, rules=_OWN.format(directory="/nowhere") + rules)
-        store = MemoryStore()
+        self.store = store = store or MemoryStore()
         asyncio.run(bring(store, read_dump(dump).entries, config_of(settings), int(time.time())))
         ports = {Store: store, Clock: SystemClock(), Resolver: FixedResolver(_answers(zone))}
         given = {port: lambda value=value: value for port, value in ports.items()}

@@ -39,8 +39,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @contextmanager
-def hosts(url: str) -> Iterator[tuple[Host, Host]]:
-    command = [sys.executable, "-m", "tests.filters.greylist.host", url]
+def hosts(url: str, rules: str = "") -> Iterator[tuple[Host, Host]]:
+    command = [sys.executable, "-m", "tests.filters.greylist.host", url, rules]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, cwd=ROOT, env=environment(), **pipes) for _ in range(2)]  # type: ignore[call-overload]
     try:
@@ -102,3 +102,17 @@ def test_the_other_host_knows_at_once(url: str) -> None:
         ):
             tell(host, later, 200)
             assert heard(host) == expected
+
+
+def test_another_network_over_the_same_store(url: str) -> None:
+    """What one of them has learnt before counts for all when they begin anew with another ``subnetmatch``."""
+    for rules, later, expected in (
+        ("", 0, (200, 0)),
+        ("subnetmatch /24", DELAY, (0, 200)),
+        ("lazyaw", 2 * DELAY, (0, 200)),
+    ):
+        with hosts(url, rules) as (one, other):
+            tell(one, later, 200, 0, 20)
+            tell(other, later, 200, 0, 20)
+            assert heard(one) == heard(other) == expected
+    assert len(entries(url)) == 200

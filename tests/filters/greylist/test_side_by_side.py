@@ -6,6 +6,7 @@ docs/filters.md says why.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import time
@@ -15,11 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from postmill.filters.greylist.dump import read_dump
+from postmill.filters.greylist.keeping import exported
+from postmill.filters.greylist.tuples import Entry
 from postmill.testing.plan import Recipient, SessionPlan, mail_from_bytes
 from tests.filters.greylist import countries
 from tests.filters.greylist.pair import RAW, Ours, Theirs, address, both, mail, session
 from tests.filters.greylist.test_results import DNS, GARBAGE, HEADERS, OTHER, signed
-from tests.interop.postfix import public_directory
+from tests.interop.postfix import public_directory, wait_until
 from tests.stack import peers
 from tests.stack.box import Box
 
@@ -321,3 +325,50 @@ def test_the_same(base: Path, box: Box, number: int, case: Case) -> None:
                 assert our[-1][0].status == case.different[at] != their[-1][0].status
             else:
                 assert our == their, at
+
+
+NEAR = [session(mail("joe@example.net", f"{to}@t.example"), client=address(f"192.0.2.{host}"))
+    for host in (5, 77, 200) for to in ("auto", "known", "soon", "other")]  # fmt: skip
+CHANGES = [
+    ("subnetmatch /24", "subnetmatch /25"),
+    ("", "subnetmatch /24"),
+    ("subnetmatch /24", ""),
+    ("", "lazyaw"),
+    ("lazyaw", ""),
+    ("lazyaw", "lazyaw"),
+    ("lazyaw\nsubnetmatch /24", "lazyaw\nsubnetmatch /25"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES, ids=repr)
+def test_the_same_after_a_change(base: Path, box: Box, before: str, after: str) -> None:
+    """The same sessions with both, and what they remember of them, then with another configuration over that."""
+    now, name = int(time.time()), f"milter-greylist-{CHANGES.index((before, after))}-"
+    lines = [DUMP.splitlines(keepends=True)[at] for at in (1, 0, 4)]  # with lazyaw, theirs takes the first
+    dump = re.sub(r"(?<=\t)[+-][0-9]+", lambda offset: str(now + int(offset[0])), "".join(lines))
+    one, other = f"nospf\n{before}\n", f"nospf\n{after}\n"
+    ours = Ours(one, dump=dump)
+    theirs = Theirs(base, box, f"{name}before", one, dump)
+    with theirs:
+        for plan in (
+            *NEAR[:4],
+            session(client=address("198.51.100.7")),
+        ):  # a stranger makes it write its dump
+            their, our = both(theirs, ours, plan)
+            assert our == their
+        mine, file = remembered(asyncio.run(exported(ours.store))), theirs.directory / "greylist.db"
+        wait_until(lambda: remembered(read_dump(file.read_text()).entries) == mine, "the same in its dump")
+        kept = file.read_text()
+    ours = Ours(other, store=ours.store)
+    with Theirs(base, box, f"{name}after", other, kept) as theirs:
+        for at, plan in enumerate((session(mail("joe@example.net", "never@t.example")), *NEAR)):
+            their, our = both(theirs, ours, plan)
+            assert our == their, at
+
+
+def remembered(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
+    """Return them by minutes from now."""
+    now = time.time()
+    return sorted(
+        (one.ip, one.sender, one.recipient, one.auto, round((one.until - now) / 60)) for one in entries
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.util import find_spec
 from typing import Any
@@ -18,6 +18,7 @@ from postmill.api.milter import Milter
 from postmill.api.nouns import Envelope, Message, Recipient, Sender
 from postmill.api.ports import Clock, Resolver, Store
 from postmill.api.verdicts import Reject, Tempfail, Verdict
+from postmill.filters.greylist.arranging import Arranging
 from postmill.filters.greylist.asking import Asking
 from postmill.filters.greylist.facts import Answer, Facts, path_of
 from postmill.filters.greylist.keeping import forget, pass_now, submit
@@ -48,6 +49,7 @@ class Policy:
     config: Config
     countries: Any = None
     tells_country: bool = False
+    arranging: Arranging = field(default_factory=Arranging, compare=False)
 
     @property
     def reads_content(self) -> bool:
@@ -233,7 +235,7 @@ async def _greylist(
     facts: Facts, judged: Judgement, policy: Policy, session: Session, kept: Kept, store: Store
 ) -> Verdict | None:
     path = facts.recipient
-    step = await submit(store, policy.config, facts, path, judged.actions)
+    step = await _submitted(facts, path, judged.actions, policy, store)
     if step.auto:
         _take(kept, path, frozenset({"auto"}))
         return None
@@ -256,6 +258,12 @@ async def _greylist(
         kept.delayed = refused
         return None
     return refused
+
+
+async def _submitted(facts: Facts, path: str, actions: Actions, policy: Policy, store: Store) -> Step:
+    if not policy.arranging.done:
+        await policy.arranging.wait(store, policy.config, int(facts.now.timestamp()))
+    return await submit(store, policy.config, facts, path, actions)
 
 
 async def _tarpit(judged: Judgement, config: Config, session: Session) -> None:
@@ -316,7 +324,7 @@ async def _judge_content(
         kept.judged is not None and kept.judged.verdict == "whitelist" and "default" in kept.judged.reasons
     )
     if judged.verdict == "greylist" and by_default:
-        steps = [await submit(store, policy.config, facts, path, judged.actions) for path in kept.taken]
+        steps = [await _submitted(facts, path, judged.actions, policy, store) for path in kept.taken]
         if not all(step.passes for step in steps):
             return refusal(judged.actions, policy.again, replace(about, remaining=_longest(steps)))
         kept.elapsed = max([kept.elapsed, *(step.elapsed for step in steps)])

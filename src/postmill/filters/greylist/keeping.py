@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -141,7 +142,7 @@ def imported(entries: list[Entry], config: Config, now: int) -> dict[str, tuple[
 
 async def bring(store: Store, entries: list[Entry], config: Config, now: int) -> int:
     """Put entries, as of a dump, into the store, unless it knows better; return how many are out of date."""
-    wanted = imported(entries, config, now)
+    wanted = await asyncio.to_thread(imported, entries, config, now)  # mail goes on meanwhile
     async for key, value in store.scan(""):
         if key in wanted and better(Entry.decode(value), Entry.decode(wanted[key][0])).encode() == value:
             del wanted[key]
