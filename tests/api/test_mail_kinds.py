@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from ipaddress import ip_network
 from typing import Any
 
@@ -74,7 +75,14 @@ def test_a_pattern_alone_needs_its_slashes(text: Any) -> None:
 ENTRIES = frozenset(
     map(
         Account().parse,
-        ("Joe@Example.org", "postmaster@", "example.net", ".Bücher.example", "list+x@example.org"),
+        (
+            "Joe@Example.org",
+            "postmaster@",
+            "example.net",
+            ".Bücher.example",
+            "list+x@example.org",
+            '"x@y"@example.org',
+        ),
     )
 )
 
@@ -96,11 +104,26 @@ ENTRIES = frozenset(
         ("jane@x.example.net", ""),
         ("jane@x.bücher.example", ".xn--bcher-kva.example"),
         ("jane@xn--bcher-kva.example", ""),
+        ('"joe"@example.org', "joe@example.org"),
+        (r'"j\oe"@example.org', "joe@example.org"),
+        ('"joe+news"@example.org', "joe@example.org"),
+        ('"joe"+news@example.org', "joe@example.org"),
+        ('"joe@example.org"', "joe@example.org"),
+        ("x@y@example.org", "x@y@example.org"),
+        ('"x@y"@example.org', "x@y@example.org"),
         ("", ""),
     ],
 )
 def test_which_entry_an_account_falls_under(address: str, entry: str) -> None:
     assert find_account(Address(address), ENTRIES, "+") == entry
+
+
+@pytest.mark.parametrize(
+    "text", ["joe@example.org", '"joe"@example.org', r'"a\"b\\\c"@example.org', '"j@e"@']
+)
+def test_an_account_is_shown_as_it_may_be_written(text: str) -> None:
+    account = Account().parse(text)
+    assert Account().parse(tomllib.loads(f"account = {Account().show(account)}")["account"]) == account
 
 
 def test_without_a_delimiter_an_extension_is_part_of_the_account() -> None:

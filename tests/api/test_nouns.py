@@ -17,11 +17,33 @@ from postmill.api import Address, Client, Envelope, Greeting, Head, Header, Mess
         ('<"x@y"@example.org>', '"x@y"@example.org', '"x@y"', "example.org"),
         ("<@relay.example,@b.example:a@example.org>", "a@example.org", "a", "example.org"),
         (" <a@example.org> ", "a@example.org", "a", "example.org"),
+        ("<a(x\\)(y))@(z)example.org>", "a@example.org", "a", "example.org"),
+        ("<a @ example.org>", "a@example.org", "a", "example.org"),
+        ("<A B <a@example.org>>", "a@example.org", "a", "example.org"),
+        ('<"A <b>" <"a (b) <c>"@example.org>>', '"a (b) <c>"@example.org', '"a (b) <c>"', "example.org"),
+        ('<"a@example.org>', '"a@example.org', '"a', "example.org"),
     ],
 )
 def test_addresses(path: str, text: str, local: str, domain: str) -> None:
     address = Address.parse(path)
     assert (address.text, address.local, address.domain, str(address)) == (text, local, domain, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("joe@example.org", "joe@example.org"),
+        ('"joe"@example.org', "joe@example.org"),
+        (r'"j\oe"@example.org', "joe@example.org"),
+        (r"j\oe@example.org", "joe@example.org"),
+        ('"a"."b"@example.org', "a.b@example.org"),
+        (r'"\"\\"@example.org', r'"\@example.org'),
+        ('"joe@example.org"', "joe@example.org"),
+        ("", ""),
+    ],
+)
+def test_an_address_without_the_quotes(text: str, meant: str) -> None:
+    assert Address(text).unquoted == Address(meant)
 
 
 def sender(arguments: tuple[str, ...] = (), **macros: str) -> Sender:

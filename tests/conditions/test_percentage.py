@@ -66,6 +66,12 @@ def test_each_key_is_known_at_its_stage() -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["JANE@Example.ORG", '"jane"@example.org', "jane(hers)@example.org"])
+def test_an_address_has_one_place_however_it_is_written(text: str) -> None:
+    one, other = (decide(percentage, sender(who), of=50) for who in ("jane@example.org", text))
+    assert one == other
+
+
 def test_of_several_recipients_the_first_counts() -> None:
     first, second = (decide(percentage, recipient(address), of=50, by="recipient") for address in RECIPIENTS)
     assert first != second

@@ -91,7 +91,10 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Recipients, written as in Postfix's access(5): address, local part with ``@``, domain, ``.domain``."""
+    """Recipients, written as in Postfix's access(5): address, local part with ``@``, domain, ``.domain``.
+
+    Quotes in a local part are allowed and mean nothing, see ``Address.unquoted``.
+    """
 
     allowed: str = (
         'an address such as "joe@example.org", a local part "joe@", a domain "example.org", or '
@@ -102,7 +105,7 @@ class Account:
         """See ``Kind``."""
         if not isinstance(raw, str):
             raise ValueError
-        local, at, domain = raw.strip().rpartition("@")
+        local, at, domain = Address(raw.strip()).unquoted.text.rpartition("@")
         if at and (not local or any(letter.isspace() for letter in local)):
             raise ValueError
         if at and not domain:
@@ -114,14 +117,16 @@ class Account:
 
     def show(self, value: str) -> str:
         """See ``Kind``."""
-        return quoted(value)
+        return quoted(re.sub(r'(["\\])', r"\\\1", value))
 
 
 def find_account(address: Address, entries: Collection[str], delimiter: str = "") -> str:
     """Return the entry that an address falls under, the most exact one first; empty where none does.
 
+    How its local part is quoted does not matter.
     ``delimiter`` separates an account from an extension, as Postfix's ``recipient_delimiter`` does.
     """
+    address = address.unquoted
     local = address.local.lower()
     locals_ = [local]
     cut = min((place for mark in delimiter if (place := local.find(mark)) > 0), default=0)

@@ -7,13 +7,18 @@ stand without braces (``auth_authen``), values as the MTA sent them (protocol §
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 
+from postmill.api.header_text import QUOTED, without_comments
+
 IPAddress = IPv4Address | IPv6Address
 _NO_MACROS: Mapping[str, str] = {}
+_IN_BRACKETS = re.compile(rf'(?:[^"<]|{QUOTED})*<(.*)>', re.DOTALL)
+_BLANKS = re.compile(rf"({QUOTED})|\s+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +29,32 @@ class Address:
 
     @classmethod
     def parse(cls, path: str) -> Address:
-        """Take ``<local@domain>`` or the bare address; a source route (RFC 5321 appendix C) is dropped."""
-        text = path.strip()
-        if text.startswith("<") and text.endswith(">"):
-            text = text[1:-1].strip()
+        """Take ``<local@domain>`` or the bare address; a source route (RFC 5321 appendix C) is dropped.
+
+        So are comments, blanks and a name before the address, as an MTA drops them that lets them pass
+        (``strict_rfc821_envelopes`` in postconf(5)); quotes stay.
+        """
+        text = without_comments(path).strip()
+        for _ in range(2):  # <Joe <joe@example.org>>
+            if found := _IN_BRACKETS.fullmatch(text):
+                text = found[1].strip()
+        text = _BLANKS.sub(r"\1", text)
         if text.startswith("@") and ":" in text:
             text = text.partition(":")[2]
         return cls(text)
 
     @property
+    def unquoted(self) -> Address:
+        r"""The address that is meant: ``"joe"@example.org`` and ``"j\oe"@example.org`` are Joe's, too.
+
+        Quotes and backslashes are a way to write a local part, no letters of it (RFC 5321 §4.1.2). This one
+        is for comparing; what is told to an MTA needs them.
+        """
+        return Address(re.sub(r'\\(.)|"', r"\1", self.text))
+
+    @property
     def local(self) -> str:
-        """The part before the last ``@``; the whole where there is none."""
+        """The part before the last ``@``, with its quotes; the whole where there is none."""
         return self.text.rpartition("@")[0] if "@" in self.text else self.text
 
     @property

@@ -87,5 +87,5 @@ def _client(client: Client) -> str:
 
 
 def _address(address: Address) -> str:
-    domain = ascii_domain(address.domain)
-    return f"{address.local.lower()}@{domain}" if domain else address.local.lower()
+    domain, local = ascii_domain(address.unquoted.domain), address.unquoted.local.lower()
+    return f"{local}@{domain}" if domain else local

@@ -40,9 +40,10 @@ def restrict_accounts(envelope: Envelope, settings: Settings) -> Applies:
     """Ask the milter only about mail to some accounts; decided when all recipients are known.
 
     An account is an address (`joe@example.org`), a local part in any domain (`postmaster@`), a domain
-    (`example.org`) or every domain below one (`.example.org`); case does not matter. What a milter says at
-    the end holds for all recipients of the message: with `match = "all"` it never touches mail to somebody
-    outside the lists, with `match = "any"` it sees all mail to somebody in them.
+    (`example.org`) or every domain below one (`.example.org`); case does not matter, nor do quotes
+    (`"joe"@example.org`). What a milter says at the end holds for all recipients of the message: with
+    `match = "all"` it never touches mail to somebody outside the lists, with `match = "any"` it sees all mail
+    to somebody in them.
     """
     addresses = [recipient.address for recipient in envelope.recipients]
     listed = [address for address in addresses if _is_listed(address, settings)]

@@ -226,7 +226,8 @@ def _holds_for(sender: Sender, rule: Rule) -> bool:
 def _is_among(address: Address, wanted: Wanted) -> bool:
     if find_account(address, [one for one in wanted if isinstance(one, str)]):
         return True
-    return any(isinstance(one, re.Pattern) and one.search(f"<{address.text}>") is not None for one in wanted)
+    texts = {f"<{address.text}>", f"<{address.unquoted.text}>"}
+    return any(isinstance(one, re.Pattern) and any(map(one.search, texts)) for one in wanted)
 
 
 def _is_in(wanted: str | re.Pattern[str], text: str) -> bool:
