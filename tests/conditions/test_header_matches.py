@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from postmill.api import Apply, Skip
-from postmill.api.header_text import readings
 from postmill.conditions.header_matches import header_matches
 from postmill.testing.conditions import decide
 from postmill.testing.nouns import head
@@ -56,21 +55,6 @@ def test_that_there_is_a_header() -> None:
     assert decide(header_matches, head("list-id:"), **THERE) == Apply("there is a header List-Id")
     assert decide(header_matches, head("X-List-Id: a"), **THERE) == Skip("there is no header List-Id")
     assert decide(header_matches, head("X: invoice"), **ANY) == Skip("there is no header Subject")
-
-
-@pytest.mark.parametrize(
-    ("value", "read"),
-    [
-        ("plain", ["plain"]),
-        (" a\r\n b\n\tc ", ["a b\tc"]),
-        ("a\rb\0c\nd", ["abcd"]),
-        ("=?iso-8859-1?q?caf=E9?=", ["=?iso-8859-1?q?caf=E9?=", "café"]),
-        ("=?utf-8?b?!!!?=", ["=?utf-8?b?!!!?="]),
-        ("=?utf-8?q?=ff?=", ["=?utf-8?q?=ff?="]),
-    ],
-)
-def test_what_is_read(value: str, read: list[str]) -> None:
-    assert list(readings(value))[: len(read)] == read
 
 
 @pytest.mark.parametrize(

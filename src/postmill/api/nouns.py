@@ -17,8 +17,8 @@ from postmill.api.header_text import QUOTED, without_comments
 
 IPAddress = IPv4Address | IPv6Address
 _NO_MACROS: Mapping[str, str] = {}
-_IN_BRACKETS = re.compile(rf'(?:[^"<]|{QUOTED})*<(.*)>', re.DOTALL)
-_BLANKS = re.compile(rf"({QUOTED})|\s+", re.DOTALL)
+_IN_BRACKETS = re.compile(rf'(?:[^"<]|{QUOTED}")*<(.*)>', re.DOTALL)
+_BLANKS = re.compile(rf'({QUOTED}"?)|\s+', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
