@@ -79,13 +79,13 @@ def _pieces(line: str, word: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
             yield "", between.encode("utf-8", "replace")
         charset, encoding, text = found.groups()
         data = text.encode("utf-8", "replace")
-        yield charset.partition("*")[0].lower(), _from_base64(data) if encoding in "bB" else _from_q(data)
+        yield charset.partition("*")[0].lower(), from_base64(data) if encoding in "bB" else _from_q(data)
         at = found.end()
     yield "", line[at:].encode("utf-8", "replace")
 
 
-def _from_base64(data: bytes) -> bytes:
-    """Decode what there is to decode, also behind padding in the middle."""
+def from_base64(data: bytes) -> bytes:
+    """Decode what there is to decode, also behind padding in the middle; what is no base64 does not count."""
     runs = re.sub(rb"[^A-Za-z0-9+/=]", b"", data).split(b"=")
     return b"".join(b64decode(run[: -1 if len(run) % 4 == 1 else None] + b"==") for run in runs)
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email import policy
-from email.message import Message as Part
-from email.parser import BytesParser
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -34,7 +31,8 @@ from postmill.api.header_text import readings
 from postmill.api.kinds import Choice, ListOf, Size, Text
 from postmill.api.mail_kinds import Account, Pattern, find_account
 from postmill.api.settings import Table
-from postmill.filters.rules.names import UNREADABLE, names_of, types_of
+from postmill.filters.rules.parameters import UNREADABLE
+from postmill.filters.rules.parts import Parts
 
 _WORDS = Text(r"[^\0\r\n]+", "some text")
 _HEADER = Text(r"([!-9;-~]+)?", 'the name of a header such as "Subject"')
@@ -190,33 +188,15 @@ class Content:
         )
 
     def _has_name(self, globs: tuple[str, ...]) -> bool:
-        if self._too_deep or UNREADABLE in self._names:
-            return True
-        return any(fnmatchcase(name, glob.lower()) for name in self._names for glob in globs)
+        names = self._parts.names
+        return UNREADABLE in names or any(fnmatchcase(name, glob.lower()) for name in names for glob in globs)
 
     def _has_type(self, wanted: tuple[str, ...]) -> bool:
-        return self._too_deep or not self._types.isdisjoint(one.lower() for one in wanted)
-
-    @property
-    def _too_deep(self) -> bool:
-        """Nobody sends parts within parts within parts by the hundred to be read."""
-        return self._parts is None
+        return not self._parts.types.isdisjoint({UNREADABLE, *(one.lower() for one in wanted)})
 
     @cached_property
-    def _parts(self) -> tuple[Part, ...] | None:
-        try:
-            return tuple(BytesParser(policy=policy.compat32).parsebytes(self._msg.raw).walk())
-        except RecursionError:
-            return None
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        """Every name that a part has: mail programs go by the one or the other."""
-        return frozenset(name for part in self._parts or () for name in names_of(part))
-
-    @cached_property
-    def _types(self) -> frozenset[str]:
-        return frozenset(kind for part in self._parts or () for kind in types_of(part))
+    def _parts(self) -> Parts:
+        return Parts.of(self._msg.raw)
 
 
 def _holds_for(sender: Sender, rule: Rule) -> bool:

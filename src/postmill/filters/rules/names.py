@@ -1,106 +1,53 @@
-"""The names and types that a part may be shown under: all that some mail program goes by.
+"""What the headers of one part say of it: names, types, boundaries, all that some mail program goes by.
 
-Programs differ in which of two headers or parameters they take, and whether they know of continuations
-(RFC 2231), encoded words (RFC 2047) where none belong, or percent signs. What some can read counts; what is
-written so that nobody can tell counts as everything.
+Programs differ in which of two headers or parameters they take; ``parameters`` tells how they read one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from email.message import Message as Part
-from urllib.parse import unquote, unquote_to_bytes
+from collections.abc import Collection, Iterator, Sequence
 
-from postmill.api.header_text import readings
+from postmill.filters.rules.parameters import UNREADABLE, values_of, with_and_without_comments
 
-UNREADABLE = "\0"
-"""Stands for a name that is written so that nobody can read it."""
-_HEADERS = ("content-disposition", "content-type")
-_PIECE = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
-_NAMED = re.compile(r"(filename|name)(?:\*(\d{1,4}))?(\*?)")
-_HAS_PARTS = ("multipart/", "message/")
+Fields = Sequence[tuple[str, str]]
+"""Headers: the name in lower case, and the value."""
+_TYPE = re.compile(r'"?([^\s/;,()"]+)\s*/\s*([^\s/;,()"]+)')
 
 
-def names_of(part: Part) -> Iterator[str]:
+def names_of(fields: Fields) -> Iterator[str]:
     """Yield every name of a part in lower case, with and without the directories before it."""
-    for text in (value for header in _HEADERS for value in _values(part, header)):
-        for name in _names_in(text):
-            shown = name.strip().rstrip(". ").lower()
-            if shown:
-                yield shown
-                yield re.split(r"[/\\]", shown)[-1]
-    if any(kind.startswith(_HAS_PARTS) for kind in list(types_of(part))[1:]):
-        yield UNREADABLE  # whether there are parts in it depends on who reads it
+    for name, value in fields:
+        if name in ("content-disposition", "content-type"):
+            for text in values_of(value, ("filename", "name")):
+                yield from spellings(text)
 
 
-def types_of(part: Part) -> Iterator[str]:
-    """Yield every MIME type of a part in lower case, first the one that decides about its parts."""
-    yield part.get_content_type().lower()
-    for text in _values(part, "content-type")[1:]:
-        yield text.partition(";")[0].strip().lower()
+def spellings(name: str) -> Iterator[str]:
+    """Yield a name as it may be shown: blanks and dots at its end do not count, nor do directories."""
+    shown = name.strip().rstrip(". ").lower()
+    yield from filter(None, {shown, re.split(r"[/\\]", shown)[-1]})
 
 
-def _values(part: Part, header: str) -> list[str]:
-    return [
-        value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        for name, value in part.raw_items()
-        if name.lower() == header
+def types_of(fields: Fields, default: Collection[str]) -> set[str]:
+    """Return every MIME type of a part in lower case; what is none is text (RFC 2045 §5.2)."""
+    values = [value for name, value in fields if name == "content-type"]
+    if not values:
+        return {*default}
+    found = [
+        _TYPE.match(text.strip().lower()) for value in values for text in with_and_without_comments(value)
     ]
+    return {f"{one[1]}/{one[2]}" if one else "text/plain" for one in found}
 
 
-def _names_in(text: str) -> Iterator[str]:
-    """Yield the names in one header."""
-    pieces: dict[str, dict[int, list[tuple[str, bool]]]] = {}
-    for piece in _PIECE.findall(text):
-        attribute, _, value = (part.strip() for part in piece.partition("="))
-        found = _NAMED.fullmatch(attribute.lower())
-        if found is None:
-            if attribute.lower().startswith(("filename*", "name*")):
-                yield UNREADABLE
-            continue
-        name, number, encoded = found.groups()
-        if number is not None:
-            pieces.setdefault(name, {}).setdefault(int(number), []).append((value, bool(encoded)))
-        elif encoded:
-            yield from _decoded(_unquoted(value))
-        else:
-            yield from _plain(value)
-    for numbered in pieces.values():
-        yield from _joined(numbered)
+def boundaries_of(fields: Fields) -> set[str]:
+    """Return every boundary that a part may have; empty for one that nobody can tell."""
+    texts = [value for name, value in fields if name == "content-type"]
+    found = (value for text in texts for value in values_of(text, ("boundary",)))
+    return {"" if value == UNREADABLE else value.strip() for value in found}
 
 
-def _plain(value: str) -> Iterator[str]:
-    texts = {_unquoted(value), value.strip('"'), value.strip('"').partition(";")[0]}
-    for text in texts | {unquote(text) for text in texts}:
-        yield from readings(text)
-
-
-def _joined(numbered: dict[int, list[tuple[str, bool]]]) -> Iterator[str]:
-    """Yield what the pieces of a name make, all of them and those before one that is missing."""
-    if any(len(values) > 1 for values in numbered.values()):
-        yield UNREADABLE  # who knows which one is taken
-        return
-    row = [numbered[number][0] for number in sorted(numbered)]
-    unbroken = next((number for number in range(len(row)) if number not in numbered), len(row))
-    for some in (row, row[:unbroken]):
-        text = "".join(_unquoted(value) for value, _ in some)
-        if any(encoded for _, encoded in some):
-            yield from _decoded(text)
-        yield from readings(text)
-
-
-def _decoded(text: str) -> Iterator[str]:
-    """Yield the text behind character set and language (RFC 2231 §4); without these it is UTF-8."""
-    parts = text.split("'", 2)
-    charset = parts[0] if len(parts) == 3 else ""
-    try:
-        yield unquote_to_bytes(parts[2] if len(parts) == 3 else text).decode(charset or "utf-8", "replace")
-    except (LookupError, ValueError):
-        yield UNREADABLE
-
-
-def _unquoted(value: str) -> str:
-    if not value.startswith('"'):
-        return value
-    return re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"'))
+def encodings_of(fields: Fields) -> list[str]:
+    """Return the encodings that turn a part into other lines, if it names any (RFC 2045 §6.1)."""
+    said = [value.lower() for name, value in fields if name == "content-transfer-encoding"]
+    return [one for one in ("base64", "quoted-printable") if any(one in value for value in said)]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
-from email.message import Message as Part
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postmill.api import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
@@ -161,7 +160,21 @@ def test_what_becomes_of_all_must_hold_for_all() -> None:
         "Content-Disposition: attachment; name=a.exe",
         "Content-Disposition: attachment;\n\tFileName\n\t=\n\ta.exe\n ;x=y",
         "Content-Disposition: attachment; filename=a%2eexe;",
-        "Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=x",
+        'Content-Disposition: attachment; filename="a.exe" (x)',
+        "Content-Disposition: attachment; filename=a.exe (x)",
+        'Content-Disposition: attachment; filename="a.exe" x',
+        "Content-Disposition: attachment; (c) filename=a.exe",
+        "Content-Disposition: attachment; filename(c)=a.exe",
+        'Content-Disposition: attachment; (") filename=a.exe; x=")"',
+        "Content-Disposition: attachment; x=a( ; filename=a.exe (c)",
+        "Content-Disposition: attachment filename=a.exe",
+        "Content-Disposition: attachment; filename*=utf-8''a.exe (c)",
+        'Content-Disposition: attachment; filename*0="a."; filename*1="exe" (c)',
+        "Content-Disposition: attachment; filename*0=a.; filename*1=exe (c)",
+        'Content-Disposition: attachment; filename="=?foo?Q?a.exe?="',
+        'Content-Disposition: attachment; filename="=?utf-8*en?Q?a=2Eexe?="',
+        'Content-Disposition: attachment; filename="=?foo?Q?x?= =?utf-8?Q?a=2Eexe?="',
+        "Content-Disposition : attachment; filename=a.exe",
     ],
 )
 def test_every_name_of_an_attachment_counts(head: str) -> None:
@@ -197,11 +210,25 @@ def test_every_type_counts() -> None:
         assert judge({**REFUSE, "types": [kind]}, message=raw).verdict == Reject("5.7.1 no")
 
 
+@pytest.mark.parametrize(
+    "kind", ["a/b (c)", "(c) a/b", "a / b", "a/b;c=d", "a(c)/b", '"a/b"', "a/b c=d", "a/b, c", "\n a/b"]
+)
+def test_a_type_however_it_is_written(kind: str) -> None:
+    raw = f"MIME-Version: 1.0\nContent-Type: {kind}\n\nMZ\n".encode()
+    assert judge({**REFUSE, "types": ["a/b"]}, message=raw).verdict == Reject("5.7.1 no")
+
+
+def test_what_is_no_type_is_text() -> None:
+    for kind in ("text", "", ";a=b", "/"):
+        raw = f"MIME-Version: 1.0\nContent-Type: {kind}\n\nMZ\n".encode()
+        assert judge({**REFUSE, "types": ["text/plain"]}, message=raw).verdict == Reject("5.7.1 no")
+
+
+@example(["name=\\"])
 @given(st.lists(st.sampled_from([*";=\"\\'* %.\n\t", "name", "filename", "filename*0", "=?utf-8?q?", "é"])))
 def test_whatever_stands_in_such_a_header(words: list[str]) -> None:
-    part = Part()
-    part.add_header("Content-Disposition", "attachment; " + "".join(words))
-    assert all(names_of(part))
+    fields = [("content-disposition", "attachment; " + "".join(words))]
+    assert all(names_of(fields))
 
 
 @pytest.mark.parametrize(
@@ -217,15 +244,6 @@ def test_a_name_that_nobody_can_read_is_not_trusted(name: str) -> None:
     inner = f"Content-Type: application/x-y\nContent-Disposition: attachment; {name}\n\nMZ\n"
     raw = f"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n{inner}\n--b--\n".encode()
     assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
-
-
-def test_parts_too_deep_to_be_read() -> None:
-    raw = b"MIME-Version: 1.0\n"
-    raw += b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(1500))
-    raw += b"Content-Type: text/plain\n\nend\n"
-    assert judge({**REFUSE, "attachments": ["*.exe"]}, message=raw).verdict == Reject("5.7.1 no")
-    assert judge({**REFUSE, "types": ["text/html"]}, message=raw).verdict == Reject("5.7.1 no")
-    assert judge({**REFUSE, "header": "X-None"}, message=raw).verdict is None
 
 
 CONFIGURATION = """\
