@@ -82,6 +82,7 @@ def test_what_holds(looks_at: dict[str, Any], mail: dict[str, Any]) -> None:
         {"header": "Subject", "recipients": ["example.com"]},
         {"larger_than": "1KB"},
         {"types": ["text/html"]},
+        {"types": ["text/htm*", "application/*"]},
         {"attachments": ["*"]},
     ],
 )
@@ -106,6 +107,8 @@ def attached(name: str, kind: str = "application/octet-stream") -> bytes:
         ({"attachments": ["inner.bin"]}, nested(b"MZ")),
         ({"types": ["application/x-msdownload"]}, attached("a.txt", "application/x-msdownload")),
         ({"types": ["message/rfc822"]}, nested(b"MZ")),
+        ({"types": ["Application/*"]}, attached("a.txt", "application/x-msdownload")),
+        ({"types": ["*/x-ms*"]}, attached("a.txt", "application/x-msdownload")),
     ],
 )
 def test_attachments_however_deep(looks_at: dict[str, Any], raw: bytes) -> None:

@@ -64,7 +64,7 @@ class Rule:
     types: tuple[str, ...] = key(
         ListOf(Text(r"[^/\s]+/[^/\s]+", "a MIME type")),
         [],
-        "MIME types of parts: `application/x-msdownload`.",
+        "MIME types of parts, `*` for anything: `application/x-msdownload`, `video/*`.",
     )
 
     @property
@@ -175,8 +175,8 @@ class Content:
             and (not rule.recipients or enough(_is_among(one, rule.recipients) for one in recipients))
             and (not rule.larger_than or msg.size > rule.larger_than)
             and (not rule.header or self._has_header(rule))
-            and (not rule.attachments or self._has_name(rule.attachments))
-            and (not rule.types or self._has_type(rule.types))
+            and (not rule.attachments or self._has_one(self._parts.names, rule.attachments))
+            and (not rule.types or self._has_one(self._parts.types, rule.types))
         )
 
     def _has_header(self, rule: Rule) -> bool:
@@ -187,12 +187,9 @@ class Content:
             _is_in(wanted, text) for value in values for text in readings(value) for wanted in rule.contains
         )
 
-    def _has_name(self, globs: tuple[str, ...]) -> bool:
-        names = self._parts.names
-        return UNREADABLE in names or any(fnmatchcase(name, glob.lower()) for name in names for glob in globs)
-
-    def _has_type(self, wanted: tuple[str, ...]) -> bool:
-        return not self._parts.types.isdisjoint({UNREADABLE, *(one.lower() for one in wanted)})
+    def _has_one(self, there: set[str], globs: tuple[str, ...]) -> bool:
+        """Tell whether a name or type is there that is wanted; what nobody can read may be one."""
+        return UNREADABLE in there or any(fnmatchcase(one, glob.lower()) for one in there for glob in globs)
 
     @cached_property
     def _parts(self) -> Parts:
