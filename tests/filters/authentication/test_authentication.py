@@ -370,7 +370,8 @@ def test_null_sender() -> None:
     ("sender", "shown"),
     [
         ('"x; dkim=pass header.d=bank.example"@example.net', "smtp.mailfrom=example.net"),
-        ("a(b)@example.net", "smtp.mailfrom=example.net"),
+        ("a(b)@example.net", "smtp.mailfrom=a@example.net"),
+        ("a;b@example.net", "smtp.mailfrom=example.net"),
         ("joe+tag@example.net", "smtp.mailfrom=joe+tag@example.net"),
     ],
 )
