@@ -99,6 +99,7 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
         ("v=DMARC1; p=quarantine; adkim=r; aspf=x; pct=101", Policy("quarantine")),
         ("v=DMARC1; p=reject; pct=0", Policy("reject", percent=0)),
         ("v=DMARC1; p=reject; pct=-1; unknown=1; p=none; ;; =", Policy("reject")),
+        ("v=DMARC1; p; p\t=\treject\t; =none", Policy("reject")),
         ("v=DMARC1; p=bad; rua=mailto:a@example.com", Policy("none")),
         ("v=DMARC1; rua=mailto:a@example.com", Policy("none")),
         ("v=DMARC1; p=reject; sp=bad; rua=mailto:a@example.com", Policy("none")),
@@ -114,6 +115,12 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
 )
 def test_records(record: str, policy: Policy | None) -> None:
     assert parse_policy(record, subdomain=False) == policy
+
+
+def test_blanks_without_end() -> None:
+    """A way of reading that looks at each run of blanks more than once would not come to an end here."""
+    record = "v=DMARC1; x=a" + " " * 3_000_000 + "a; p=reject"
+    assert parse_policy(record, subdomain=False) == Policy("reject")
 
 
 def test_policy_for_subdomains() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +84,21 @@ def test_names_beyond_ascii(own: str, written: str) -> None:
 def test_what_cannot_be_read_is_ours_if_it_names_us() -> None:
     assert is_ours("(no end MX.example.org; dkim=pass", OWN)
     assert not is_ours("(no end other.example; dkim=pass", OWN)
+
+
+def test_marks_without_end_are_not_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sorting combining marks takes time that grows with the square of their number."""
+    lengths = []
+    normalize = unicodedata.normalize
+
+    def measured(form: Any, text: str) -> str:
+        lengths.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", measured)
+    marks = "\u0301\u0323" * 10_000
+    assert is_ours(f"=1 mx.b{marks}.example, mx.bücher.example; dkim=pass", "mx.bücher.example")
+    assert max(lengths) < 300
 
 
 def test_exactly_ours_go_the_last_first() -> None:

@@ -16,7 +16,6 @@ from postmill.filters.authentication.suffixes import Organizations
 POLICIES = ("none", "quarantine", "reject")
 """From mild to strict."""
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|$)")
-_TAG = re.compile(r"[ \t]*([A-Za-z]+)[ \t]*=[ \t]*(.*?)[ \t]*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,11 @@ def parse_policy(record: str, *, subdomain: bool) -> Policy | None:
     """
     if not _VERSION.match(record):
         return None
-    found = [_TAG.fullmatch(part) for part in record.split(";")]
     tags: dict[str, str] = {}
-    for one in found:
-        if one is not None:
-            tags.setdefault(one[1].lower(), one[2])
+    for part in record.split(";"):
+        name, given, value = part.partition("=")
+        if given:
+            tags.setdefault(name.strip(" \t").lower(), value.strip(" \t"))
     asked = tags.get("p", "").lower()
     below = tags.get("sp", asked).lower()
     if asked not in POLICIES or below not in POLICIES:
