@@ -290,10 +290,7 @@ class Theirs:
     def judge(self, case: Case) -> tuple[MailReport, MailReport]:
         """Return what each did; OpenDMARC gets what OpenDKIM lets through."""
         first = self.ask(self.opendkim, case, case.message)
-        raw = b"".join(
-            name + b":" + text.replace(b"\n", b"\r\n") + b"\r\n" for name, text in first.new_headers
-        )
-        return first, self.ask(self.opendmarc, case, raw + b"\r\n" + first.new_body)
+        return first, self.ask(self.opendmarc, case, raw(first))
 
     def ask(self, component: MilterComponent, case: Case, message: bytes) -> MailReport:
         headers, body = split_message(message)
@@ -302,6 +299,12 @@ class Theirs:
             Client(b"mail.strict.example", b"4", 40025, case.ip.encode()), b"mail.strict.example", (mail,)
         )
         return FakeMta(component.endpoint).session(plan).mails[0]
+
+
+def raw(report: MailReport) -> bytes:
+    """Return the message that a milter has made."""
+    lines = (name + b":" + text.replace(b"\n", b"\r\n") + b"\r\n" for name, text in report.new_headers)
+    return b"".join(lines) + b"\r\n" + report.new_body
 
 
 def zone() -> str:
@@ -367,6 +370,27 @@ def test_same_results(case: Case, theirs: Theirs) -> None:
     if opendmarc.status != "reject":
         assert results(opendmarc.new_headers, "dmarc") == case.theirs.get("dmarc", results(headers, "dmarc"))
         assert passes(opendmarc.new_headers) == passes(headers)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mx.test.example",
+        "mx (x).test.example 1",
+        "mx .test.(x)example",
+        'mx."test"\r\n\t.example',
+        "mx.te\\st\x0b.example",
+        "mx \\(x .test.example",
+        'mx "(x" .test.example',
+        "mx) .test.example",
+    ],
+)
+def test_a_forged_result_does_not_reach_opendmarc(name: str, theirs: Theirs) -> None:
+    forged = f"Authentication-Results: {name}; dkim=pass header.d=relaxed.example\r\n".encode()
+    case = Case("", forged + by("relaxed.example"), "x@relaxed.example")
+    assert theirs.ask(theirs.opendmarc, case, case.message).status == "accept"
+    behind_ours = raw(theirs.ask(theirs.ours, case, case.message))
+    assert theirs.ask(theirs.opendmarc, case, behind_ours).status == "quarantine"
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "authentication.md"
@@ -445,10 +469,10 @@ def test_our_signatures_verify_there(
         ip="127.0.0.1",
         settings={"keys": {domain: {"selector": "s1", "file": str(file)}}, "canonicalization": how},
     )
-    raw = b"".join(header.raw + b"\r\n" for header in made.headers) + b"\r\n" + made.body
-    report = theirs.ask(theirs.opendkim, Case("", b"", f"joe@{domain}"), raw)
+    whole = b"".join(header.raw + b"\r\n" for header in made.headers) + b"\r\n" + made.body
+    report = theirs.ask(theirs.opendkim, Case("", b"", f"joe@{domain}"), whole)
     assert results(report.new_headers, "dkim") == (("pass", domain),)
     broken = theirs.ask(
-        theirs.opendkim, Case("", b"", f"joe@{domain}"), raw.replace(b"Subject: hello", b"Subject: hallo")
+        theirs.opendkim, Case("", b"", f"joe@{domain}"), whole.replace(b"Subject: hello", b"Subject: hallo")
     )
     assert results(broken.new_headers, "dkim") == (("fail", domain),)

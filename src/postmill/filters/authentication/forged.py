@@ -1,7 +1,8 @@
 """Headers that claim to be our own results: which Authentication-Results have our authserv-id (RFC 8601 §5).
 
 They are found by reading each header, not by their place. Who reads them later may read less strictly than
-we, so one that cannot be read and holds our name anywhere is taken for ours, too.
+we: OpenDMARC makes one name of the pieces that blanks, comments and quotes leave of it. Whatever could be
+taken for ours by leaving something out is ours, if others could not have written it in good faith.
 """
 
 from __future__ import annotations
@@ -18,51 +19,46 @@ NAME = "Authentication-Results"
 MOST = 100
 """Nobody has as many by chance, and an MTA's time for deleting them grows with the square of their number."""
 _START = 1_000
-"""Characters in which the name has to come; nobody has that many comments before it."""
-_ID = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;()"<>,]+)', re.DOTALL)
-_AFTER = re.compile(r"[\s;(]|$")
-
-
-def authserv_id(value: str) -> str | None:
-    """Return whose results a header's value says it has, as ``ascii_domain`` gives it (RFC 8601 §5).
-
-    None where that cannot be read, or is no name that a host can have.
-    """
-    text = _skip_comments(value[:_START])
-    found = None if text is None else _ID.match(text)
-    if text is None or found is None or not _AFTER.match(text, found.end()):
-        return None
-    if found.end() == len(text) and len(value) > _START:
-        return None  # it goes on
-    quoted = found[1]
-    name = ascii_domain(found[2] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
-    return name if is_domain(name) else None
-
-
-def _skip_comments(value: str) -> str | None:
-    """Return what follows blanks and comments; None where a comment does not end."""
-    place, depth = 0, 0
-    while place < len(value):
-        letter = value[place]
-        if letter == "\\" and depth:
-            place += 1
-        elif letter in "()":
-            depth += 1 if letter == "(" else -1
-        elif not depth and not letter.isspace():
-            break
-        if depth < 0:
-            return None
-        place += 1
-    return None if depth else value[place:]
+"""Characters in which the name has to end; nobody has that many comments around it."""
+_PIECE = re.compile(r'\s+|\([^()"\\]*\)|"([^"\\();]*)"|([^\s;()"\\]+)')
+"""Blanks, a comment, a quoted word or a word, none of which two readers could end in two places."""
 
 
 def is_ours(value: str, own: str) -> bool:
     """Tell whether a header's value claims, or may be taken to claim, the name ``own``."""
-    found = authserv_id(value)
-    if found is not None:
-        return found == ascii_domain(own)
+    name = ascii_domain(own)
+    words = _words(value)
+    first = ascii_domain(words[0]) if words else ""
+    if words and (first == name or (len(words) == 1 and words[0].isascii() and is_domain(first))):
+        return first == name
+    names = {name, _plain(own)}
     text = _plain(value)
-    return _plain(own) in text or ascii_domain(own) in text
+    if words is None:
+        return any(_in_order(one, text) for one in names)
+    said = _plain(" ".join(map(_visible, words)))
+    if any(_in_pieces(one).match(said) for one in names):
+        return True
+    return not is_domain(first) and any(one in text for one in names)
+
+
+def _words(value: str) -> list[str] | None:
+    """Return the words before the first semicolon: authserv-id and version (RFC 8601 §2.2), or their pieces.
+
+    None where it depends on the reader which these are.
+    """
+    words, place = [], 0
+    while found := _PIECE.match(value, place, _START):
+        words.append(found[1] or found[2] or "")
+        place = found.end()
+    return [word for word in words if word] if value[place : place + 1] in (";", "") else None
+
+
+def _in_pieces(name: str) -> re.Pattern[str]:
+    return re.compile(" ?".join(map(re.escape, name)) + r" ?\.?( |$)")
+
+
+def _visible(text: str) -> str:
+    return "".join(filter(str.isprintable, text))
 
 
 def _plain(text: str) -> str:
@@ -72,6 +68,16 @@ def _plain(text: str) -> str:
     the square of their number.
     """
     return text.translate({ord(one): unicodedata.normalize("NFKD", one) for one in set(text)}).lower()
+
+
+def _in_order(name: str, text: str) -> bool:
+    """Tell whether a text has the letters of a name in their order, whatever stands between them."""
+    place = 0
+    for letter in name:
+        place = text.find(letter, place) + 1
+        if not place:
+            return False
+    return True
 
 
 def forged(headers: Sequence[Header], own: str) -> tuple[int, ...]:
