@@ -46,6 +46,15 @@ def test_domain_beyond_ascii() -> None:
     assert (answer.result, answer.domain) == ("fail", "xn--bcher-kva.example")
 
 
+@pytest.mark.parametrize("local", ['"jo@e"', '"a@b.example"', "jo@e"])
+def test_local_part_with_an_at_sign(local: str) -> None:
+    """RFC 5321 §4.1.2 has such ones in quotes; without them the last is what a domain stands behind."""
+    dns: dict[str, list[str] | OSError] = {"TXT example.net": ["v=spf1 exists:%{l}.%{o}.list.example -all"]}
+    assert ask(dns, f"{local}@example.net") == Spf("fail", "mailfrom", "example.net")
+    dns[f"A {local}.example.net.list.example"] = ["127.0.0.2"]
+    assert ask(dns, f"{local}@example.net").result == "pass"
+
+
 def test_explanation_of_the_owner() -> None:
     answers: dict[str, list[str] | OSError] = {
         "TXT example.net": ["v=spf1 -all exp=why.example.net"],

@@ -152,6 +152,8 @@ class _Run(spf.query):  # type: ignore[misc]  # pyspf has no types
 
     def __init__(self, question: SpfQuestion, answers: Answers) -> None:
         super().__init__(question.ip, question.sender, question.helo)
+        self.l, _, self.o = question.sender.rpartition("@")  # pyspf takes the first @, which may be quoted
+        self.d = self.o
         self.answers: Mapping[Question, Sequence[str] | OSError] = answers
         self.lacking: set[Question] = set()
         """What this run missed; it may have gone on regardless, as pyspf does without an explanation."""
