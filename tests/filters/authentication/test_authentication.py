@@ -186,6 +186,21 @@ def test_failing_dns_of_a_strangers_domain_changes_nothing() -> None:
     assert send(signed, dns=dns, settings=FOLLOW, sender="x@other.example").status == "reject"
 
 
+STRICT: Dns = {**BAD, POLICY: ["v=DMARC1; p=reject; adkim=s; aspf=s"]}
+DEAD: Dns = {"s1._domainkey.dead.example.net": FAILED, "TXT dead.example.net": FAILED}
+
+
+@pytest.mark.parametrize(
+    ("domain", "sender"), [("dead.example.net", "x@other.example"), ("other.example", "x@dead.example.net")]
+)
+def test_failing_dns_of_a_subdomain_counts_where_it_could_have_spoken_for_the_author(
+    domain: str, sender: str
+) -> None:
+    signed = rsa().sign(domain=domain)
+    assert send(signed, dns={**BAD, **DEAD}, settings=FOLLOW, sender=sender).status == "accept"
+    assert send(signed, dns={**STRICT, **DEAD}, settings=FOLLOW, sender=sender).status == "reject"
+
+
 def test_forged_results_go() -> None:
     forged = b"Authentication-Results: MX.example.org; dmarc=pass\r\nauthentication-results: (x) mx.example.org; dkim=pass\r\n"
     delivery = send(forged + b"Authentication-Results: other.example; spf=pass\r\n" + MESSAGE)
@@ -322,10 +337,40 @@ def test_trusted_sealers() -> None:
         == "reject"
     )
     assert send(relayed("dkim=pass header.d=mail.example.net"), dns=dns, settings=trusted).status == "accept"
+    below = send(
+        relayed("dkim=pass header.d=mail.example.net"), dns={**dns, **STRICT, **ARC_DNS}, settings=trusted
+    )
+    assert below.status == "reject"
     assert send(relayed("dkim=fail header.d=example.net"), dns=dns, settings=trusted).status == "reject"
     assert send(relayed("dmarc=pass header.from=other.example"), dns=dns, settings=trusted).status == "reject"
     broken = relayed().replace(b"[list]", b"[changed]")
     assert send(broken, dns=dns, settings=trusted).status == "reject"
+
+
+@pytest.mark.parametrize(
+    "authors",
+    [
+        b"eve@evil.example, joe@example.net",
+        b"joe@example.net, eve@evil.example",
+        b"eve@evil.example <joe@example.net> x",
+    ],
+)
+def test_a_trusted_sealer_speaks_for_the_author_that_it_names(authors: bytes) -> None:
+    dns = {**BAD, **ARC_DNS, "_dmarc.evil.example": ["v=DMARC1; p=reject"]}
+    settings = {**FOLLOW, "trusted_arc_sealers": ["one.example"]}
+    message = MESSAGE.replace(b"Joe <joe@example.net>", authors)
+    for_one = send(
+        sealed(message, "one.example", "dkim=pass header.d=evil.example"), dns=dns, settings=settings
+    )
+    assert for_one.verdict == Reject("5.7.1 rejected by DMARC policy for example.net")
+    both = "dkim=pass header.d=evil.example; dkim=pass header.d=example.net"
+    assert send(sealed(message, "one.example", both), dns=dns, settings=settings).status == "accept"
+
+
+def test_a_seal_does_not_make_an_author_clear() -> None:
+    message = sealed(b"From: joe@example.net\r\n" + MESSAGE, "one.example", "dkim=pass header.d=example.net")
+    settings = {**FOLLOW, "trusted_arc_sealers": ["one.example"], "bad_from": "reject"}
+    assert send(message, dns={**BAD, **ARC_DNS}, settings=settings).reply == "550 5.6.0 2 From headers"
 
 
 def test_failing_dns_of_a_trusted_sealer() -> None:

@@ -18,6 +18,7 @@ from postmill.filters.authentication.dmarc import (
     evaluate,
     find_policy,
     parse_policy,
+    speaks,
     strictest,
 )
 from postmill.filters.authentication.suffixes import Organizations
@@ -203,7 +204,6 @@ def test_alignment(one: str, author: str, strict: bool, expected: bool, organiza
 @pytest.mark.parametrize(
     ("policy", "spf", "dkim", "result", "disposition"),
     [
-        (None, "example.com", ["example.com"], "none", "none"),
         (Policy("reject"), "example.com", [], "pass", "none"),
         (Policy("reject"), "", ["other.example", "mail.example.com"], "pass", "none"),
         (Policy("reject", strict_dkim=True), "", ["mail.example.com"], "fail", "reject"),
@@ -218,14 +218,15 @@ def test_alignment(one: str, author: str, strict: bool, expected: bool, organiza
     ],
 )
 def test_evaluation(
-    policy: Policy | None,
+    policy: Policy,
     spf: str,
     dkim: list[str],
     result: str,
     disposition: str,
     organizations: Organizations,
 ) -> None:
-    judged = evaluate("example.com", policy, organizations, spf, dkim, sample=42)
+    passed = speaks("example.com", policy, organizations, [spf] if spf else [], dkim)
+    judged = evaluate("example.com", policy, passed, sample=42)
     assert (judged.result, judged.disposition) == (result, disposition)
 
 

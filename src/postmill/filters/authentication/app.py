@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from postmill.api.domains import find_domain
 from postmill.api.edits import HeaderEdit
@@ -30,6 +31,8 @@ from postmill.filters.authentication.settings import Settings
 from postmill.filters.authentication.suffixes import Organizations
 
 _MOST_AUTHORS = 10
+Speaks = Callable[[Sequence[str], Sequence[str]], bool]
+"""Whether one of the domains found by SPF, or by DKIM, speaks for an author."""
 
 
 class Kept:
@@ -132,9 +135,7 @@ async def examine(
     found = Found(spf, msg.sender.address.text, signatures, chain)
     if "dmarc" not in settings.checks:
         return found
-    judged = await judge(msg, found, settings, organizations, resolver)
-    reason = override(judged, found, settings, organizations)
-    return replace(found, dmarc=judged, overridden=reason)
+    return replace(found, dmarc=await judge(msg, found, settings, organizations, resolver))
 
 
 async def _parsed(msg: Message, settings: Settings) -> Parsed:
@@ -174,7 +175,7 @@ async def judge(
     domains = domains[:_MOST_AUTHORS]
     policies = await together(_policy(domain, settings, organizations, resolver) for domain in domains)
     pairs = zip(domains, policies, strict=True)
-    judged = [_judge(domain, policy, found, organizations, sample) for domain, policy in pairs]
+    judged = [_judge(domain, policy, found, settings, organizations, sample) for domain, policy in pairs]
     if not unclear:
         return dmarc.strictest(judged)
     asked = [one for one in judged if one.disposition != "none"] or [Dmarc("permerror")]
@@ -192,44 +193,47 @@ async def _policy(
 
 
 def _judge(
-    domain: str, policy: Policy | Exception | None, found: Found, organizations: Organizations, sample: int
+    domain: str,
+    policy: Policy | Exception | None,
+    found: Found,
+    settings: Settings,
+    organizations: Organizations,
+    sample: int,
 ) -> Dmarc:
+    """Judge for one author's domain."""
     if isinstance(policy, OSError):
         return Dmarc("temperror", domain, reason=f"DNS {policy}" if str(policy) else "DNS took too long")
     if isinstance(policy, Exception):
         return Dmarc("permerror", domain, reason=str(policy))
-    spf = found.spf.domain if found.spf is not None and found.spf.result == "pass" else ""
-    signers = [one.domain for one in found.dkim or () if one.result == "pass"]
-    result = dmarc.evaluate(domain, policy, organizations, spf, signers, sample)
-    if result.result == "fail" and _undecided(domain, found, organizations):
+    if policy is None:
+        return Dmarc("none", domain)
+    speaks = partial(dmarc.speaks, domain, policy, organizations)
+    result = dmarc.evaluate(domain, policy, speaks(*_domains_with("pass", found)), sample)
+    if result.result == "fail" and speaks(*_domains_with("temperror", found)):
         return Dmarc("temperror", domain, result.policy, reason="DNS failed")
+    if result.disposition != "none" and (reason := override(domain, speaks, found, settings)):
+        return replace(result, disposition="none", reason=reason)
     return result
 
 
-def _undecided(domain: str, found: Found, organizations: Organizations) -> bool:
-    """Tell whether something that could have spoken for the author failed because DNS did."""
-    failed = [one.domain for one in found.dkim or () if one.result == "temperror"]
-    if found.spf is not None and found.spf.result == "temperror":
-        failed.append(found.spf.domain)
-    return any(dmarc.aligned(one, domain, False, organizations) for one in failed)
+def _domains_with(result: str, found: Found) -> tuple[list[str], list[str]]:
+    """Return the domains for which SPF, and those for which signatures, came to a result."""
+    spf = [one.domain for one in (found.spf,) if one is not None and one.result == result]
+    return spf, [one.domain for one in found.dkim or () if one.result == result]
 
 
-def override(judged: Dmarc, found: Found, settings: Settings, organizations: Organizations) -> str:
-    """Say why a policy is not followed: a trusted sealer found the message authentic, or DNS hid its seal."""
+def override(domain: str, speaks: Speaks, found: Found, settings: Settings) -> str:
+    """Say why an author's policy is not followed: a trusted sealer vouches for it, or DNS hid its seal."""
     chain = found.arc
-    if judged.disposition == "none" or chain is None:
+    if chain is None:
         return ""
-    if any(find_domain(domain, settings.trusted_arc_sealers) for domain in chain.unanswered):
+    if any(find_domain(signer, settings.trusted_arc_sealers) for signer in chain.unanswered):
         return "DNS failed for a trusted ARC sealer"
     for text in arc.vouched(chain, settings.trusted_arc_sealers):
         said = read_vouched(text)
-        if judged.domain in said.dmarc or _aligned(judged.domain, (*said.spf, *said.dkim), organizations):
+        if domain in said.dmarc or speaks(said.spf, said.dkim):
             return f"trusted ARC sealer {chain.seals[0].domain}"
     return ""
-
-
-def _aligned(domain: str, found: Sequence[str], organizations: Organizations) -> bool:
-    return any(dmarc.aligned(one, domain, False, organizations) for one in found)
 
 
 def queue_id(msg: Message) -> str:
@@ -248,14 +252,14 @@ def summary(found: Found) -> str:
         "arc": found.arc and found.arc.result,
         "dmarc": found.dmarc and found.dmarc.result,
     }
-    override = f" ({found.overridden})" if found.overridden else ""
-    return " ".join(f"{method}={word}" for method, word in words.items() if word) + override
+    reason = f" ({found.dmarc.reason})" if found.dmarc and found.dmarc.reason else ""
+    return " ".join(f"{method}={word}" for method, word in words.items() if word) + reason
 
 
 def verdict(found: Found, settings: Settings) -> Verdict | None:
     """Return what follows from what was found."""
     judged = found.dmarc
-    if judged is None or found.overridden:
+    if judged is None:
         return None
     if judged.unclear and settings.bad_from == "reject":
         return Reject(f"5.6.0 {judged.reason}", because=judged.reason)

@@ -100,30 +100,27 @@ async def find_policy(
     return None
 
 
-def evaluate(
-    domain: str,
-    policy: Policy | None,
-    organizations: Organizations,
-    spf: str,
-    dkim: Sequence[str],
-    sample: int,
-) -> Dmarc:
+def evaluate(domain: str, policy: Policy, passed: bool, sample: int) -> Dmarc:
     """Judge a message by its author's domain.
 
-    ``spf`` is the domain that SPF passed for, empty for none; ``dkim`` are those whose signatures passed;
-    ``sample`` from 0 to 99 places the message in the share that a policy is for.
+    ``passed`` tells whether what SPF and DKIM found speaks for it; ``sample`` from 0 to 99 places the message
+    in the share that a policy is for.
     """
-    if policy is None:
-        return Dmarc("none", domain)
-    passed = (spf and aligned(spf, domain, policy.strict_spf, organizations)) or any(
-        aligned(signer, domain, policy.strict_dkim, organizations) for signer in dkim
-    )
     if passed:
         return Dmarc("pass", domain, policy.policy, policy.domain)
     asked = POLICIES.index(policy.policy)
     if sample >= policy.percent:  # the next milder one (RFC 7489 §6.6.4)
         asked = max(asked - 1, 0)
     return Dmarc("fail", domain, policy.policy, policy.domain, POLICIES[asked])
+
+
+def speaks(
+    author: str, policy: Policy, organizations: Organizations, spf: Sequence[str], dkim: Sequence[str]
+) -> bool:
+    """Tell whether one of the domains that SPF, or DKIM, has something of speaks for the author's."""
+    return any(aligned(one, author, policy.strict_spf, organizations) for one in spf) or any(
+        aligned(one, author, policy.strict_dkim, organizations) for one in dkim
+    )
 
 
 def aligned(found: str, author: str, strict: bool, organizations: Organizations) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import authres  # type: ignore[import-untyped]
 import authres.arc  # type: ignore[import-untyped]
@@ -34,8 +34,6 @@ class Found:
     dkim: Sequence[Result] | None = None
     arc: Arc | None = None
     dmarc: Dmarc | None = None
-    overridden: str = field(default="")
-    """Why DMARC's policy is not followed, if so."""
 
 
 def header_value(own: str, found: Found) -> str:
@@ -53,7 +51,7 @@ def _results(found: Found) -> list[object]:
     if found.arc is not None:
         results.append(_arc(found.arc))
     if found.dmarc is not None:
-        results.append(_dmarc(found.dmarc, found.overridden))
+        results.append(_dmarc(found.dmarc))
     return results
 
 
@@ -88,13 +86,12 @@ def _arc(arc: Arc) -> object:
     )
 
 
-def _dmarc(dmarc: Dmarc, overridden: str) -> object:
-    disposition = "none" if overridden else dmarc.disposition
-    comment = f"p={dmarc.policy} dis={disposition}" if dmarc.policy else None
+def _dmarc(dmarc: Dmarc) -> object:
+    comment = f"p={dmarc.policy} dis={dmarc.disposition}" if dmarc.policy else None
     return authres.dmarc.DMARCAuthenticationResult(
         result=dmarc.result,
         result_comment=comment,
-        reason=_reason(overridden or dmarc.reason),
+        reason=_reason(dmarc.reason),
         header_from=_plain(dmarc.domain),
     )
 
