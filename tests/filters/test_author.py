@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmill.api.domains import is_domain
-from postmill.filters._author import UnclearAuthorError, author_domains
+from postmill.filters._author import TooManyAuthorsError, UnclearAuthorError, author_domains
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,18 @@ def test_not_clear(value: str) -> None:
         (["joe@one.example", "eve@ Two.example,joe@one.example"], ("one.example", "two.example")),
         (['"no end <joe@one.example.>'], ("one.example",)),
         (["joe@bücher.example:"], ("xn--bcher-kva.example",)),
-        ([" " * 30_000 + "joe@one.example", "eve@\n two.example"], ("one.example", "two.example")),
+        ([" " * 10_000 + "joe@one.example", "eve@\n two.example"], ("one.example", "two.example")),
+        (["joe@one . example <", "eve@two. (x)\n\texample"], ("one.example", "two.example")),
+        (["joe@one.example . x <"], ("one.example", "one.example.x")),
+        (["joe@one．example <", "eve@two\u200b.exam\x01ple"], ("one.example", "two.example")),
+        (
+            ["=?utf-8?q?joe=40one=2Eexample?=", "=?x?B?PGV2ZUB0d28uZXhhbXBsZT4=?="],
+            ("one.example", "two.example"),
+        ),
+        (["=?utf-8?q?joe=40on?=\n =?utf-8?q?e.example?= x"], ("one.example",)),
+        (["=?utf-8?b?A?= joe@one.example <", "=?utf-8?b?ü?="], ("one.example",)),
+        (["joe@one.((x)\\) x) example <", "eve@two.(x"], ("one.example",)),
+        (["x@one.example " * 200 + "joe@two.example"], ("one.example", "two.example")),
         (["joe@localhost:", "joe@[192.0.2.1]", "@", "@@", "joe"], ()),
         ([], ()),
     ],
@@ -80,6 +91,37 @@ def test_whom_a_reader_might_see(values: list[str], domains: tuple[str, ...]) ->
     with pytest.raises(UnclearAuthorError) as raised:
         author_domains(values)
     assert raised.value.domains == domains
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [" ".join(f"a@{n}.example" for n in range(11))],
+        [f"a@{n}.example" for n in range(11)],
+        [", ".join(f"a@{n}.example" for n in range(11))],
+        ["joe@one.example" + " " * 20_000],
+        ["(" * 10_000, "@" * 10_000, "joe@one.example"],
+    ],
+)
+def test_more_than_anybody_means(values: list[str]) -> None:
+    with pytest.raises(TooManyAuthorsError, match=r"has 11 domains|is too long"):
+        author_domains(values)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "(" * 19_000,
+        "(a)" * 6_000 + "(",
+        "=?a?q?" * 3_000,
+        "=?a?q?x?= " * 1_900,
+        "@a" + " " * 19_000,
+        "@." * 9_000,
+    ],
+)
+def test_long_headers(value: str) -> None:
+    with pytest.raises(UnclearAuthorError):
+        author_domains([value])
 
 
 def test_not_one_header() -> None:

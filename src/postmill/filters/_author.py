@@ -9,15 +9,19 @@ whatever has two meanings has none here, and all domains that a reader could see
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import islice
+from binascii import a2b_base64, a2b_qp
+from collections.abc import Iterator, Sequence
 
 from postmill.api.domains import ascii_domain, is_domain
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^"(),<>:;\\]+|[(),<>:;]', re.DOTALL)
+_IN_COMMENT = re.compile(r"[()]|\\.", re.DOTALL)
 _LONGEST = 20_000
-_AFTER_AT = re.compile(r"@\s*([\w.\u3002-]+)")
-_MOST_POSSIBLE = 100
+_MOST_DOMAINS = 10
+_DOT = re.compile("[.\u3002\uff0e\uff61]")  # RFC 5895 §2
+_AFTER_AT = re.compile(rf"@\s*((?:[\w-]|{_DOT.pattern})+)")
+_ENCODED = re.compile(r"=\?[\w-]+\?([BQ])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
+"""An encoded word, with the blanks between it and the next (RFC 2047 §6.2)."""
 
 
 class UnclearAuthorError(ValueError):
@@ -29,30 +33,80 @@ class UnclearAuthorError(ValueError):
         """What a mail reader might take for the author's domain."""
 
 
+class TooManyAuthorsError(ValueError):
+    """There are more who are, or could be taken for, an author than in any mail that people send."""
+
+
 def author_domains(values: Sequence[str]) -> tuple[str, ...]:
     """Return the domains of the authors, each once, as ``ascii_domain`` gives them.
 
     Raises UnclearAuthorError, saying why, where there is not exactly one header, or it has no or no clear
-    address.
+    address; TooManyAuthorsError where there is no end of them.
     """
+    if sum(map(len, values)) > _LONGEST:
+        raise TooManyAuthorsError("the From header is too long")
     try:
-        return _clear_domains(values)
+        domains = _clear_domains(values)
     except ValueError as error:
-        raise UnclearAuthorError(str(error), _possible_domains(values)) from None
+        domains = _possible_domains(values)
+        if len(domains) <= _MOST_DOMAINS:
+            raise UnclearAuthorError(str(error), domains) from None
+    if len(domains) > _MOST_DOMAINS:
+        raise TooManyAuthorsError(f"the From header has {len(domains)} domains")
+    return domains
 
 
 def _possible_domains(values: Sequence[str]) -> tuple[str, ...]:
-    places = (found[1] for value in values for found in _AFTER_AT.finditer(value))
-    found = map(ascii_domain, islice(places, _MOST_POSSIBLE))
+    texts = dict.fromkeys(text for value in values for text in _readings(value))
+    found = (ascii_domain(one[1]) for text in texts for one in _AFTER_AT.finditer(text))
     return tuple(dict.fromkeys(name for name in found if "." in name and is_domain(name)))
+
+
+def _readings(value: str) -> Iterator[str]:
+    """Give a header's value as it is, as people see it, and as one reads it who leaves out what disturbs."""
+    yield value
+    decoded = _ENCODED.sub(_decoded, value)
+    yield decoded
+    shown = "".join(one for one in _without_comments(decoded) if one.isprintable() or one.isspace())
+    plain = shown.translate(dict.fromkeys(map(ord, '"\\')))
+    yield ".".join(map(str.strip, _DOT.split(plain)))  # RFC 5322 §4.4 lets blanks stand there
+
+
+def _decoded(word: re.Match[str]) -> str:
+    """Return what an encoded word says; of all character sets as of UTF-8, in which domains are the same."""
+    try:
+        data = a2b_base64(word[2]) if word[1] in "Bb" else a2b_qp(word[2].replace("_", " "))
+    except ValueError:
+        return word[0]
+    return data.decode("utf-8", "replace")
+
+
+def _without_comments(text: str) -> str:
+    kept, place = [], 0
+    while (start := text.find("(", place)) >= 0:
+        try:
+            end = _comment_end(text, start)
+        except ValueError:
+            break
+        kept.append(text[place:start])
+        place = end
+    return "".join((*kept, text[place:]))
+
+
+def _comment_end(text: str, start: int) -> int:
+    """Return where a comment ends that begins there (RFC 5322 §3.2.2); raises ValueError if it does not."""
+    depth = 0
+    for found in _IN_COMMENT.finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if not depth:
+            return found.end()
+    raise ValueError("the From header has an unbalanced parenthesis")
 
 
 def _clear_domains(values: Sequence[str]) -> tuple[str, ...]:
     if len(values) != 1:
         raise ValueError("no From header" if not values else f"{len(values)} From headers")
-    if len(values[0]) > _LONGEST:
-        raise ValueError("the From header is too long")
-    mailboxes = _mailboxes(_without_comments(_tokens(values[0])))
+    mailboxes = _mailboxes(_outside_comments(_tokens(values[0])))
     return tuple(dict.fromkeys(map(_domain, mailboxes)))
 
 
@@ -67,7 +121,7 @@ def _tokens(text: str) -> list[str]:
     return tokens
 
 
-def _without_comments(tokens: Sequence[str]) -> list[str]:
+def _outside_comments(tokens: Sequence[str]) -> list[str]:
     depth, kept = 0, []
     for piece in tokens:
         depth += {"(": 1, ")": -1}.get(piece, 0)

@@ -18,7 +18,7 @@ from postmill.api.milter import Milter
 from postmill.api.nouns import Client, Message, Sender
 from postmill.api.ports import Resolver
 from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
-from postmill.filters._author import UnclearAuthorError, author_domains
+from postmill.filters._author import TooManyAuthorsError, UnclearAuthorError, author_domains
 from postmill.filters._canonical import Parsed, off_loop
 from postmill.filters._dkim import Result, verify_parsed
 from postmill.filters._spf import Spf, ask_spf
@@ -30,7 +30,6 @@ from postmill.filters.authentication.results import Found, header_value, read_vo
 from postmill.filters.authentication.settings import Settings
 from postmill.filters.authentication.suffixes import Organizations
 
-_MOST_AUTHORS = 10
 Speaks = Callable[[Sequence[str], Sequence[str]], bool]
 """Whether one of the domains found by SPF, or by DKIM, speaks for an author."""
 
@@ -164,15 +163,16 @@ async def judge(
 ) -> Dmarc:
     """Judge by DMARC; for several authors, the strictest counts.
 
-    Where the author is not clear, whoever might be taken for one still has a policy that is followed.
+    Where the author is not clear, whoever might be taken for one still has a policy that is followed. Where
+    there are too many to ask for all, one of them may be as strict as can be.
     """
     try:
-        domains = author_domains(msg.head.all("From"))
-        unclear = f"the From header has {len(domains)} domains" if len(domains) > _MOST_AUTHORS else ""
+        domains, unclear = author_domains(msg.head.all("From")), ""
     except UnclearAuthorError as error:
         domains, unclear = error.domains, str(error)
+    except TooManyAuthorsError as error:
+        return Dmarc("permerror", disposition="reject", reason=str(error), unclear=True)
     sample = zlib.crc32(queue_id(msg).encode() or msg.head.raw) % 100
-    domains = domains[:_MOST_AUTHORS]
     policies = await together(_policy(domain, settings, organizations, resolver) for domain in domains)
     pairs = zip(domains, policies, strict=True)
     judged = [_judge(domain, policy, found, settings, organizations, sample) for domain, policy in pairs]
@@ -264,10 +264,13 @@ def verdict(found: Found, settings: Settings) -> Verdict | None:
     if judged.unclear and settings.bad_from == "reject":
         return Reject(f"5.6.0 {judged.reason}", because=judged.reason)
     asked = {"reject": settings.dmarc_reject, "quarantine": settings.dmarc_quarantine}
-    because = f"DMARC fails for {judged.domain}, whose policy is {judged.policy}"
+    because, by = judged.reason, f"DMARC, as {judged.reason}"
+    if judged.policy:
+        because = f"DMARC fails for {judged.domain}, whose policy is {judged.policy}"
+        by = f"DMARC policy for {judged.policy_domain}"
     match asked.get(judged.disposition):
         case "reject":
-            return Reject(f"5.7.1 rejected by DMARC policy for {judged.policy_domain}", because=because)
+            return Reject(f"5.7.1 rejected by {by}", because=because)
         case "quarantine":
-            return Quarantine(f"quarantined by DMARC policy for {judged.policy_domain}", because=because)
+            return Quarantine(f"quarantined by {by}", because=because)
     return None
