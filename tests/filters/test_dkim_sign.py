@@ -124,6 +124,13 @@ def test_users_are_not_signed_for_if_so_set(tmp_path: Path) -> None:
         ("joe@mail.example.net", ""),
         ("a@example.com, b@example.net", "example.net"),
         ("not an address", ""),
+        ('x (5" disk) <joe@example.net>', "example.net"),
+        ("Team: joe@example.net;", "example.net"),
+        ("Doe, J <joe@example.net>", "example.net"),
+        ("Foo:Bar <joe@example.net>", "example.net"),
+        ('"Joe <joe@example.net>', "example.net"),
+        ("Foo:Bar <joe@example.net> eve@example.com", ""),
+        (", ".join(f"joe@{n}.example.net" for n in range(11)), ""),
     ],
 )
 def test_whose_key(tmp_path: Path, author: str, domain: str) -> None:

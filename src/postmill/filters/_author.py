@@ -14,7 +14,12 @@ from collections.abc import Iterator, Sequence
 
 from postmill.api.domains import ascii_domain, is_domain
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^"(),<>:;\\]+|[(),<>:;]', re.DOTALL)
+_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.)*"|[),<>:;]|'
+    r'(?:[^"(),<>:;\\=]+|=\?[\w-]+\?[BQbq]\?[^\s?"()<>@\\]*\?=|=)+',
+    re.DOTALL,
+)
+"""A quoted string, a special, or text, in which a comma of an encoded word is none (RFC 2047 §5)."""
 _IN_COMMENT = re.compile(r"[()]|\\.", re.DOTALL)
 _LONGEST = 20_000
 _MOST_DOMAINS = 10
@@ -106,49 +111,64 @@ def _comment_end(text: str, start: int) -> int:
 def _clear_domains(values: Sequence[str]) -> tuple[str, ...]:
     if len(values) != 1:
         raise ValueError("no From header" if not values else f"{len(values)} From headers")
-    mailboxes = _mailboxes(_outside_comments(_tokens(values[0])))
+    mailboxes = _mailboxes(_tokens(values[0]))
     return tuple(dict.fromkeys(map(_domain, mailboxes)))
 
 
 def _tokens(text: str) -> list[str]:
+    """Return what stands outside comments, blanks around each piece left out."""
     tokens, place = [], 0
     while place < len(text):
+        if text[place] == "(":
+            place = _harmless_comment_end(text, place)
+            continue
         found = _TOKEN.match(text, place)
         if found is None:
             raise ValueError("the From header has a quote without end or a stray backslash")
-        tokens.append(found[0])
+        if found[0] == ")":
+            raise ValueError("the From header has an unbalanced parenthesis")
+        tokens.append(found[0].strip())
         place = found.end()
-    return tokens
+    return list(filter(None, tokens))
 
 
-def _outside_comments(tokens: Sequence[str]) -> list[str]:
-    depth, kept = 0, []
-    for piece in tokens:
-        depth += {"(": 1, ")": -1}.get(piece, 0)
-        if depth < 0:
-            break
-        if depth and piece.startswith('"') and re.search(r"[()]", piece):
-            raise ValueError("the From header has a comment that ends in two places")
-        if depth == 0 and piece != ")":
-            kept.append(piece)
-    if depth:
-        raise ValueError("the From header has an unbalanced parenthesis")
-    return kept
+def _harmless_comment_end(text: str, start: int) -> int:
+    """Return where a comment ends; raises ValueError for one in which another reader might see an address."""
+    end = _comment_end(text, start)
+    comment = text[start:end]
+    if "@" in comment and re.search(r'["\\]', comment):
+        raise ValueError("the From header has a comment that ends in two places")
+    return end
 
 
 def _mailboxes(tokens: Sequence[str]) -> list[list[str]]:
+    """Return the mailboxes of a list, and of the groups in it (RFC 6854)."""
     mailboxes: list[list[str]] = [[]]
+    in_group = False
     for piece in tokens:
-        if piece in (":", ";"):
-            raise ValueError("the From header has a group")
-        if piece == ",":
+        last = mailboxes[-1]
+        if piece == ":" and not in_group and _is_name(last):
+            in_group, mailboxes[-1] = True, []
+        elif piece == ";" and in_group:
+            in_group = False
             mailboxes.append([])
-        elif piece.strip():
-            mailboxes[-1].append(piece.strip())
+        elif piece in (":", ";"):
+            raise ValueError("the From header has no clear address")
+        elif piece != ",":
+            last.append(piece)
+        elif not _is_name(last):  # else it is one that lacks its quotes: Doe, Joe <joe@example.org>
+            mailboxes.append([])
+    if in_group:
+        raise ValueError("the From header has a group without end")
     found = [one for one in mailboxes if one]
     if not found:
         raise ValueError("the From header has no address")
     return found
+
+
+def _is_name(pieces: Sequence[str]) -> bool:
+    """Tell whether nothing in it could be taken for an address."""
+    return bool(pieces) and not any("@" in one or one in "<>" for one in pieces)
 
 
 def _domain(mailbox: Sequence[str]) -> str:

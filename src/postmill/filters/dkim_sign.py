@@ -33,7 +33,7 @@ from postmill.api.nouns import Message, Sender
 from postmill.api.ports import Clock
 from postmill.api.settings import key, required
 from postmill.api.verdicts import Accept, Verdict
-from postmill.filters._author import author_domains
+from postmill.filters._author import TooManyAuthorsError, UnclearAuthorError, author_domains
 from postmill.filters._canonical import Field, Parsed, off_loop
 
 _SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
@@ -224,8 +224,12 @@ async def sign(
     """Sign a message, if there is a key for its author's domain."""
     try:
         authors = author_domains(msg.head.all("From"))
-    except ValueError as error:
-        return Accept(f"not signed: {error}")  # whose mail it is, is not clear
+    except UnclearAuthorError as error:
+        authors = error.domains  # one: whoever reads the header, it is the same domain
+        if len(authors) != 1:
+            return Accept(f"not signed: {error}")
+    except TooManyAuthorsError as error:
+        return Accept(f"not signed: {error}")
     domain, keys = ring.of(authors)
     if not keys:
         return Accept(f"not signed: no key for {', '.join(authors)}"[:300])

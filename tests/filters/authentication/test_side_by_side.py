@@ -476,3 +476,27 @@ def test_our_signatures_verify_there(
         theirs.opendkim, Case("", b"", f"joe@{domain}"), whole.replace(b"Subject: hello", b"Subject: hallo")
     )
     assert results(broken.new_headers, "dkim") == (("fail", domain),)
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        'x (5" disk) <joe@strict.example>',
+        "joe@strict.example (\\) x)",
+        'Joe (a \\"b\\") <joe@strict.example>',
+        "Team: joe@strict.example;",
+        "=?utf-8?Q?Doe,_J?= <joe@strict.example>",
+        "Doe, J <joe@strict.example>",
+        "Foo:Bar <joe@strict.example>",
+    ],
+)
+def test_both_sign_for_authors_written_like_this(author: str, theirs: Theirs, tmp_path: Path) -> None:
+    message = MESSAGE.replace(b"Joe <joe@example.net>", author.encode())
+    report = theirs.ask(theirs.opendkim, Case("", b"", "joe@strict.example", "127.0.0.1"), message)
+    file = tmp_path / "key"
+    file.write_bytes(rsa(2048).private)
+    file.chmod(0o600)
+    keys = {"strict.example": {"selector": "s1", "file": str(file)}}
+    made = deliver(signer, message=message, ip="127.0.0.1", settings={"keys": keys})
+    signatures = (dict(report.new_headers)[b"DKIM-Signature"].decode(), *made.all("DKIM-Signature"))
+    assert [" d=strict.example;" in one for one in signatures] == [True, True]
