@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postmill.api import Milter, key
-from postmill.api.kinds import Count, Text
+from postmill.api.kinds import Count, Duration, Text
 from postmill.config import ConfigErrors, Loaded
 from postmill.config.loading import parse
 from postmill.config.showing import as_toml
@@ -20,6 +20,8 @@ from postmill.migration.printing import as_milter_manager as printed
 class Settings:
     limit: int = key(Count(1), 10, "The most.")
     word: str = key(Text(), "spam", "Refused.")
+    wait: float = key(Duration(within_command=True), "20s", "The longest wait.")
+    keep: float = key(Duration(), "1h", "How long it remembers.")
 
 
 class Words:
@@ -170,3 +172,19 @@ def test_shown_and_read_again_it_is_the_same() -> None:
         ("a", Settings(3), 1),
     ]
     assert as_toml(read(text)).count("[[filter]]") == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ("settings.wait = 25", "3: filter[0].settings.wait: the filter counts as failed after 25s"),
+        ('settings.wait = "60s"', "3: filter[0].settings.wait: the filter counts as failed after 25s"),
+        ('timeouts.command = "5s"', "1: filter[0].settings.wait: the filter counts as failed after 5s"),
+        ("settings.wait = 24", ""),
+        ("settings.wait = 60\ntimeouts.command = 61", ""),
+    ],
+)
+def test_what_waits_longer_than_it_may(more: str, warned: str) -> None:
+    found = [str(one) for one in read(f'[[filter]]\nuse = "words"\n{more}\n').warnings]
+    whole = f"p.toml:{warned} (timeouts.command), before it is over"
+    assert found == ([whole] if warned else [])

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
-from postmill.api.kinds import MilterName
+from postmill.api.kinds import Duration, MilterName
 from postmill.config.observing import WebSettings
-from postmill.config.settings import ChildSettings, MilterSettings, Settings
+from postmill.config.settings import ChildSettings, FilterSettings, MilterSettings, Settings
 from postmill.config.tables import Reader
 from postmill.errors import ConfigError
 
@@ -143,3 +143,17 @@ def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
             path = ("milters", milter.name, "socket")
             yield reader.at(path, f"{milter.socket} is also the socket of milter {seen[milter.socket]}")
         seen.setdefault(milter.socket, milter.name)
+    for child in settings.filters:
+        yield from _too_patient(child, reader)
+
+
+def _too_patient(child: FilterSettings, reader: Reader) -> Iterator[ConfigError]:
+    """Tell which settings let a filter wait until it counts as failed."""
+    longest = child.timeouts.command
+    declared = dataclasses.fields(child.settings) if dataclasses.is_dataclass(child.settings) else ()
+    for field in declared:
+        kind = field.metadata.get("kind")
+        waits = isinstance(kind, Duration) and kind.within_command
+        if waits and getattr(child.settings, field.name) >= longest:
+            text = f"the filter counts as failed after {longest:g}s (timeouts.command), before it is over"
+            yield reader.at((*child.path, "settings", field.name), text)

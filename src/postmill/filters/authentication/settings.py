@@ -61,10 +61,11 @@ class Settings:
         Flag(), True, "Check nothing in mail of users who have logged in; forged headers are removed still."
     )
     timeout: float = key(
-        Duration(0.1, 120),
+        Duration(0.1, 120, within_command=True),
         "20s",
         "How long to wait for DNS in each check; what takes longer is `temperror`, and refuses nothing. "
-        "It has to be shorter than `timeouts.command`, after which the filter has failed.",
+        "It has to be shorter than `timeouts.command`, after which the filter has failed; "
+        "`postmill config check` warns.",
     )
     public_suffix_list: str = key(
         Text(r"(/[^\0]*)?", 'the absolute path of a file, or ""'),
