@@ -257,6 +257,17 @@ def test_bad_tables(raw: object) -> None:
         Keys().parse(raw)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Example.NET", "example.net"), (".example.net", ".example.net."), ("bücher.net", "xn--bcher-kva.net")],
+)
+def test_a_domain_in_two_spellings(one: str, other: str) -> None:
+    key = {"selector": "s1", "file": "/key"}
+    with pytest.raises(ValueError, match="is there twice, in two spellings"):
+        Keys().parse({one: key, other: key})
+    assert len(Keys().parse({"example.net": key, ".example.net": key})) == 2
+
+
 def test_table_is_shown_as_toml() -> None:
     table = Keys().parse({"Example.NET": {"selector": "s1", "file": "/key"}})
     assert Keys().show(table) == '{ "example.net" = [{ selector = "s1", file = "/key" }] }'

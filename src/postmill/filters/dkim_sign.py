@@ -68,7 +68,13 @@ class Keys:
         """See ``Kind``; the files are read later."""
         if not isinstance(raw, dict) or not raw:
             raise ValueError
-        return {Domain().parse(domain): self._keys(domain, keys) for domain, keys in raw.items()}
+        found: dict[str, tuple[KeyFile, ...]] = {}
+        for written, keys in raw.items():
+            domain = Domain().parse(written)
+            if domain in found:
+                raise ValueError(f"{domain} is there twice, in two spellings")
+            found[domain] = self._keys(written, keys)
+        return found
 
     @staticmethod
     def _keys(domain: str, raw: Any) -> tuple[KeyFile, ...]:
