@@ -161,6 +161,25 @@ def test_failing_dns_refuses_nothing(message: bytes, dns: Dns, result: str) -> N
     assert said(delivery)[-1] == result
 
 
+@pytest.mark.parametrize(
+    ("author", "dns", "status"),
+    [
+        ("joe@example.net", {**BAD, SPF: FAILED}, "temporary-failure"),
+        ("joe@example.net", {**BAD, POLICY: FAILED}, "temporary-failure"),
+        ("joe@example.net <", {**BAD, POLICY: FAILED}, "temporary-failure"),
+        ("eve@other.example, joe@example.net", {**BAD, POLICY: FAILED}, "temporary-failure"),
+        ("eve@other.example", {**BAD, POLICY: FAILED}, "accept"),
+        ("joe@example.net", {**GOOD, SPF: FAILED, POLICY: ["v=DMARC1; p=none"]}, "accept"),
+        ("joe@example.net", BAD, "reject"),
+        ("joe@example.net", GOOD, "accept"),
+    ],
+)
+def test_mail_that_cannot_be_judged_is_put_off_if_so_set(author: str, dns: Dns, status: str) -> None:
+    written = MESSAGE.replace(b"Joe <joe@example.net>", author.encode())
+    assert send(written, dns=dns, settings={**FOLLOW, "dmarc_temperror": "tempfail"}).status == status
+    assert send(written, dns=dns, settings=FOLLOW).status == status.replace("temporary-failure", "accept")
+
+
 def test_dns_that_never_answers_refuses_nothing() -> None:
     class Silent(FixedResolver):
         async def texts(self, *_: object, **__: object) -> tuple[str, ...]:

@@ -238,3 +238,6 @@ def test_strictest() -> None:
     assert strictest([passed, quarantine, reject, none]) == reject
     assert strictest([passed, none]) == none
     assert strictest([passed]) == passed
+    unknown, harmless = Dmarc("temperror", "a.example"), Dmarc("temperror", "b.example", "none")
+    assert strictest([none, harmless, unknown, passed]) == unknown
+    assert strictest([unknown, quarantine]) == quarantine

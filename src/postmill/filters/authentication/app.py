@@ -17,7 +17,7 @@ from postmill.api.edits import HeaderEdit
 from postmill.api.milter import Milter
 from postmill.api.nouns import Client, Message, Sender
 from postmill.api.ports import Resolver
-from postmill.api.verdicts import Accept, Quarantine, Reject, Verdict
+from postmill.api.verdicts import Accept, Quarantine, Reject, Tempfail, Verdict
 from postmill.filters._author import TooManyAuthorsError, UnclearAuthorError, author_domains
 from postmill.filters._canonical import Parsed, off_loop
 from postmill.filters._dkim import Result, verify_parsed
@@ -178,8 +178,8 @@ async def judge(
     judged = [_judge(domain, policy, found, settings, organizations, sample) for domain, policy in pairs]
     if not unclear:
         return dmarc.strictest(judged)
-    asked = [one for one in judged if one.disposition != "none"] or [Dmarc("permerror")]
-    return replace(dmarc.strictest(asked), reason=unclear, unclear=True)
+    asked = [one for one in judged if one.disposition != "none" or one.result == "temperror"]
+    return replace(dmarc.strictest(asked or [Dmarc("permerror")]), reason=unclear, unclear=True)
 
 
 async def _policy(
@@ -273,4 +273,6 @@ def verdict(found: Found, settings: Settings) -> Verdict | None:
             return Reject(f"5.7.1 rejected by {by}", because=because)
         case "quarantine":
             return Quarantine(f"quarantined by {by}", because=because)
+    if judged.result == "temperror" and judged.policy != "none" and settings.dmarc_temperror == "tempfail":
+        return Tempfail("4.4.3 DMARC cannot be judged while DNS fails", because=judged.reason)
     return None

@@ -130,5 +130,9 @@ def aligned(found: str, author: str, strict: bool, organizations: Organizations)
 
 def strictest(results: Sequence[Dmarc]) -> Dmarc:
     """Return the one that counts for a message of several authors (RFC 7489 §6.6.1)."""
-    order = ("pass", "none", "permerror", "temperror", "fail")
-    return max(results, key=lambda one: (POLICIES.index(one.disposition), order.index(one.result)))
+    order = ("pass", "none", "permerror", "fail", "temperror")  # what is not known may be worse
+
+    def strictness(one: Dmarc) -> tuple[int, int, bool]:
+        return POLICIES.index(one.disposition), order.index(one.result), one.policy != "none"
+
+    return max(results, key=strictness)

@@ -40,6 +40,12 @@ class Settings:
         "report",
         "What becomes of mail that fails DMARC where the domain's policy is `quarantine`.",
     )
+    dmarc_temperror: str = key(
+        Choice(("report", "tempfail")),
+        "report",
+        "What becomes of mail that DMARC cannot judge while DNS fails. Whoever can make DNS fail for any "
+        "domain of an organization forges its mail then, unless it is put off.",
+    )
     bad_from: str = key(
         Choice(("report", "reject")),
         "report",
