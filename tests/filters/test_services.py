@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,48 @@ def test_a_backlog_that_stays_full(listener: socket.socket) -> None:
 def test_it_takes_too_long(listener: socket.socket) -> None:
     with pytest.raises(OSError, match=r"service\.sock: no answer within 0\.2 s"):
         ask(listener, timeout=SOON)
+
+
+class Server:
+    """Takes everybody in, gives ``reply``, and hangs up; counts whom it took in."""
+
+    def __init__(self, path: Path, reply: bytes = b"") -> None:
+        self.address = parse_endpoint(f"unix:{path}")
+        self.reply = reply
+        self.taken = 0
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen(8)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._socket.accept()
+            self.taken += 1
+            with connection:
+                connection.recv(100)
+                connection.sendall(self.reply)
+
+
+def test_one_that_is_gone_for_long_is_not_waited_for_by_everybody(tmp_path: Path) -> None:
+    server = Server(tmp_path / "service.sock")
+    service = Service("echo", [server.address], LONG, LONG)
+
+    async def tries() -> int:
+        before = server.taken
+        with suppress(OSError):
+            await service.ask(echo, SOON)
+        return server.taken - before
+
+    async def run() -> None:
+        assert await tries() > 1
+        assert [await tries(), await tries()] == [1, 1]
+        server.reply = b"hello\n"
+        assert await tries() == 1
+        server.reply = b""
+        assert await tries() > 1
+
+    asyncio.run(run())
 
 
 def test_nobody_connects_where_packets_are_lost() -> None:

@@ -141,6 +141,53 @@ def test_one_that_fails(to: str, on_error: str, status: str, reply: bytes) -> No
     assert ("Traceback" in log) == (to == "raise")
 
 
+def statuses(endpoint: str, *to: str) -> list[str]:
+    """Return how messages to these fare, each in a session of its own."""
+    return [FakeMta(endpoint).session(SessionPlan(mails=(mail(one),))).mails[0].status for one in to]
+
+
+@pytest.mark.parametrize("odd", ["raise", "down"])
+def test_odd_messages_do_not_switch_it_off(odd: str) -> None:
+    host = Host()
+    endpoint = host.add({}, filters=[{"use": APP, "on_error": "accept"}])
+    with host:
+        to = ["nobody", *[odd] * 5, "nobody", odd, "nobody"]
+        assert statuses(endpoint, *to) == [{"nobody": "reject"}.get(one, "accept") for one in to]
+        log = host.log
+    assert log.count("everything: lost:filter at rcpt") == 6
+    assert "left alone" not in log
+
+
+SLOW = """\
+import asyncio
+from postmill.api import Milter, Recipient, Reject, Verdict
+
+app = Milter("slow")
+
+@app.on
+async def look(rcpt: Recipient) -> Verdict | None:
+    if rcpt.address.local == "raise":
+        raise ZeroDivisionError("as asked")
+    await asyncio.sleep(30 if rcpt.address.local == "slow" else 0)
+    return Reject("5.7.1 no")
+"""
+
+
+def test_one_that_takes_too_long_is_left_alone_until_it_says_something(tmp_path: Path) -> None:
+    """What it says may also be that it cannot judge."""
+    (tmp_path / "app.py").write_text(SLOW)
+    host = Host()
+    rules = {"timeouts": {"command": "0.2s"}, "breaker": {"retry": "1s"}}
+    endpoint = host.add({}, filters=[{"use": f"{tmp_path}/app.py:app", "on_error": "accept", **rules}])
+    with host:
+        assert statuses(endpoint, "jane", *["slow"] * 3, "jane") == ["reject", *["accept"] * 4]
+        assert "slow: left alone for now after repeated failures: no answer to R in time" in host.log
+        wait_until(
+            lambda: statuses(endpoint, "raise") == ["accept"] and "as asked" in host.log, "another try"
+        )
+        assert statuses(endpoint, "jane", "raise", "raise", "raise", "jane")[::4] == ["reject"] * 2
+
+
 @pytest.mark.parametrize(("on_error", "status"), [("accept", "accept"), ("reject", "reject")])
 def test_one_whose_state_cannot_be_made(on_error: str, status: str, tmp_path: Path) -> None:
     app = tmp_path / "app.py"

@@ -17,7 +17,8 @@ After the noun, by annotation and in any order: the milter's settings, what ``pr
 state of the session and of the message, ports, and one of the classes of ``edits``. Handlers of one noun
 are asked in their order until one has a verdict. ``async def`` runs on the event loop and must not block it;
 ``def`` runs in a thread, where ``Store`` and ``Resolver`` cannot be awaited. A handler that raises has
-failed: the milter's ``on_error`` decides.
+failed: the milter's ``on_error`` decides about this mail, and the next one is judged as if nothing had
+happened.
 
 What a milter asks of the MTA follows from its handlers: which events, which edits, and whether it waits for
 an answer, which it does not where all handlers are annotated to return None. A handler that only some

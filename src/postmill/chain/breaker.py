@@ -2,6 +2,9 @@
 
 Closed: every session may connect. Open: nobody connects, the child counts as lost at once. Half open: one
 session may try; its success closes the breaker, its failure opens it for twice as long, up to a bound.
+
+It is there for the time that each session would lose to a child that is down. One that is quick to say that
+it cannot judge a message loses nobody's time: that is trouble, but none to be left alone for.
 """
 
 from __future__ import annotations
@@ -48,6 +51,11 @@ class Breaker:
         self._failures = 0
         self._wait = self._retry
         self.probing = self.troubled = False
+
+    def faltered(self) -> None:
+        """Close the breaker, for a child that is there although it could not do what it was asked."""
+        self.succeeded()
+        self.troubled = True
 
     def failed(self, now: float) -> None:
         """Count one failure; a failed probe doubles the time until the next one."""

@@ -66,7 +66,9 @@ class Breaker:
     """When to stop trying a milter that is down, and when to try again."""
 
     failures: int = key(
-        Count(1), 3, "Failures in a row after which the milter counts as down and is not tried."
+        Count(1),
+        3,
+        "Failures in a row after which the milter is not tried; of a `[[filter]]`, only time-outs count.",
     )
     retry: float = key(
         Duration(),

@@ -18,6 +18,7 @@ Exchange = Callable[["Wire"], Awaitable[T]]
 _SHUNNED_FOR = 30.0
 """Seconds for which an address that failed goes to the end of the row."""
 
+_NEVER = float("-inf")
 
 _TRY_AGAIN = 0.02
 """Seconds between two tries of a socket whose backlog is full."""
@@ -39,14 +40,15 @@ class Service:
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._failed: dict[Endpoint, float] = {}
+        self._down_since = self._last_down = _NEVER
 
     async def ask(self, exchange: Exchange[T], patience: float = 0.0) -> T:
         """Carry out an exchange with the first address that can do it.
 
-        Where none can, all are tried again until ``patience`` seconds are over: a service that is being
-        restarted is back soon. Raises OSError with what each of them had to say.
+        Where none can, all are tried again for ``patience`` seconds: a service that is being restarted is
+        back soon. One that has been down for longer is tried once. Raises OSError with what each had to say.
         """
-        end = monotonic() + patience
+        began = monotonic()
         pause = 0.05
         while True:
             try:
@@ -54,7 +56,7 @@ class Service:
             except RefusedError:
                 raise
             except OSError:
-                if monotonic() + pause > end:
+                if max(monotonic() - began, self._down_for()) + pause > patience:
                     raise
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
@@ -71,13 +73,22 @@ class Service:
                 problems.append(f"{address}: {error.strerror or error or type(error).__name__}")
             else:
                 self._failed.pop(address, None)
+                self._last_down = _NEVER
                 return answer
         raise OSError(f"{self._name} cannot be asked: {'; '.join(problems)}")
+
+    def _down_for(self) -> float:
+        """Note that no address could do it; return for how many seconds that has been so."""
+        now = monotonic()
+        if now - self._last_down >= _SHUNNED_FOR:
+            self._down_since = now
+        self._last_down = now
+        return now - self._down_since
 
     def _row(self) -> list[Endpoint]:
         now = monotonic()
         return sorted(
-            self._addresses, key=lambda address: now - self._failed.get(address, -_SHUNNED_FOR) < _SHUNNED_FOR
+            self._addresses, key=lambda address: now - self._failed.get(address, _NEVER) < _SHUNNED_FOR
         )
 
     async def _ask_one(self, address: Endpoint, exchange: Exchange[T]) -> T:

@@ -8,6 +8,7 @@ from functools import partial
 from postmill.chain.breaker import Breaker
 from postmill.chain.child import ChildSpec
 from postmill.chain.negotiation import Offer
+from postmill.chain.steps import Lost
 from postmill.chain.talks import NegotiateTalk
 from postmill.filtering import FilterSession, Served
 from postmill.mail.body import Body
@@ -64,6 +65,18 @@ class FilterService(ChildService):
 
     def connect(self, link: ChildLink) -> None:
         """Leave it to the negotiation, which is the first thing on each link."""
+
+    def failed(self, lost: Lost | None) -> None:
+        """A link failed; only time-outs count for the breaker.
+
+        A handler that raises costs no time, and what made it raise may be one odd message: whoever finds such
+        a message could otherwise have the filter left alone, and with it everybody's mail.
+        """
+        if lost is None or lost.kind not in ("filter", "protocol"):
+            super().failed(lost)
+            return
+        self.last_failure = self.now(), lost
+        self.breaker.faltered()
 
     def session(self, offer: Offer) -> tuple[FilterSession, OptNeg]:
         """Return a new session that has agreed to an offer, and what it answered."""
