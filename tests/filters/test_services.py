@@ -118,6 +118,19 @@ def test_one_that_is_gone_for_long_is_not_waited_for_by_everybody(tmp_path: Path
     asyncio.run(run())
 
 
+def test_one_that_failed_is_asked_last(tmp_path: Path) -> None:
+    broken = Server(tmp_path / "broken.sock")
+    well = Server(tmp_path / "well.sock", b"hello\n")
+    service = Service("echo", [broken.address, well.address], LONG, LONG)
+
+    async def run() -> None:
+        for _ in range(3):
+            assert await service.ask(echo) == b"hello\n"
+
+    asyncio.run(run())
+    assert (broken.taken, well.taken) == (1, 3)
+
+
 def test_nobody_connects_where_packets_are_lost() -> None:
     """The backlog of a TCP socket is full, so the first packet of another connection is not answered."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:

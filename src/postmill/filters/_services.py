@@ -25,7 +25,7 @@ _TRY_AGAIN = 0.02
 
 
 class RefusedError(OSError):
-    """The service answered that it cannot do this: another try would not help, and it is well."""
+    """The service answered that it will not do this: it is well, and another try or server would not help."""
 
 
 class Service:

@@ -269,6 +269,16 @@ def test_a_message_that_is_too_large_for_clamd_is_not_sent_again(clamd: FakeScan
     assert len(clamd.asked) == 1
 
 
+@pytest.mark.parametrize("words", [b"Can't write to temporary file", b"Can't allocate memory"])
+def test_a_clamd_that_is_unwell_is_passed_over(words: bytes, clamd: FakeScanner, tmp_path: Path) -> None:
+    clamd.reply = b"INSTREAM: " + words + b". ERROR\0"
+    well = FakeScanner(tmp_path / "well.sock", VIRUS, stream)
+    assert deliver(app, settings={"clamd": [clamd.address, well.address]}).status == "reject"
+    well.close()
+    with pytest.raises(OSError, match=r"unix:.*: clamd says: INSTREAM: Can't .*ERROR"):
+        deliver(app, settings={"clamd": [clamd.address], "patience": "0s"})
+
+
 def test_a_name_of_a_virus_can_be_printed() -> None:
     assert read_reply("stream: W\u200bé\u074b FOUND\0".encode()) == "W?é?"
 

@@ -170,6 +170,14 @@ def test_faults(spamd: FakeScanner, said: bytes, words: str) -> None:
         deliver(app, settings={"spamd": [spamd.address], "patience": "0s"})
 
 
+def test_a_spamd_that_is_unwell_is_passed_over(spamd: FakeScanner, tmp_path: Path) -> None:
+    spamd.reply = b"SPAMD/1.1 75 EX_TEMPFAIL\r\n\r\n"
+    well = FakeScanner(tmp_path / "well.sock", answer("True ; 9.0 / 5.0"), lambda stream: stream.read())
+    settings = {"spamd": [spamd.address, well.address], "reject_score": 5}
+    assert deliver(app, settings=settings).status == "reject"
+    well.close()
+
+
 @pytest.mark.parametrize(("on_error", "status"), [("tempfail", "temporary-failure"), ("accept", "accept")])
 def test_a_spamd_that_is_gone_is_no_clean_bill(on_error: str, status: str, tmp_path: Path) -> None:
     """spamass-milter lets everything pass; here the administrator says what becomes of it."""

@@ -11,6 +11,7 @@ _CHUNK = 1 << 16
 _LONGEST = 4096
 LONGEST_NAME = 120
 """Bytes of a virus's name that are told."""
+_TOO_LARGE = "size limit exceeded"
 _REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f\x7f]+) FOUND)")
 
 
@@ -33,8 +34,8 @@ def read_reply(reply: bytes) -> str | None:
     """Return the virus that a reply names, None where it says OK; see ``scan`` for what is raised."""
     text = reply.rstrip(b"\0\n").decode("utf-8", "backslashreplace")
     found = _REPLY.fullmatch(text)
-    if found is None and text.endswith("ERROR"):
-        raise RefusedError(f"clamd says: {text}")
+    if found is None and text.endswith("ERROR"):  # only that of a size is about the message, not about clamd
+        raise (RefusedError if _TOO_LARGE in text else OSError)(f"clamd says: {text}")
     if found is None:
         raise ValueError(text[:100])
     if found[2] is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from postmill.filters._services import RefusedError, Wire
+from postmill.filters._services import Wire
 
 _VERSION = "SPAMC/1.5"
 _STATUS = re.compile(rb"SPAMD/\d[\d.]* +(\d+) +([^\r\n]*)")
@@ -56,7 +56,7 @@ def read_answer(data: bytes) -> Judgement:
     if status is None or not separator:
         raise ValueError(f"spamd answered {data[:60]!r}")
     if status[1] != b"0":
-        raise RefusedError(f"spamd says: {status[2].decode('ascii', 'backslashreplace').strip()}")
+        raise OSError(f"spamd says: {status[2].decode('ascii', 'backslashreplace').strip()}")
     values = {
         name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)
     }
