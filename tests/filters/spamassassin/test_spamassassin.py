@@ -104,6 +104,25 @@ def test_its_headers_take_the_place_of_others(spamd: FakeScanner) -> None:
     assert len(untouched.headers) == 4
 
 
+@pytest.mark.parametrize("value", [b"a" * 70000, b"a " * 35000, b"a\n " * 23000, "é".encode() * 35000])
+def test_headers_that_are_too_long_are_cut(spamd: FakeScanner, value: bytes) -> None:
+    """No packet holds them; the sender decides about the length of a subject that spamd marks."""
+    made = b"X-Spam-Report: %b\nX-Spam-Flag: YES\nSubject: [SPAM] %b\n\nHello.\n" % (value, value)
+    spamd.reply = answer("True ; 9.0 / 5.0", made)
+    done = deliver(app, settings={"spamd": [spamd.address], "modify": "all"}, body="Hello.\r\n")
+    assert done.all("X-Spam-Flag") == ("YES",)
+    (report,), (subject,) = done.all("X-Spam-Report"), done.all("Subject")
+    assert subject.startswith("[SPAM] ")
+    lengths = [len(one.raw.replace(b"\r", b"")) for one in done.headers if one.value in (report, subject)]
+    assert all(59990 < length < 60020 for length in lengths)
+
+
+def test_a_mark_whose_name_is_too_long_is_nobodys(spamd: FakeScanner) -> None:
+    long = "X-Spam-" + "a" * 65523
+    done = deliver(app, settings={"spamd": [spamd.address]}, headers=(f"{long}:", "X-Spam-Flag: YES"))
+    assert (done.all("X-Spam-Flag"), done.status) == ((), "accept")
+
+
 def test_a_header_without_value_is_not_added(spamd: FakeScanner) -> None:
     spamd.reply = answer("False ; 0.0 / 5.0", HEAD.replace(b"Subject", b"X-Spam-Level: \nSubject"))
     done = deliver(app, settings={"spamd": [spamd.address]}, headers=("X-Spam-Level: **", "Subject: x"))

@@ -9,6 +9,9 @@ from postmill.filters.spamassassin.envelope import is_mark
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _ALSO = ("subject", "content-type")
+_LONGEST = 60000
+"""Bytes of a header that Postfix reads (protocol §1.2); one of 65,535 is more than a packet can hold."""
+_NAME = re.compile(rf"[!-9;-~]{{1,{_LONGEST}}}")
 
 Fields = list[tuple[str, str]]
 
@@ -47,8 +50,9 @@ def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
 def _forget(msg: Message, edit: Edit) -> None:
     """Delete what somebody else's SpamAssassin, or one that would like to be ours, has left."""
     seen: dict[str, int] = {}
-    there = [header.name for header in msg.head.headers if is_mark(header.name)]
-    for name in there:
+    for name in (header.name for header in msg.head.headers if is_mark(header.name)):
+        if not _NAME.fullmatch(name):  # no milter can name it, and nobody goes by it
+            continue
         seen[name.lower()] = seen.get(name.lower(), 0) + 1
     for name, count in seen.items():
         for nth in range(count, 0, -1):
@@ -56,6 +60,10 @@ def _forget(msg: Message, edit: Edit) -> None:
 
 
 def _clean(value: str) -> str:
-    """Return a value that a header can have: no empty folds, no lone CR."""
+    """Return a value that a header can have: no empty folds, no lone CR, not too long."""
     lines = [line for line in value.replace("\r", "").replace("\0", "").split("\n") if line.strip()]
-    return "\n".join(lines) or " "
+    text = "\n".join(lines) or " "
+    data = text.encode("utf-8", "surrogateescape")
+    if len(data) <= _LONGEST:
+        return text
+    return data[:_LONGEST].decode("utf-8", "surrogateescape").rstrip()
