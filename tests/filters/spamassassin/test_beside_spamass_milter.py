@@ -173,6 +173,19 @@ def test_what_spamd_makes_of_the_subject(scanner: Scanner) -> None:
             assert marked == ("+X-Spam-Flag: YES" in here), letter.name
 
 
+def test_marks_on_mail_that_is_too_large_to_be_looked_at(scanner: Scanner) -> None:
+    """The limit of spamc is ours: 500 KB."""
+    forged = b"X-Spam-Flag: NO\r\nX-Spam-Status: No, score=-99\r\nX-Spam-Level: *\r\n"
+    body = (b"0123456789abcdef" * 4 + b"\r\n") * 9000
+    letter = Letter("", forged + b"Subject: x\r\nFrom: joe@ext.example\r\n\r\n" + body, "joe@ext.example")
+    theirs = SpamassMilter(scanner.directory, scanner.box, scanner.spamd, ["-m"])
+    settings = {"spamd": [f"unix:{scanner.spamd.socket}"]}
+    with theirs, serving(scanner.directory, "spamassassin", settings) as ours:
+        there, here = (plainly(ask(endpoint, letter)) for endpoint in (theirs.endpoint, ours))
+    assert here == there
+    assert "-X-Spam-Flag: NO" in here
+
+
 SENDMAIL = """\
 #!/bin/sh
 # What Sendmail 8.17.1 says, with aliases.

@@ -123,6 +123,13 @@ def test_a_mark_whose_name_is_too_long_is_nobodys(spamd: FakeScanner) -> None:
     assert (done.all("X-Spam-Flag"), done.status) == ((), "accept")
 
 
+@pytest.mark.parametrize(("modify", "left"), [("headers", ()), ("all", ()), ("nothing", ("NO",))])
+def test_forged_marks_do_not_stay_on_what_is_too_large_to_look_at(modify: str, left: tuple[str, ...]) -> None:
+    headers = ("X-Spam-Flag: NO", "Subject: x")
+    done = deliver(app, settings={"max_size": 100, "modify": modify}, headers=headers, body="x" * 101)
+    assert (done.all("X-Spam-Flag"), done.all("Subject"), done.status) == (left, ("x",), "accept")
+
+
 def test_a_header_without_value_is_not_added(spamd: FakeScanner) -> None:
     spamd.reply = answer("False ; 0.0 / 5.0", HEAD.replace(b"Subject", b"X-Spam-Level: \nSubject"))
     done = deliver(app, settings={"spamd": [spamd.address]}, headers=("X-Spam-Level: **", "Subject: x"))

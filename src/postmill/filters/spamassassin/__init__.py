@@ -11,7 +11,7 @@ from postmill.api import Accept, Address, Client, Clock, Edit, Message, Milter, 
 from postmill.filters.spamassassin.envelope import content, prelude, user_of
 from postmill.filters.spamassassin.expansion import expanded
 from postmill.filters.spamassassin.policy import Policy, Settings
-from postmill.filters.spamassassin.rewriting import rewrite
+from postmill.filters.spamassassin.rewriting import forget, rewrite
 from postmill.filters.spamassassin.spamd import Question, ask
 
 app = Milter("spamassassin", Settings)
@@ -40,6 +40,8 @@ async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdic
     """Have the message judged."""
     settings = policy.settings
     if settings.max_size and msg.size > settings.max_size:
+        if settings.modify != "nothing":
+            forget(msg, edit)
         return Accept(f"not looked at: {msg.size} bytes are more than max_size")
     command = "PROCESS" if settings.modify == "all" else "HEADERS"
     recipients = [recipient.address for recipient in msg.envelope.recipients]

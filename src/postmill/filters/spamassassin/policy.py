@@ -84,7 +84,10 @@ class Settings:
     spam_to: str = key(Text(r"[^\s]*"), "", "To whom spam that is not refused is sent instead (-b).")
     spam_copy: bool = key(Flag(), False, "With `spam_to`: whether the recipients get it, too (-B).")
     max_size: int = key(
-        Size(), "500KB", "Messages that are larger are let through without a look; 0: no limit (-s of spamc)."
+        Size(),
+        "500KB",
+        "Messages that are larger are let through without a look, and without the `X-Spam-` headers of their "
+        'sender, unless `modify` is "nothing"; 0: no limit (-s of spamc).',
     )
     patience: float = key(
         Duration(0.0), "2s", "How long a spamd that does not answer is tried again before `on_error` decides."

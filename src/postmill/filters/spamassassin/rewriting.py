@@ -32,7 +32,7 @@ def split(message: bytes) -> tuple[Fields, bytes]:
 def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
     """Take over the headers of the message that SpamAssassin made and, if wanted, what else it changed."""
     fields, body = split(made)
-    _forget(msg, edit)
+    forget(msg, edit)
     for name, value in fields:
         if is_mark(name) and value.strip():  # X-Spam-Level of a score below 1 is empty
             edit.add_header(name, _clean(value))
@@ -47,7 +47,7 @@ def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
         edit.replace_body(body)
 
 
-def _forget(msg: Message, edit: Edit) -> None:
+def forget(msg: Message, edit: Edit) -> None:
     """Delete what somebody else's SpamAssassin, or one that would like to be ours, has left."""
     seen: dict[str, int] = {}
     for name in (header.name for header in msg.head.headers if is_mark(header.name)):
