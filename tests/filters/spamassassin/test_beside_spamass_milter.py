@@ -116,10 +116,11 @@ def test_each_option(
 @pytest.mark.parametrize(
     ("options", "settings"),
     [
+        (["-m"], {"user": SpamassMilter.user}),
         (["-m", "-u", "nobody"], {"default_user": "nobody"}),
         (["-m", "-u", "nobody", "-e", "x.example"], {"default_user": "nobody", "full_address": True}),
     ],
-    ids=["-u", "-e"],
+    ids=["", "-u", "-e"],
 )
 def test_whose_preferences_count(options: list[str], settings: Mapping[str, Any], scanner: Scanner) -> None:
     """Spamd's log tells for whom it judged."""

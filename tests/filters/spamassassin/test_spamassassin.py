@@ -78,6 +78,7 @@ def test_what_spamd_is_asked(spamd: FakeScanner) -> None:
     ("settings", "to", "user"),
     [
         ({}, ["a@x.example"], b""),
+        ({"user": "Spamass-milter"}, ["a@x.example"], b"User: Spamass-milter\r\n"),
         ({"default_user": "nobody"}, ["Ann+box@x.example"], b"User: ann\r\n"),
         ({"default_user": "nobody", "full_address": True}, ["Ann@X.example"], b"User: ann@x.example\r\n"),
         ({"default_user": "nobody"}, ["a@x.example", "b@x.example"], b"User: nobody\r\n"),
@@ -218,6 +219,8 @@ def test_a_spamd_that_is_gone_is_no_clean_bill(on_error: str, status: str, tmp_p
 def test_mistakes_in_settings() -> None:
     with pytest.raises(ValueError, match="of another class"):
         deliver(app, settings={"reject_text": "4.7.1 later"})
+    with pytest.raises(ValueError, match="user is the one for all"):
+        deliver(app, settings={"user": "a", "default_user": "b"})
     with pytest.raises(ValueError, match="spam_to: 'me' is no address"):
         deliver(app, settings={"spam_to": "me"})
     with pytest.raises(ValueError, match="is no name of a user"):

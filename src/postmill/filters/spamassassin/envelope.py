@@ -47,9 +47,9 @@ def is_mark(name: str) -> bool:
 
 
 def user_of(recipients: Sequence[Address], settings: Settings) -> str:
-    """Return with whose preferences a message is judged, in lower case; empty: spamd's own."""
+    """Return with whose preferences a message is judged, a recipient in lower case; empty: spamd's own."""
     if not settings.default_user:
-        return ""
+        return settings.user
     if len(recipients) != 1:
         return settings.default_user
     (address,) = recipients

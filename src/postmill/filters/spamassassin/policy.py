@@ -63,11 +63,17 @@ class Settings:
     skip_authenticated: bool = key(
         Flag(), False, "Whether mail of users who logged in is not looked at (-a)."
     )
+    user: str = key(
+        Text(r"[^\s]*"),
+        "",
+        "With whose preferences, and whose Bayes database, spamd judges all messages (-u of spamc; without "
+        "it, and without -u of spamass-milter, the account that spamass-milter runs as).",
+    )
     default_user: str = key(
         Text(r"[^\s]*"),
         "",
-        "With whose preferences spamd judges a message to several recipients, while one to a single "
-        "recipient is judged with those of its local part (-u). Empty: spamd's own user for all.",
+        "In place of `user`: with whose preferences spamd judges a message to several recipients, while one "
+        "to a single recipient is judged with those of its local part (-u). Both empty: spamd's own user.",
     )
     full_address: bool = key(
         Flag(),
@@ -104,9 +110,11 @@ class Policy:
         Reject(settings.reject_text)
         if settings.spam_to and not Address.parse(settings.spam_to).domain:
             raise ValueError(f"spam_to: {settings.spam_to!r} is no address")
+        if settings.user and settings.default_user:
+            raise ValueError("user is the one for all: it cannot be there beside default_user")
         if settings.expand:
             if not settings.default_user:
-                raise ValueError("expand needs default_user: without it spamd's own user is the one for all")
+                raise ValueError("expand needs default_user: without it one user is the one for all")
             check_program(settings.expand)
         self.settings = settings
         self.spamd = Service("spamd", settings.spamd, settings.connect_timeout, settings.timeout)
