@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from postmill.api import BodyEdit, Edit, EnvelopeEdit, HeaderEdit
+from postmill.api import Address, BodyEdit, Edit, EnvelopeEdit, HeaderEdit
 from postmill.wire.codes import CHUNK, Action
 from postmill.wire.packets import (
     AddHeader,
@@ -39,6 +39,7 @@ from postmill.wire.packets import (
         ),
         (lambda edit: edit.delete_recipient("a@b.example"), DelRcpt(b"<a@b.example>")),
         (lambda edit: edit.delete_recipient("<@r.example:a b@c>"), DelRcpt(b"<@r.example:a b@c>")),
+        (lambda edit: edit.delete_recipient(Address.parse(b"<\xf6\x01 a@b>")), DelRcpt(b"<\xf6\x01 a@b>")),
         (lambda edit: edit.change_sender("<>"), ChangeFrom(b"<>", None)),
         (lambda edit: edit.change_sender(""), ChangeFrom(b"<>", None)),
         (

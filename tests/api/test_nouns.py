@@ -27,6 +27,14 @@ from postmill.api import Address, Client, Envelope, Greeting, Head, Header, Mess
 def test_addresses(path: str, text: str, local: str, domain: str) -> None:
     address = Address.parse(path)
     assert (address.text, address.local, address.domain, str(address)) == (text, local, domain, text)
+    assert Address(text).raw == text.encode()
+
+
+def test_the_bytes_of_an_address() -> None:
+    address = Address.parse(b"<j\xf6@x>")
+    assert (address.text, address.raw) == ("j\\xf6@x", b"j\xf6@x")
+    address = Address.parse(b" <@b.example:Joe (x) <j@x>> ")
+    assert (address.text, address.raw) == ("j@x", b"Joe (x) <j@x>")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from postmill.api.nouns import Address
 from postmill.errors import ProtocolError
 from postmill.wire.codes import CHUNK, Action
 from postmill.wire.fields import U32_MAX, header_name
@@ -106,10 +107,13 @@ class EnvelopeEdit(Recording):
         _check_length(f"recipient {address[:80]}", path, more)
         self._packets.append(AddRcptPar(path, more) if more else AddRcpt(path))
 
-    def delete_recipient(self, address: str) -> None:
-        """Remove a recipient, named as it was in the SMTP session: what an MTA took there is taken here."""
-        path = _path(address, _AS_TAKEN)
-        _check_length(f"recipient {address[:80]}", path)
+    def delete_recipient(self, address: str | Address) -> None:
+        """Remove a recipient, named as it was in the SMTP session; its ``Address`` is that to the byte.
+
+        What an MTA took there is taken here.
+        """
+        path = b"<%b>" % address.raw if isinstance(address, Address) else _path(address, _AS_TAKEN)
+        _check_length(f"recipient {str(address)[:80]}", path)
         self._packets.append(DelRcpt(path))
 
     def change_sender(self, address: str, arguments: Sequence[str] = ()) -> None:

@@ -18,7 +18,18 @@ from postmill.api.header_text import QUOTED, without_comments
 IPAddress = IPv4Address | IPv6Address
 _NO_MACROS: Mapping[str, str] = {}
 _IN_BRACKETS = re.compile(rf'(?:[^"<]|{QUOTED}")*<(.*)>', re.DOTALL)
+_NOT_BARE = re.compile(rb"[\s(<>]")
 _BLANKS = re.compile(rf'({QUOTED}"?)|\s+', re.DOTALL)
+
+
+def _bare(text: str) -> str:
+    """Return what is left of an address without comments, blanks and a name before it."""
+    text = without_comments(text).strip()
+    for _ in range(2):  # <Joe <joe@example.org>>
+        if found := _IN_BRACKETS.fullmatch(text):
+            text = found[1].strip()
+    text = _BLANKS.sub(r"\1", text)
+    return text.partition(":")[2] if text.startswith("@") and ":" in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +37,27 @@ class Address:
     """An envelope address (RFC 5321 §4.1.2), as given in angle brackets; empty for the null sender."""
 
     text: str
+    raw: bytes = field(default=b"", repr=False, compare=False)
+    """Its bytes as the MTA gave them, between the angle brackets."""
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            object.__setattr__(self, "raw", self.text.encode("utf-8", "surrogateescape"))
 
     @classmethod
-    def parse(cls, path: str) -> Address:
+    def parse(cls, path: str | bytes) -> Address:
         """Take ``<local@domain>`` or the bare address; a source route (RFC 5321 appendix C) is dropped.
 
         So are comments, blanks and a name before the address, as an MTA drops them that lets them pass
-        (``strict_rfc821_envelopes`` in postconf(5)); quotes stay.
+        (``strict_rfc821_envelopes`` in postconf(5)); quotes stay. ``raw`` has all but the route.
         """
-        text = without_comments(path).strip()
-        for _ in range(2):  # <Joe <joe@example.org>>
-            if found := _IN_BRACKETS.fullmatch(text):
-                text = found[1].strip()
-        text = _BLANKS.sub(r"\1", text)
-        if text.startswith("@") and ":" in text:
-            text = text.partition(":")[2]
-        return cls(text)
+        raw = (path.encode("utf-8", "surrogateescape") if isinstance(path, str) else path).strip()
+        if raw.startswith(b"<") and raw.endswith(b">"):
+            raw = raw[1:-1].strip()
+        if raw.startswith(b"@") and b":" in raw:
+            raw = raw.partition(b":")[2]
+        text = raw.decode("utf-8", "backslashreplace")
+        return cls(_bare(text) if _NOT_BARE.search(raw) else text, raw)
 
     @property
     def unquoted(self) -> Address:

@@ -66,7 +66,7 @@ def path_of(payload: bytes) -> tuple[Address, tuple[str, ...]]:
 
 def path_from(path: bytes, *arguments: bytes) -> tuple[Address, tuple[str, ...]]:
     """Return the same of the strings that the payload consists of."""
-    return Address.parse(text_of(path)), tuple(map(text_of, arguments))
+    return Address.parse(path), tuple(map(text_of, arguments))
 
 
 def header_of(name: bytes, text: bytes) -> Header:

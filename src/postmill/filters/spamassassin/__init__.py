@@ -8,10 +8,10 @@ what becomes of it says ``on_error``.
 from __future__ import annotations
 
 from postmill.api import Accept, Address, Client, Clock, Edit, Message, Milter, Reject, Sender, Verdict
-from postmill.filters.spamassassin.envelope import content, prelude, user_of
+from postmill.filters.spamassassin.envelope import content, exactly, prelude, user_of
 from postmill.filters.spamassassin.expansion import expanded
 from postmill.filters.spamassassin.policy import Policy, Settings
-from postmill.filters.spamassassin.rewriting import forget, rewrite
+from postmill.filters.spamassassin.rewriting import clean, forget, rewrite
 from postmill.filters.spamassassin.spamd import Question, ask
 
 app = Milter("spamassassin", Settings)
@@ -61,13 +61,14 @@ async def look(msg: Message, policy: Policy, clock: Clock, edit: Edit) -> Verdic
 
 def _redirect(msg: Message, settings: Settings, edit: Edit) -> None:
     """Send spam to somebody who wants to have it, instead of or besides those it is for."""
-    recipients = [recipient.address.text for recipient in msg.envelope.recipients]
-    to = Address.parse(settings.spam_to).text
-    if to.lower() not in map(str.lower, recipients):
-        edit.add_recipient(to)
+    recipients = [recipient.address for recipient in msg.envelope.recipients]
+    to = Address.parse(settings.spam_to)
+    others = [address for address in recipients if address.raw.lower() != to.raw.lower()]
+    if len(others) == len(recipients):
+        edit.add_recipient(to.text)
     if settings.spam_copy:
         return
+    for address in others:
+        edit.delete_recipient(address)
     for address in recipients:
-        if address.lower() != to.lower():
-            edit.delete_recipient(address)
-        edit.add_header("X-Spam-Orig-To", f"<{address}>")
+        edit.add_header("X-Spam-Orig-To", clean(f"<{exactly(address)}>"))

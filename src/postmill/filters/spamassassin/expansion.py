@@ -48,7 +48,7 @@ async def expanded(addresses: Sequence[Address], program: str) -> Sequence[Addre
 async def _ask(program: str, address: Address) -> bytes:
     """Return what the program says; raises OSError when it cannot be run or takes too long."""
     process = await asyncio.create_subprocess_exec(
-        program, "-bv", f"<{address}>", stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
+        program, "-bv", b"<%b>" % address.raw, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
     )
     assert process.stdout is not None
     try:
@@ -71,6 +71,7 @@ def _users(said: bytes, domain: str) -> list[Address]:
     users = []
     for line in said.splitlines():
         if _DELIVERABLE in line and _USER in line:
-            user = line.partition(_USER)[2].decode("utf-8", "backslashreplace").strip()
-            users.append(Address.parse(user if "@" in user or not domain else f"{user}@{domain}"))
+            user = line.partition(_USER)[2].strip()
+            path = user if b"@" in user or not domain else b"%b@%b" % (user, domain.encode())
+            users.append(Address.parse(path))
     return users

@@ -64,13 +64,13 @@ class Settings:
         Flag(), False, "Whether mail of users who logged in is not looked at (-a)."
     )
     user: str = key(
-        Text(r"[^\s]*"),
+        Text(r"[^\s\0]*"),
         "",
         "With whose preferences, and whose Bayes database, spamd judges all messages (-u of spamc; without "
         "it, and without -u of spamass-milter, the account that spamass-milter runs as).",
     )
     default_user: str = key(
-        Text(r"[^\s]*"),
+        Text(r"[^\s\0]*"),
         "",
         "In place of `user`: with whose preferences spamd judges a message to several recipients, while one "
         "to a single recipient is judged with those of its local part (-u). Both empty: spamd's own user.",
@@ -87,7 +87,7 @@ class Settings:
         "single recipient is in the end, by aliases and virtual users; if that is one user, it is his "
         "preferences that count (-x, and -S for the path). Not Postfix's.",
     )
-    spam_to: str = key(Text(r"[^\s]*"), "", "To whom spam that is not refused is sent instead (-b).")
+    spam_to: str = key(Text(r"[^\s\0]*"), "", "To whom spam that is not refused is sent instead (-b).")
     spam_copy: bool = key(Flag(), False, "With `spam_to`: whether the recipients get it, too (-B).")
     max_size: int = key(
         Size(),

@@ -35,14 +35,14 @@ def rewrite(msg: Message, made: bytes, everything: bool, edit: Edit) -> None:
     forget(msg, edit)
     for name, value in fields:
         if is_mark(name) and value.strip():  # X-Spam-Level of a score below 1 is empty
-            edit.add_header(name, _clean(value))
+            edit.add_header(name, clean(value))
     if not everything:
         return
     for name in _ALSO:
         new = [value for field, value in fields if field.lower() == name]
         old = msg.head.all(name)
         if new and new[0] != (old[0] if old else None):
-            edit.change_header(name.title(), _clean(new[0]))
+            edit.change_header(name.title(), clean(new[0]))
     if body != msg.body:
         edit.replace_body(body)
 
@@ -59,7 +59,7 @@ def forget(msg: Message, edit: Edit) -> None:
             edit.delete_header(name, nth)
 
 
-def _clean(value: str) -> str:
+def clean(value: str) -> str:
     """Return a value that a header can have: no empty folds, no lone CR, not too long."""
     lines = [line for line in value.replace("\r", "").replace("\0", "").split("\n") if line.strip()]
     text = "\n".join(lines) or " "

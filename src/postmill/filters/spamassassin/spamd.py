@@ -20,15 +20,14 @@ class Question:
 
     command: str
     message: bytes = field(repr=False)
-    user: str = ""
+    user: bytes = b""
+    """Without CR, LF and NUL."""
 
     def encode(self) -> bytes:
-        """Return the request; ValueError for a user's name that would end its line."""
-        if not self.user.isprintable():
-            raise ValueError(f"{self.user!r} is no name of a user")
-        user = f"User: {self.user}\r\n" if self.user else ""
-        head = f"{self.command} {_VERSION}\r\n{user}Content-length: {len(self.message)}\r\n\r\n"
-        return head.encode() + self.message
+        """Return the request."""
+        user = b"User: %b\r\n" % self.user if self.user else b""
+        first = f"{self.command} {_VERSION}\r\n".encode()
+        return b"%b%bContent-length: %d\r\n\r\n%b" % (first, user, len(self.message), self.message)
 
 
 @dataclass(frozen=True, slots=True)
