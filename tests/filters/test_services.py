@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from postmill.filters import _services
 from postmill.filters._services import Service, Wire
 from postmill.net.poller import Loop
 from postmill.wire.endpoint import parse_endpoint
+from tests.filters.scanners import FakeScanner
 
 SOON = 0.2
 LONG = 30.0
@@ -76,59 +78,88 @@ def test_it_takes_too_long(listener: socket.socket) -> None:
         ask(listener, timeout=SOON)
 
 
-class Server:
-    """Takes everybody in, gives ``reply``, and hangs up; counts whom it took in."""
-
-    def __init__(self, path: Path, reply: bytes = b"") -> None:
-        self.address = parse_endpoint(f"unix:{path}")
-        self.reply = reply
-        self.taken = 0
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen(8)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            connection, _ = self._socket.accept()
-            self.taken += 1
-            with connection:
-                connection.recv(100)
-                connection.sendall(self.reply)
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[FakeScanner]:
+    """A service that hangs up without a word."""
+    fake = FakeScanner(tmp_path / "first.sock", b"", lambda stream: stream.readline())
+    yield fake
+    fake.close()
 
 
-def test_one_that_is_gone_for_long_is_not_waited_for_by_everybody(tmp_path: Path) -> None:
-    server = Server(tmp_path / "service.sock")
-    service = Service("echo", [server.address], LONG, LONG)
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[FakeScanner]:
+    """One that answers."""
+    fake = FakeScanner(tmp_path / "second.sock", b"hello\n", lambda stream: stream.readline())
+    yield fake
+    fake.close()
+
+
+def service_of(*addresses: str, timeout: float = LONG) -> Service:
+    """Return the service at these addresses."""
+    return Service("echo", [parse_endpoint(address) for address in addresses], LONG, timeout)
+
+
+def test_one_that_is_gone_for_long_is_not_waited_for_by_everybody(first: FakeScanner) -> None:
+    service = service_of(first.address)
 
     async def tries() -> int:
-        before = server.taken
+        before = len(first.asked)
         with suppress(OSError):
             await service.ask(echo, SOON)
-        return server.taken - before
+        return len(first.asked) - before
 
     async def run() -> None:
         assert await tries() > 1
         assert [await tries(), await tries()] == [1, 1]
-        server.reply = b"hello\n"
+        first.reply = b"hello\n"
         assert await tries() == 1
-        server.reply = b""
+        first.reply = b""
         assert await tries() > 1
 
     asyncio.run(run())
 
 
-def test_one_that_failed_is_asked_last(tmp_path: Path) -> None:
-    broken = Server(tmp_path / "broken.sock")
-    well = Server(tmp_path / "well.sock", b"hello\n")
-    service = Service("echo", [broken.address, well.address], LONG, LONG)
+def test_one_that_failed_is_asked_last(first: FakeScanner, second: FakeScanner) -> None:
+    service = service_of(first.address, second.address)
 
     async def run() -> None:
         for _ in range(3):
             assert await service.ask(echo) == b"hello\n"
 
     asyncio.run(run())
-    assert (broken.taken, well.taken) == (1, 3)
+    assert (len(first.asked), len(second.asked)) == (1, 3)
+
+
+@pytest.mark.parametrize("waited", [True, False])
+def test_one_that_is_given_up_is_asked_last_if_it_had_its_time(
+    waited: bool, listener: socket.socket, second: FakeScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An MTA that gives up soon says nothing about who was asked."""
+    monkeypatch.setattr(_services, "_MOMENT", 0.0 if waited else LONG)
+    listener.listen(8)
+    service = service_of(f"unix:{listener.getsockname()}", second.address, timeout=SOON)
+
+    async def run() -> None:
+        asking = asyncio.create_task(service.ask(echo))
+        await asyncio.sleep(SOON / 4)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await service.ask(echo) == b"hello\n"
+
+    asyncio.run(run())
+    assert waiting_at(listener) == (1 if waited else 2)
+
+
+def waiting_at(listener: socket.socket) -> int:
+    """Return how many have connected and were not taken in."""
+    listener.setblocking(False)
+    for count in range(9):
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return count
+    raise AssertionError("the backlog is shorter")
 
 
 def test_nobody_connects_where_packets_are_lost() -> None:

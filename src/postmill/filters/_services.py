@@ -19,6 +19,11 @@ _SHUNNED_FOR = 30.0
 """Seconds for which an address that failed goes to the end of the row."""
 
 _NEVER = float("-inf")
+_MOMENT = 1.0
+"""Seconds after which an address has failed that had not answered when the message was given up.
+
+Nobody can shut a service out by giving up: all that comes of it is that another address is asked first.
+"""
 
 _TRY_AGAIN = 0.02
 """Seconds between two tries of a socket whose backlog is full."""
@@ -64,9 +69,14 @@ class Service:
     async def _ask_each(self, exchange: Exchange[T]) -> T:
         problems = []
         for address in self._row():
+            asked = monotonic()
             try:
                 answer = await self._ask_one(address, exchange)
             except RefusedError:
+                raise
+            except asyncio.CancelledError:  # the time of the filter is over before ours
+                if monotonic() - asked > _MOMENT:
+                    self._failed[address] = monotonic()
                 raise
             except OSError as error:
                 self._failed[address] = monotonic()
