@@ -46,6 +46,11 @@ def on_error(words: Words) -> str:
     return {"no": "reject", "drop": "drop"}.get(words.word, "")
 
 
+@APP.longest
+def longest(words: Words) -> float:
+    return 600.0 if words.word == "slow" else 30.0
+
+
 PLAIN = Milter("plain")
 LAST = Milter("last", order=800)
 
@@ -151,6 +156,21 @@ def test_problems(text: str, expected: str) -> None:
     found = problems(text)
     assert len(found) == 1
     assert found[0].startswith(expected)
+
+
+def warnings(text: str) -> list[str]:
+    return [str(warning) for warning in read(f'[[filter]]\nuse = "words"\n{text}').warnings]
+
+
+def test_who_gives_a_filter_too_little_time_is_warned() -> None:
+    told = (
+        "30s are over before words has asked all that it may ask, 30s "
+        "(give it more, or set a shorter timeout in its settings)"
+    )
+    assert warnings('timeouts.content = "30s"\n') == [f"p.toml:3: filter[0].timeouts.content: {told}"]
+    assert warnings('timeouts.content = "31s"\n') == []
+    (default,) = warnings('settings.word = "slow"\n')
+    assert default.startswith("p.toml:1: filter[0].timeouts.content: 300s are over")
 
 
 def test_the_predecessor_has_none() -> None:

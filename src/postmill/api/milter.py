@@ -86,6 +86,7 @@ class Milter:
         self.prepared: Any = None
         """The type of what ``prepare`` makes."""
         self._on_error: Callable[[Any], str] | None = None
+        self._longest: Callable[[Any], float] | None = None
         self._check_own()
 
     def __repr__(self) -> str:
@@ -135,6 +136,18 @@ class Milter:
     def on_error_of(self, prepared: Any) -> str:
         """Return the word for `on_error` that goes with what ``prepare`` made; "" where none does."""
         return "" if self._on_error is None else self._on_error(prepared)
+
+    def longest(self, function: F) -> F:
+        """Have ``function`` say how many seconds a message may take when all goes wrong that may go wrong.
+
+        It takes what ``prepare`` made. Who gives the milter no more time than that is warned.
+        """
+        self._longest = function
+        return function
+
+    def longest_with(self, prepared: Any) -> float:
+        """Return how many seconds a message may take with what ``prepare`` made; 0: it does not say."""
+        return 0.0 if self._longest is None else self._longest(prepared)
 
     @overload
     def on(self, function: F) -> F: ...

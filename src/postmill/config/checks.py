@@ -124,6 +124,15 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 
+def _short_times(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
+    for child in settings.filters:
+        longest, given = child.milter.longest_with(child.prepared), child.timeouts.content
+        if longest >= given:
+            text = f"{given:g}s are over before {child.name} has asked all that it may ask, {longest:g}s"
+            hint = "give it more, or set a shorter timeout in its settings"
+            yield reader.at((*child.path, "timeouts", "content"), text, hint)
+
+
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.children):
         hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
@@ -132,6 +141,7 @@ def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"
         )
+    yield from _short_times(settings, reader)
     web = settings.web
     if web.listen and not web.user_header and not any(user.password for user in web.user):
         yield reader.at(

@@ -47,6 +47,10 @@ class Service:
         self._failed: dict[Endpoint, float] = {}
         self._down_since = self._last_down = _NEVER
 
+    def longest(self, patience: float) -> float:
+        """Return after how many seconds ``ask`` is over if no address answers."""
+        return patience + len(self._addresses) * (self._connect_timeout + self._timeout)
+
     async def ask(self, exchange: Exchange[T], patience: float = 0.0) -> T:
         """Carry out an exchange with the first address that can do it.
 

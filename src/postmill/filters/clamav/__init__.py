@@ -41,6 +41,12 @@ def prepare(settings: Settings) -> Policy:
     return policy_of(settings_from(settings.file, settings) if settings.file else settings)
 
 
+@app.longest
+def longest(policy: Policy) -> float:
+    """Every clamd may be asked before one has an answer."""
+    return policy.clamd.longest(policy.settings.patience)
+
+
 @app.on_error
 def on_fail(policy: Policy) -> str:
     """Do as clamav-milter's file says."""

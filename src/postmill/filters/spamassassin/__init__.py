@@ -23,6 +23,12 @@ def prepare(settings: Settings) -> Policy:
     return Policy(settings)
 
 
+@app.longest
+def longest(policy: Policy) -> float:
+    """Every spamd may be asked before one has an answer."""
+    return policy.spamd.longest(policy.settings.patience)
+
+
 @app.on(where=lambda policy: bool(policy.settings.ignore))
 async def ignored(client: Client, policy: Policy) -> Verdict | None:
     """Leave connections from networks alone that need not be looked at."""
