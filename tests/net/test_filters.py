@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -186,6 +187,43 @@ def test_one_that_takes_too_long_is_left_alone_until_it_says_something(tmp_path:
             lambda: statuses(endpoint, "raise") == ["accept"] and "as asked" in host.log, "another try"
         )
         assert statuses(endpoint, "jane", "raise", "raise", "raise", "jane")[::4] == ["reject"] * 2
+
+
+TWO = """\
+import asyncio
+from postmill.api import Client, Milter, Reject, Verdict
+
+first, second = Milter("first"), Milter("second")
+
+@first.on
+async def refuse(client: Client) -> Verdict | None:
+    await asyncio.sleep(0.05)
+    return Reject("5.7.1 first") if client.name == "bad.example" else None
+
+@second.on
+async def look(client: Client) -> Verdict | None:
+    await asyncio.sleep(0 if client.name == "good.example" else 30)
+    return Reject("5.7.1 second")
+"""
+
+
+def test_one_that_was_called_off_when_it_was_tried_again_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(TWO)
+    host = Host()
+    rules = {"timeouts": {"command": "0.3s"}, "breaker": {"retry": "0.5s", "retry_max": "0.5s"}}
+    apps = [f"{tmp_path}/app.py:{name}" for name in ("first", "second")]
+    endpoint = host.add({}, filters=[{"use": app, "on_error": "accept", **rules} for app in apps])
+
+    def status(name: bytes) -> str:
+        plan = SessionPlan(client=Client(host=name), mails=(mail(),))
+        return FakeMta(endpoint).session(plan).mails[0].status
+
+    with host:
+        assert [status(b"slow.example") for _ in range(3)] == ["accept"] * 3
+        assert status(b"good.example") == "accept"
+        time.sleep(0.6)
+        assert status(b"bad.example") == "reject"
+        wait_until(lambda: status(b"good.example") == "reject", "the second to be tried again")
 
 
 @pytest.mark.parametrize(("on_error", "status"), [("accept", "accept"), ("reject", "reject")])

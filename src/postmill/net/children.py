@@ -66,6 +66,8 @@ class ChildService:
         self._max_sessions = max_sessions
         self._links: set[ChildLink] = set()
         self._queued: deque[ChildLink] = deque()
+        self._probe: ChildLink | None = None
+        """Link of the session that tries a child which was left alone."""
         self.last_failure: tuple[float, Lost] | None = None
         """When it failed last, and how."""
 
@@ -81,6 +83,8 @@ class ChildService:
         if not self.breaker.allows(self.now()):
             link.failed = Lost("breaker", "left alone after repeated failures")
             return link
+        if self.breaker.probing:
+            self._probe = link
         self._links.add(link)
         self._open_links.add(link)
         if self._max_sessions and len(self._links) > self._max_sessions:
@@ -181,6 +185,8 @@ class ChildService:
 
     def closed(self, link: ChildLink) -> None:
         """A link is not in use any more."""
+        if link is self._probe:  # it may have been called off before the child said anything
+            self._probe, self.breaker.probing = None, False
         self._links.discard(link)
         self._open_links.discard(link)
         if link in self._queued:
