@@ -160,8 +160,6 @@ class Duration:
 
     least: float = 0.001
     most: float = 7 * 86400.0
-    within_command: bool = False
-    """Whether it should be shorter than ``timeouts.command`` of the milter whose setting it is."""
 
     @property
     def allowed(self) -> str:

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import NoneType
 from typing import Any, TypeVar, overload
@@ -86,7 +86,7 @@ class Milter:
         self.prepared: Any = None
         """The type of what ``prepare`` makes."""
         self._on_error: Callable[[Any], str] | None = None
-        self._longest: Callable[[Any], float] | None = None
+        self._longest: dict[type[Noun], Callable[[Any, Any], float]] = {}
         self._check_own()
 
     def __repr__(self) -> str:
@@ -137,17 +137,21 @@ class Milter:
         """Return the word for `on_error` that goes with what ``prepare`` made; "" where none does."""
         return "" if self._on_error is None else self._on_error(prepared)
 
-    def longest(self, function: F) -> F:
-        """Have ``function`` say how many seconds a message may take when all goes wrong that may go wrong.
+    def longest(self, noun: type[Noun]) -> Callable[[F], F]:
+        """Have a function say how many seconds handlers of a noun may wait when all goes wrong.
 
-        It takes what ``prepare`` made. Who gives the milter no more time than that is warned.
+        It takes the settings and what ``prepare`` made. Who gives it no more time than that is warned.
         """
-        self._longest = function
-        return function
 
-    def longest_with(self, prepared: Any) -> float:
-        """Return how many seconds a message may take with what ``prepare`` made; 0: it does not say."""
-        return 0.0 if self._longest is None else self._longest(prepared)
+        def add(function: F) -> F:
+            self._longest[noun] = function
+            return function
+
+        return add
+
+    def longest_with(self, settings: Any, prepared: Any) -> Mapping[type[Noun], float]:
+        """Return how many seconds handlers may wait with these settings, and what was made of them."""
+        return {noun: function(settings, prepared) for noun, function in self._longest.items()}
 
     @overload
     def on(self, function: F) -> F: ...

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
-from postmill.api.kinds import Duration, MilterName
+from postmill.api.kinds import MilterName
+from postmill.api.nouns import Head, Message
 from postmill.config.observing import WebSettings
 from postmill.config.settings import ChildSettings, FilterSettings, MilterSettings, Settings
 from postmill.config.tables import Reader
@@ -124,15 +125,6 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 
-def _short_times(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
-    for child in settings.filters:
-        longest, given = child.milter.longest_with(child.prepared), child.timeouts.content
-        if longest >= given:
-            text = f"{given:g}s are over before {child.name} has asked all that it may ask, {longest:g}s"
-            hint = "give it more, or set a shorter timeout in its settings"
-            yield reader.at((*child.path, "timeouts", "content"), text, hint)
-
-
 def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
     if all(milter.mode == "off" for milter in settings.children):
         hint = "`postmill detect` says why" if settings.manager.detect else "add [milters.NAME]"
@@ -141,7 +133,6 @@ def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
         yield reader.at(
             ("manager", "progress_interval"), f"Postfix gives up after {POSTFIX_PATIENCE:g}s without progress"
         )
-    yield from _short_times(settings, reader)
     web = settings.web
     if web.listen and not web.user_header and not any(user.password for user in web.user):
         yield reader.at(
@@ -158,12 +149,11 @@ def _suspicions(settings: Settings, reader: Reader) -> Iterator[ConfigError]:
 
 
 def _too_patient(child: FilterSettings, reader: Reader) -> Iterator[ConfigError]:
-    """Tell which settings let a filter wait until it counts as failed."""
-    longest = child.timeouts.command
-    declared = dataclasses.fields(child.settings) if dataclasses.is_dataclass(child.settings) else ()
-    for field in declared:
-        kind = field.metadata.get("kind")
-        waits = isinstance(kind, Duration) and kind.within_command
-        if waits and getattr(child.settings, field.name) >= longest:
-            text = f"the filter counts as failed after {longest:g}s (timeouts.command), before it is over"
-            yield reader.at((*child.path, "settings", field.name), text)
+    """Tell where a filter may wait until it counts as failed."""
+    for noun, longest in child.milter.longest_with(child.settings, child.prepared).items():
+        name = "content" if noun in (Head, Message) else "command"
+        given = getattr(child.timeouts, name)
+        if longest >= given:
+            text = f"{child.name} counts as failed after {given:g}s, and may wait for {longest:g}s"
+            hint = "give it more, or set shorter times in its settings"
+            yield reader.at((*child.path, "timeouts", name), text, hint)

@@ -107,9 +107,10 @@ def _settings(reader: Reader, path: Path, table: Any, milter: Milter) -> Any:
 
 
 def _prepared(milter: Milter, settings: Any) -> Any:
-    """Let the milter make of its settings what it will, and say which handlers that leaves."""
+    """Let the milter make of its settings what it will, and say what it can be asked about them."""
     prepared = milter.make_of(settings)
     milter.handlers_with(settings, prepared)
+    milter.longest_with(settings, prepared)
     return prepared
 
 

@@ -61,6 +61,12 @@ def load(settings: Settings) -> Organizations:
         ) from None
 
 
+@app.longest(Sender)
+def longest(settings: Settings, organizations: Organizations) -> float:
+    """SPF is one check."""
+    return settings.timeout
+
+
 @app.on
 async def leave_alone(client: Client, settings: Settings) -> Verdict | None:
     """Look at nothing of this host and of networks that are not to be checked."""

@@ -67,7 +67,7 @@ class Settings:
         Flag(), True, "Check nothing in mail of users who have logged in; forged headers are removed still."
     )
     timeout: float = key(
-        Duration(0.1, 120, within_command=True),
+        Duration(0.1, 120),
         "20s",
         "How long to wait for DNS in each check; what takes longer is `temperror`, and refuses nothing. "
         "It has to be shorter than `timeouts.command`, after which the filter has failed; "

@@ -41,8 +41,8 @@ def prepare(settings: Settings) -> Policy:
     return policy_of(settings_from(settings.file, settings) if settings.file else settings)
 
 
-@app.longest
-def longest(policy: Policy) -> float:
+@app.longest(Message)
+def longest(settings: Settings, policy: Policy) -> float:
     """Every clamd may be asked before one has an answer."""
     return policy.clamd.longest(policy.settings.patience)
 

@@ -23,8 +23,8 @@ def prepare(settings: Settings) -> Policy:
     return Policy(settings)
 
 
-@app.longest
-def longest(policy: Policy) -> float:
+@app.longest(Message)
+def longest(settings: Settings, policy: Policy) -> float:
     """Every spamd may be asked before one has an answer."""
     return policy.spamd.longest(policy.settings.patience)
 
