@@ -5,6 +5,7 @@ That is what becomes of a virus when it is not refused, the other options, and a
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ HELD = {"quarantine virus Eicar-Test-Signature.UNOFFICIAL": "quarantine quaranti
 EMPTY = "no headers, no body"
 """What gets no header from them."""
 ALLOWED = "From:^<allowed@ext\\.example>$\nTo:user[0-9]*@test.example\n# nobody else\n"
+ODD = b"Foo: x\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+"""What clamd does not take for the beginning of a mail by itself."""
 VIRUS = attached("Attached", eicar().encode(), "eicar.com")
 
 
@@ -128,6 +131,7 @@ def infected() -> Iterator[Letter]:
     yield Letter("from one on the list", raw, "allowed@ext.example")
     yield Letter("to some on the list", raw, "x@ext.example", ("user1@test.example", "user2@test.example"))
     yield Letter("to one on the list", raw, "x@ext.example", ("user1@test.example", "alice@test.example"))
+    yield Letter("below an odd header", ODD + base64.encodebytes(eicar().encode()), "x@ext.example")
     yield Letter("at the beginning", message("Large", eicar() + "\n" + padding).as_bytes(), "x@ext.example")
 
 

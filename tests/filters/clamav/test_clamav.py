@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from postmill.api import Accept, Discard, Quarantine, Reject, Tempfail, Verdict
 from postmill.filters.clamav import app
-from postmill.filters.clamav.clamd import read_reply
+from postmill.filters.clamav.clamd import FROM, read_reply
 from postmill.filters.clamav.conf import settings_from
 from postmill.filters.clamav.policy import Settings, policy_of, read_allow_list
 from postmill.testing import deliver
@@ -66,7 +66,7 @@ def test_what_clamd_sees_is_the_message(clamd: FakeScanner) -> None:
     verdict = deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict
     assert isinstance(verdict, Accept)
     assert verdict.because == "clean"
-    assert clamd.asked == [raw]
+    assert clamd.asked == [FROM + raw]
 
 
 def test_earlier_marks_are_replaced(clamd: FakeScanner) -> None:
@@ -81,12 +81,14 @@ def test_of_a_large_message_the_beginning_is_looked_at(clamd: FakeScanner) -> No
     settings = {"clamd": [clamd.address], "max_file_size": 100, "add_header": "replace"}
     raw = b"X-Virus-Status: Clean\r\n\r\n" + b"x" * 200 + b"\r\n"
     done = deliver(app, message=raw, settings=settings)
-    assert (isinstance(done.verdict, Accept), clamd.asked) == (True, [raw[:100]])
-    assert done.all("X-Virus-Status") == ("Clean (the first 100 bytes)",)
+    assert (isinstance(done.verdict, Accept), clamd.asked) == (True, [(FROM + raw)[:100]])
+    assert done.all("X-Virus-Status") == ("Clean (the first 81 bytes)",)
     clamd.reply = VIRUS
     assert isinstance(deliver(app, message=raw, settings=settings).verdict, Reject)
-    deliver(app, message=raw, settings={**settings, "max_file_size": len(raw)})
-    assert clamd.asked[2:] == [raw]
+    deliver(app, message=raw, settings={**settings, "max_file_size": len(FROM + raw)})
+    assert clamd.asked[2:] == [FROM + raw]
+    deliver(app, message=raw, settings={**settings, "max_file_size": 1})
+    assert clamd.asked[3:] == [FROM]
 
 
 @pytest.mark.parametrize(

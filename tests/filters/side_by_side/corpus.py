@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from tests.filters.authentication.test_side_by_side import CASES
-from tests.filters.side_by_side.wrapping import in_tar, in_zip, nested, quoted, with_html
+from tests.filters.authentication.test_side_by_side import CASES, RELAXED
+from tests.filters.side_by_side.wrapping import in_tar, in_zip, nested, quoted, uuencoded, with_html
 from tests.stack.messages import attached, eicar, gtube, message
 from tests.stack.milter_greylist import PEERS
 from tests.stack.spamd import MIDDLING
@@ -74,6 +74,11 @@ def _text(subject: str, body: str = "Hello Alice, lunch at noon on Tuesday?\n") 
     return message(subject, body).as_bytes()
 
 
+def _without_mime(raw: bytes) -> bytes:
+    """Return a message as they were before MIME; clamd needs to be told that it is one."""
+    return re.sub(rb"(MIME-Version|Content-[-\w]+):.*\r\n", b"", raw)
+
+
 def _head(*lines: bytes) -> bytes:
     """Return a message with these headers in front of the usual ones."""
     return b"".join(line + b"\r\n" for line in lines) + _text("Lunch")
@@ -128,6 +133,9 @@ def spam() -> Iterator[Letter]:
 def viruses() -> Iterator[Letter]:
     """The EICAR file in all wrappings."""
     virus = eicar().encode()
+    old = _without_mime(_text("Old", uuencoded(virus, "eicar.com")))
+    signature = re.match(rb"DKIM-Signature:.*\r\n(?:[ \t].*\r\n)*", RELAXED)
+    assert signature is not None
     made = {
         "EICAR": _text("Text", eicar() + "\n"),
         "EICAR attached": attached("Attached", virus, "eicar.com"),
@@ -140,6 +148,8 @@ def viruses() -> Iterator[Letter]:
         "EICAR, and a boundary that never ends": attached("Open", virus, "a.com").removesuffix(b"--\r\n"),
         "EICAR in HTML": attached("Page", b"<p>" + virus + b"</p>", "a.html"),
         "EICAR in a file with an odd name": attached("Odd", virus, "gr\u00fcn; rm -rf.com"),
+        "EICAR in uuencode": old,
+        "EICAR in uuencode, below a signature": signature[0] + old,
         "EICAR without headers": b"\r\n" + virus + b"\r\n",
         "EICAR and GTUBE": _text("All", f"{eicar()}\n{gtube()}\n"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import io
 import tarfile
 import zipfile
@@ -40,6 +41,12 @@ def quoted(subject: str, data: bytes, name: str) -> bytes:
     part.set_payload("=\r\n".join(letters[at : at + 60] for at in range(0, len(letters), 60)))
     made.set_boundary(BOUNDARY)
     return made.as_bytes()
+
+
+def uuencoded(data: bytes, name: str) -> str:
+    """Return a file as it was put into the text of a mail before there was MIME."""
+    lines = [binascii.b2a_uu(data[at : at + 45]).decode() for at in range(0, len(data), 45)]
+    return "".join((f"begin 644 {name}\n", *lines, "`\nend\n"))
 
 
 def with_html(subject: str, text: str) -> bytes:

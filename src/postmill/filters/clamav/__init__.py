@@ -25,7 +25,7 @@ from postmill.api import (
     Tempfail,
     Verdict,
 )
-from postmill.filters.clamav.clamd import scan
+from postmill.filters.clamav.clamd import FROM, scan
 from postmill.filters.clamav.conf import settings_from
 from postmill.filters.clamav.policy import Policy, Settings, policy_of
 from postmill.filters.clamav.report import infected_headers, parameters
@@ -78,7 +78,7 @@ async def wanted(envelope: Envelope, policy: Policy) -> Verdict | None:
 async def look(msg: Message, policy: Policy, edit: HeaderEdit) -> Verdict | None:
     """Have the message scanned."""
     settings = policy.settings
-    most = settings.max_file_size or msg.size
+    most = max(settings.max_file_size - len(FROM), 0) if settings.max_file_size else msg.size
     shown = msg.raw[:most]
     virus = await policy.clamd.ask(lambda wire: scan(wire, shown), settings.patience)
     if virus is None:

@@ -7,6 +7,8 @@ import struct
 
 from postmill.filters._services import RefusedError, Wire
 
+FROM = b"From clamav-milter\n"
+"""Sent first, as clamav-milter does: by it clamd knows a mail whatever the first header is."""
 _CHUNK = 1 << 16
 _LONGEST = 4096
 LONGEST_NAME = 120
@@ -21,7 +23,7 @@ async def scan(wire: Wire, message: bytes) -> str | None:
     Raises OSError when clamd says that it could not look at all of it, ValueError for an answer that is none,
     EOFError when there was no answer.
     """
-    pieces = [message[at : at + _CHUNK] for at in range(0, len(message), _CHUNK)]
+    pieces = [FROM, *(message[at : at + _CHUNK] for at in range(0, len(message), _CHUNK))]
     stream = b"".join((b"zINSTREAM\0", *(struct.pack(">I", len(one)) + one for one in pieces), b"\0\0\0\0"))
     try:
         await wire.send(stream)

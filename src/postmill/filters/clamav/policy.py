@@ -74,8 +74,8 @@ class Settings:
     max_file_size: int = key(
         Size(),
         "25MB",
-        "Of larger messages only so many bytes are looked at, and `X-Virus-Status` says so. 0: no limit "
-        "(MaxFileSize).",
+        "Of larger messages only so many bytes are looked at, less the 19 of a line by which clamd knows a "
+        "mail, and `X-Virus-Status` says so. 0: no limit (MaxFileSize).",
     )
     virus_action: str = key(
         _PATH,
