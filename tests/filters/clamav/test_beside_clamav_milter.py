@@ -135,6 +135,34 @@ def infected() -> Iterator[Letter]:
     yield Letter("at the beginning", message("Large", eicar() + "\n" + padding).as_bytes(), "x@ext.example")
 
 
+HEADERS = (
+    b"Subject: it's `one`\r\n\ttwo\r\nSubject: no\r\n",
+    "Subject: Gr\u00fcn \x7f\r\nDate:   Mon  \r\nMessage-Id: <'>\r\n".encode(),
+    b"Subject:\r\nX-Note: \xff\r\n",
+)
+
+
+@pytest.mark.parametrize("each", ["", "\nSupportMultipleRecipients yes"], ids=["last", "each"])
+def test_what_the_program_is_told(each: str, pair: Pair) -> None:
+    log, program = pair.directory / "told", pair.directory / "action"
+    program.write_text(f'#!/bin/sh\nprintf "<%s>" "$@" >> {log}\n')
+    program.chmod(0o755)
+    log.touch()
+    log.chmod(0o666)
+    pair.theirs.more = f"VirusAction {program}{each}"
+    pair.theirs.change("Reject")
+    with serving(pair.directory, "clamav", {"file": str(pair.theirs.file)}) as ours:
+        for headers in HEADERS:
+            letter = Letter("", headers + VIRUS, "'x@ext.example", ("a'@test.example", "b@test.example"))
+            told = []
+            for endpoint in (pair.theirs.endpoint, ours):
+                assert ask(endpoint, letter).status == "reject"
+                told.append(log.read_bytes())
+                log.write_bytes(b"")
+            assert told[0] == told[1]
+            assert told[0].count(b"<Eicar") == (2 if each else 1)
+
+
 def without_words(outcome: Outcome) -> Outcome:
     """``on_error`` says 5.5.0 Service unavailable as Postfix does, a milter that rejects 5.7.1."""
     return replace(outcome, reply=outcome.reply[:3])

@@ -20,6 +20,7 @@ from postmill.filters.clamav.policy import Settings, policy_of, read_allow_list
 from postmill.testing import deliver
 from postmill.wire.endpoint import parse_endpoint
 from tests.filters.scanners import FakeScanner
+from tests.interop.postfix import wait_until
 
 
 def stream(connection: BinaryIO) -> bytes:
@@ -144,19 +145,49 @@ def test_answers_that_are_none_and_nobody_there(clamd: FakeScanner, tmp_path: Pa
         deliver(app, settings=settings)
 
 
-def test_the_program_is_told(clamd: FakeScanner, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("each", "recipients"),
+    [(False, ["b@x.example"]), (True, ["<a@x.example>", "<b@x.example>"])],
+)
+def test_the_program_is_told(clamd: FakeScanner, tmp_path: Path, each: bool, recipients: list[str]) -> None:
     clamd.reply = VIRUS
-    program = tmp_path / "action"
-    program.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> {tmp_path}/told\nexit 3\n')
-    program.chmod(0o755)
-    settings = {"clamd": [clamd.address], "virus_action": str(program)}
-    done = deliver(
-        app, settings=settings, to=["a@x.example", "b@x.example"], headers=["Subject: two\n words"]
-    )
+    program = script(tmp_path, f'printf "%s|" "$@" >> {tmp_path}/told\nexit 3\n')
+    settings = {"clamd": [clamd.address], "virus_action": program, "each_recipient": each}
+    headers = ["Subject: it's\n Gr\u00fcn", "Subject: no", "message-id: "]
+    done = deliver(app, settings=settings, to=["a@x.example", "b@x.example"], headers=headers)
     assert done.status == "reject"
-    told = (tmp_path / "told").read_text()
-    assert told.startswith("Win.Test-1|")
-    assert "|joe@example.net|a@x.example|two words|||Win.Test-1|" in told
+    told = [f"Win.Test-1|4Postmill1|joe@example.net|{to}|it s  Gr  n||UNKNOWN|" for to in recipients]
+    assert (tmp_path / "told").read_text() == "".join(told)
+
+
+def script(directory: Path, text: str) -> str:
+    program = directory / "action"
+    program.write_text(f"#!/bin/sh\n{text}")
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_the_verdict_stands_whatever_the_program_does(
+    clamd: FakeScanner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that does not end is ended with what it has started, and all its runs have one time."""
+    clamd.reply = VIRUS
+    monkeypatch.setattr("postmill.filters.clamav.action.WITHIN", 0.5)
+    slow = script(tmp_path, f"sleep 600 &\necho $! >> {tmp_path}/started\nwait\n")
+    for program in (slow, "/no/such"):
+        settings = {"clamd": [clamd.address], "virus_action": program, "each_recipient": True}
+        assert deliver(app, settings=settings, to=["a@x.example", "b@x.example"]).status == "reject"
+    assert "took longer than 0.5 s" in caplog.text
+    assert "/no/such: " in caplog.text
+    (pid,) = (tmp_path / "started").read_text().split()
+    wait_until(lambda: not runs(pid), "the program still runs")
+
+
+def runs(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
 
 
 CONF = """\
@@ -174,6 +205,7 @@ ReportHostname mx.example
 SkipAuthenticated ^joe$
 MaxFileSize 10M
 ReadTimeout 60
+SupportMultipleRecipients Yes
 """
 
 
@@ -187,6 +219,7 @@ def test_a_configuration_of_clamav_milter(tmp_path: Path) -> None:
     )
     assert (read.on_infected, read.reject_text, read.add_header) == ("reject", "5.7.1 Found %v", "replace")
     assert read.on_fail == "reject"
+    assert read.each_recipient
     assert (read.report_hostname, read.skip_authenticated) == ("mx.example", "^joe$")
     assert ([*map(str, read.local_networks)], read.max_file_size, read.timeout) == (
         ["192.0.2.0/24"],

@@ -7,10 +7,6 @@ look at says ``on_error``, or where that is not given OnFail in clamav-milter's 
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Sequence
-
 from postmill.api import (
     Accept,
     Client,
@@ -25,12 +21,11 @@ from postmill.api import (
     Tempfail,
     Verdict,
 )
+from postmill.filters.clamav.action import act
 from postmill.filters.clamav.clamd import FROM, scan
 from postmill.filters.clamav.conf import settings_from
 from postmill.filters.clamav.policy import Policy, Settings, policy_of
-from postmill.filters.clamav.report import infected_headers, parameters
-
-log = logging.getLogger("postmill.filter.clamav")
+from postmill.filters.clamav.report import infected_headers
 
 app = Milter("clamav", Settings)
 
@@ -85,7 +80,8 @@ async def look(msg: Message, policy: Policy, edit: HeaderEdit) -> Verdict | None
         whole = msg.size <= most
         _mark(msg, policy, edit, "Clean" if whole else f"Clean (the first {most} bytes)")
         return Accept("clean" if whole else f"only {most} of {msg.size} bytes were looked at")
-    await _act(msg, policy, virus)
+    if settings.virus_action:
+        await act(settings.virus_action, msg, virus, settings.each_recipient)
     _mark(msg, policy, edit, f"Infected ({virus})")
     return _verdict(settings, virus)
 
@@ -114,27 +110,3 @@ def _mark(msg: Message, policy: Policy, edit: HeaderEdit, status: str) -> None:
             for nth in range(len(msg.head.all(name)), 0, -1):
                 edit.delete_header(name, nth)
         edit.add_header(name, value)
-
-
-async def _act(msg: Message, policy: Policy, virus: str) -> None:
-    """Run the administrator's program; that it fails changes nothing about the mail."""
-    program = policy.settings.virus_action
-    if not program:
-        return
-    for arguments in parameters(msg, virus):
-        try:
-            await _run(program, arguments, policy.settings.timeout)
-        except OSError as error:
-            log.error("clamav: virus_action: %s", error)
-
-
-async def _run(program: str, arguments: Sequence[str], within: float) -> None:
-    process = await asyncio.create_subprocess_exec(program, *arguments)
-    try:
-        async with asyncio.timeout(within):
-            status = await process.wait()
-    except TimeoutError:
-        process.kill()
-        raise OSError(f"{program} took longer than {within:g} s") from None
-    if status:
-        raise OSError(f"{program} ended with status {status}")

@@ -29,10 +29,11 @@ _INFECTED = {
 _FAIL = {"defer": "tempfail", "accept": "accept", "reject": "reject"}
 _CLAMD_PORT = "3310"
 _HEADER = {"no": "no", "off": "no", "false": "no", "add": "add", "replace": "replace", "yes": "replace"}
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _ELSEWHERE = frozenset(
     """MilterSocket MilterSocketGroup MilterSocketMode FixStaleSocket User AllowSupplementaryGroups Foreground
     Chroot PidFile TemporaryDirectory LogFile LogFileUnlock LogFileMaxSize LogTime LogSyslog LogFacility
-    LogVerbose LogInfected LogClean LogRotate SupportMultipleRecipients""".lower().split()
+    LogVerbose LogInfected LogClean LogRotate""".lower().split()
 )
 
 
@@ -70,6 +71,7 @@ class _Reader:
             "skip_authenticated": "",
             "allow_list": "",
             "virus_action": "",
+            "each_recipient": False,
             "timeout": 120.0,
             "on_fail": "tempfail",
         }
@@ -81,6 +83,7 @@ class _Reader:
             "rejectmsg": lambda text: self._set("reject_text", f"5.7.1 {text}"),
             "reporthostname": lambda text: self._set("report_hostname", text),
             "virusaction": lambda text: self._set("virus_action", text),
+            "supportmultiplerecipients": lambda text: self._word("each_recipient", _YES_NO, text),
             "skipauthenticated": self._users,
             "allowlist": lambda text: self._set("allow_list", text),
             "whitelist": lambda text: self._set("allow_list", text),
@@ -120,7 +123,7 @@ class _Reader:
     def _set(self, name: str, value: Any) -> None:
         self.values[name] = value
 
-    def _word(self, name: str, words: Mapping[str, str], text: str) -> None:
+    def _word(self, name: str, words: Mapping[str, Any], text: str) -> None:
         if text.lower() not in words:
             raise ValueError(f"{text!r} is none of {', '.join(words)}")
         self.values[name] = words[text.lower()]

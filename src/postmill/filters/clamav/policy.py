@@ -81,7 +81,14 @@ class Settings:
         _PATH,
         "",
         "A program that is run for each message with a virus: its name, queue id, sender, recipient, "
-        "subject, message id and date are its arguments (VirusAction).",
+        "subject, message id and date are its arguments. The mail waits for it, for half a minute at "
+        "most; then it is ended (VirusAction).",
+    )
+    each_recipient: bool = key(
+        Flag(),
+        False,
+        "Whether `virus_action` is run for each recipient, one after the other, and not only for the last "
+        "(SupportMultipleRecipients).",
     )
     patience: float = key(
         Duration(0.0),

@@ -1,12 +1,9 @@
-"""What is told of a scanned message: to its readers in headers, to a program in arguments."""
+"""What the readers of a scanned message are told, in its headers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-
-from postmill.api import Message
 
 SCANNED, STATUS = "X-Virus-Scanned", "X-Virus-Status"
 
@@ -22,16 +19,3 @@ def _version() -> str:
         return version("postmill")
     except PackageNotFoundError:  # run from its sources
         return "unreleased"
-
-
-def parameters(msg: Message, virus: str) -> Iterator[tuple[str, ...]]:
-    """Yield the arguments of ``virus_action``, for each recipient in turn."""
-
-    def first(name: str) -> str:
-        return next(iter(msg.head.all(name)), "").replace("\n", "").strip()
-
-    queue_id = msg.envelope.macros.get("i", "")
-    for recipient in msg.envelope.recipients:
-        sender, to = msg.sender.address.text, recipient.address.text
-        texts = (virus, queue_id, sender, to, first("Subject"), first("Message-ID"), first("Date"))
-        yield tuple(text.replace("\0", "") for text in texts)
