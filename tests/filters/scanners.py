@@ -1,4 +1,4 @@
-"""Scanners that say what they are told to: on a unix socket, one question a connection."""
+"""Scanners that say what they are told to: on a socket, one question a connection."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from typing import BinaryIO
 class FakeScanner:
     """Keeps each question and gives ``reply`` to it, then hangs up."""
 
-    def __init__(self, path: Path, reply: bytes, read: Callable[[BinaryIO], bytes]) -> None:
-        """Listen; ``read`` takes one question off a connection."""
+    def __init__(self, path: Path | None, reply: bytes, read: Callable[[BinaryIO], bytes]) -> None:
+        """Listen at a path, or over TCP; ``read`` takes one question off a connection."""
         self.reply = reply
         self.asked: list[bytes] = []
-        self.address = f"unix:{path}"
         self._read = read
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen(8)
+        if path is None:
+            self._socket = socket.create_server(("127.0.0.1", 0))
+            self.address = f"inet:{self._socket.getsockname()[1]}@127.0.0.1"
+        else:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.bind(str(path))
+            self._socket.listen(8)
+            self.address = f"unix:{path}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 

@@ -192,6 +192,15 @@ class Wire:
         if sent < len(data):
             await self._loop.sock_sendall(self._sock, memoryview(data)[sent:])
 
+    @property
+    def passes_files(self) -> bool:
+        """Whether it is a unix socket, through which an open file can be passed."""
+        return self._sock.family == socket.AF_UNIX
+
+    def pass_file(self, descriptor: int) -> None:
+        """Send a byte and with it an open file, which may be closed then; not much may be on the way."""
+        socket.send_fds(self._sock, [b"\0"], [descriptor])
+
     def end(self) -> None:
         """Say that nothing more will be sent."""
         with suppress(OSError):  # it is gone already, and may have said why

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from postmill.filters.clamav import app
+from postmill.testing import deliver
 from tests.daemon.running import Daemon
 from tests.filters.beside import Outcome, a_box, play, started
 from tests.filters.serving import serving
 from tests.filters.side_by_side.corpus import Letter, letters
 from tests.filters.side_by_side.reading import without_scanner
 from tests.filters.side_by_side.stand import ask
-from tests.interop.postfix import wait_until
+from tests.interop.postfix import free_port, wait_until
 from tests.stack import peers
 from tests.stack.clamav_milter import ClamavMilter
 from tests.stack.clamd import Clamd
@@ -52,12 +54,22 @@ class Configured(ClamavMilter):
         self.file.write_text("\n".join([*kept, *more, ""]))
 
 
+class Limited(Clamd):
+    """clamd that takes no stream beyond 1 MB, over TCP, too."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.port = free_port()
+        with (self.directory / "clamd.conf").open("a") as file:
+            file.write(f"StreamMaxLength 1M\nTCPSocket {self.port}\nTCPAddr 127.0.0.1\n")
+
+
 @dataclass(frozen=True)
 class Pair:
     """The real one and ours, with the same configuration file."""
 
     directory: Path
-    clamd: Clamd
+    clamd: Limited
     theirs: Configured
 
 
@@ -66,7 +78,7 @@ def pair() -> Iterator[Pair]:
     """Both, before one clamd."""
     peers.require()
     with a_box("clamav-beside-") as box:
-        clamd = Clamd(box.directory.parent, box)
+        clamd = Limited(box.directory.parent, box)
         theirs = Configured(box.directory.parent, box, clamd)
         with started(clamd, theirs):
             yield Pair(box.directory.parent, clamd, theirs)
@@ -102,7 +114,7 @@ def test_a_virus_that_is_not_refused(on_infected: str, status: str, pair: Pair) 
         ("AddHeader Add", {EMPTY}),
         ("AddHeader No", set()),
         ("LocalNet 192.0.2.0/25\nLocalNet 2001:db8::/32", set()),
-        ("MaxFileSize 100K", {EMPTY, "260 KB", "1 MB"}),
+        ("MaxFileSize 100K", {EMPTY, "260 KB", "1 MB", "at the end of more than a stream may have"}),
         ("RejectMsg 5.7.9 %v", {EMPTY}),
         ("ReportHostname other.example", {EMPTY}),
         ("SkipAuthenticated ^jo", {EMPTY}),
@@ -125,6 +137,7 @@ def test_each_option(lines: str, different: set[str], pair: Pair) -> None:
 def infected() -> Iterator[Letter]:
     """Yield mail with a virus that only some options let pass."""
     padding = ("0123456789abcdef" * 4 + "\n") * 4000
+    larger = message("Larger", padding * 5 + eicar() + "\n").as_bytes()
     raw = message("Virus", eicar() + "\n").as_bytes()
     yield Letter("of a user", raw, "user@ext.example", user="joe")
     yield Letter("of another user", raw, "user@ext.example", user="ann")
@@ -132,6 +145,7 @@ def infected() -> Iterator[Letter]:
     yield Letter("to some on the list", raw, "x@ext.example", ("user1@test.example", "user2@test.example"))
     yield Letter("to one on the list", raw, "x@ext.example", ("user1@test.example", "alice@test.example"))
     yield Letter("below an odd header", ODD + base64.encodebytes(eicar().encode()), "x@ext.example")
+    yield Letter("at the end of more than a stream may have", larger, "x@ext.example")
     yield Letter("at the beginning", message("Large", eicar() + "\n" + padding).as_bytes(), "x@ext.example")
 
 
@@ -218,3 +232,12 @@ def test_of_two_the_one_that_is_there_is_asked(pair: Pair) -> None:
     settings = {"clamd": [f"unix:{pair.directory}/nobody.sock", f"unix:{pair.clamd.socket}"]}
     with serving(pair.directory, "clamav", settings) as ours:
         assert play(ours, VIRUS).reply == "550 5.7.1 Virus Eicar-Test-Signature.UNOFFICIAL found"
+
+
+def test_over_tcp_clamd_says_that_a_message_is_too_large(pair: Pair) -> None:
+    """And is understood each time, though it ends the connection before it has read all of it."""
+    raw = message("Large", ("0123456789abcdef" * 4 + "\n") * 80_000).as_bytes()
+    settings = {"clamd": [f"inet:{pair.clamd.port}@127.0.0.1"], "patience": "0s"}
+    for _ in range(10):
+        with pytest.raises(OSError, match=r"clamd says: INSTREAM size limit exceeded\. ERROR"):
+            deliver(app, message=raw, settings=settings)

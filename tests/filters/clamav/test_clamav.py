@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,8 +24,15 @@ from tests.filters.scanners import FakeScanner
 from tests.interop.postfix import wait_until
 
 
-def stream(connection: BinaryIO) -> bytes:
-    """Take one message off a connection, as clamd does."""
+def shown(connection: BinaryIO) -> bytes:
+    """Take one message off a connection, as clamd does: a stream, or an open file."""
+    with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+        if raw.recv(4, socket.MSG_PEEK | socket.MSG_WAITALL) == b"zFIL":
+            assert raw.recv(8, socket.MSG_WAITALL) == b"zFILDES\0"
+            _, (descriptor,), _, _ = socket.recv_fds(raw, 1, 1)
+            with open(descriptor, "rb") as file:
+                file.seek(0)
+                return file.read()
     assert connection.read(10) == b"zINSTREAM\0"
     data = b""
     while size := struct.unpack(">I", connection.read(4))[0]:
@@ -35,7 +43,7 @@ def stream(connection: BinaryIO) -> bytes:
 @pytest.fixture
 def clamd(tmp_path: Path) -> Iterator[FakeScanner]:
     """A clamd that finds nothing."""
-    fake = FakeScanner(tmp_path / "clamd.sock", b"stream: OK\0", stream)
+    fake = FakeScanner(tmp_path / "clamd.sock", b"stream: OK\0", shown)
     yield fake
     fake.close()
 
@@ -62,9 +70,15 @@ def test_a_virus(clamd: FakeScanner, on_infected: str, verdict: Verdict) -> None
     assert done.all("X-Virus-Status") == (("Infected (Win.Test-1)",) if on_infected in marked else ())
 
 
-def test_what_clamd_sees_is_the_message(clamd: FakeScanner) -> None:
-    raw = b"Subject: x\r\nX-Long:  two\r\n\tlines\r\n\r\n" + b"body\r\n" * 40000
-    verdict = deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict
+@pytest.mark.parametrize("lines", [2, 40_000])
+@pytest.mark.parametrize("local", [True, False], ids=["unix", "tcp"])
+def test_what_clamd_sees_is_the_message(local: bool, lines: int, tmp_path: Path) -> None:
+    raw = b"Subject: x\r\nX-Long:  two\r\n\tlines\r\n\r\n" + b"body\r\n" * lines
+    clamd = FakeScanner(tmp_path / "clamd.sock" if local else None, b"stream: OK\0", shown)
+    try:
+        verdict = deliver(app, message=raw, settings={"clamd": [clamd.address]}).verdict
+    finally:
+        clamd.close()
     assert isinstance(verdict, Accept)
     assert verdict.because == "clean"
     assert clamd.asked == [FROM + raw]
@@ -312,6 +326,11 @@ def test_a_clamd_that_is_unwell_is_passed_over(words: bytes, clamd: FakeScanner,
     well.close()
     with pytest.raises(OSError, match=r"unix:.*: clamd says: INSTREAM: Can't .*ERROR"):
         deliver(app, settings={"clamd": [clamd.address], "patience": "0s"})
+
+
+def test_a_file_is_spoken_of_by_its_number() -> None:
+    assert read_reply(b"fd[10]: Win.Test-1 FOUND\0") == "Win.Test-1"
+    assert read_reply(b"fd[7]: OK\0") is None
 
 
 def test_a_name_of_a_virus_can_be_printed() -> None:

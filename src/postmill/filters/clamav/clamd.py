@@ -1,9 +1,15 @@
-"""The language of clamd: one message as a stream, one line back (clamd(8), INSTREAM)."""
+"""The language of clamd: a message as a stream or as a file, one line back (clamd(8), INSTREAM, FILDES).
+
+A stream ends at ``StreamMaxLength`` of clamd. A file does not, but only a unix socket passes one.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+from contextlib import suppress
+from typing import BinaryIO
 
 from postmill.filters._services import RefusedError, Wire
 
@@ -14,7 +20,7 @@ _LONGEST = 4096
 LONGEST_NAME = 120
 """Bytes of a virus's name that are told."""
 _TOO_LARGE = "size limit exceeded"
-_REPLY = re.compile(r"stream: (?:(OK)|([^\x00-\x1f\x7f]+) FOUND)")
+_REPLY = re.compile(r"(?:stream|fd\[\d+\]): (?:(OK)|([^\x00-\x1f\x7f]+) FOUND)")
 
 
 async def scan(wire: Wire, message: bytes) -> str | None:
@@ -23,13 +29,27 @@ async def scan(wire: Wire, message: bytes) -> str | None:
     Raises OSError when clamd says that it could not look at all of it, ValueError for an answer that is none,
     EOFError when there was no answer.
     """
-    pieces = [FROM, *(message[at : at + _CHUNK] for at in range(0, len(message), _CHUNK))]
-    stream = b"".join((b"zINSTREAM\0", *(struct.pack(">I", len(one)) + one for one in pieces), b"\0\0\0\0"))
-    try:
-        await wire.send(stream)
-    except ConnectionError:  # it has said why before it closed
-        return read_reply(await wire.receive(most=_LONGEST))
+    if wire.passes_files and len(message) > _CHUNK:  # what is smaller costs less as a stream
+        with _file(message) as file:
+            await wire.send(b"zFILDES\0")
+            wire.pass_file(file.fileno())
+    else:
+        with suppress(ConnectionError):  # it has said why before it closed
+            await wire.send(_stream(message))
     return read_reply(await wire.receive(b"\0", _LONGEST))
+
+
+def _file(message: bytes) -> BinaryIO:
+    """Return a message as an open file in memory, which has no name."""
+    file = os.fdopen(os.memfd_create("mail"), "wb")
+    file.writelines((FROM, message))
+    file.flush()
+    return file
+
+
+def _stream(message: bytes) -> bytes:
+    pieces = [FROM, *(message[at : at + _CHUNK] for at in range(0, len(message), _CHUNK))]
+    return b"".join((b"zINSTREAM\0", *(struct.pack(">I", len(one)) + one for one in pieces), b"\0\0\0\0"))
 
 
 def read_reply(reply: bytes) -> str | None:
