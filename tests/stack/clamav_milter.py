@@ -48,7 +48,7 @@ class ClamavMilter(MilterComponent):
         self.start()
 
     def prepare(self) -> None:
-        """Write clamav-milter.conf. A RejectMsg is legal with Reject only."""
+        """Write clamav-milter.conf. A RejectMsg means something with Reject only."""
         (self.directory / "tmp").mkdir(exist_ok=True)
         settings = SETTINGS.format(
             directory=self.directory,

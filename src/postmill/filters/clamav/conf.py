@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import logging
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
+from socket import SOCK_STREAM, getaddrinfo
 from typing import Any
 
 from postmill.api.kinds import Duration, Size
-from postmill.api.mail_kinds import Network
+from postmill.api.mail_kinds import IPNetwork
 from postmill.errors import EndpointError
 from postmill.filters.clamav.policy import FileSettings, Settings
 from postmill.wire.endpoint import parse_endpoint
+
+log = logging.getLogger("postmill.filter.clamav")
 
 _INFECTED = {
     "reject": "reject",
@@ -31,10 +36,18 @@ _CLAMD_PORT = "3310"
 _HEADER = {"no": "no", "off": "no", "false": "no", "add": "add", "replace": "replace", "yes": "replace"}
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _ELSEWHERE = frozenset(
-    """MilterSocket MilterSocketGroup MilterSocketMode FixStaleSocket User AllowSupplementaryGroups Foreground
+    """MilterSocket MilterSocketGroup MilterSocketMode FixStaleSocket User Foreground
     Chroot PidFile TemporaryDirectory LogFile LogFileUnlock LogFileMaxSize LogTime LogSyslog LogFacility
-    LogVerbose LogInfected LogClean LogRotate""".lower().split()
+    LogVerbose LogInfected LogClean LogRotate MaxThreads""".lower().split()
 )
+_IGNORED = frozenset(
+    """AllowSupplementaryGroups ArchiveBlockEncrypted DatabaseDirectory Debug DetectBrokenExecutables
+    LeaveTemporaryFiles LocalSocket MailFollowURLs MaxFiles MaxRecursion MaxScanSize PhishingSignatures
+    ScanArchive ScanHTML ScanMail ScanOLE2 ScanPE StreamMaxLength TCPAddr TCPSocket""".lower().split()
+)
+"""What clamav-milter knows, or once knew, of clamd's file, and passes over with a warning."""
+_SEVERAL = ("clamdsocket", "localnet")
+"""What may be given more than once; of anything else the first counts."""
 
 
 def settings_from(file: str, ours: Settings) -> FileSettings:
@@ -49,8 +62,8 @@ def settings_from(file: str, ours: Settings) -> FileSettings:
         reader.line(number, line)
     if not reader.clamd:
         raise ValueError(f"{file}: ClamdSocket is missing")
-    if reader.values.get("reject_text") and reader.values["on_infected"] != "reject":
-        raise ValueError(f"{file}: RejectMsg makes sense with OnInfected Reject only")
+    if reader.values["on_infected"] != "reject":
+        reader.values["reject_text"] = ""
     values = {**reader.values, "clamd": tuple(reader.clamd), "local_networks": tuple(reader.networks)}
     known = {one.name: getattr(ours, one.name) for one in dataclasses.fields(ours)}
     return FileSettings(**{**known, **values})
@@ -61,6 +74,7 @@ class _Reader:
         self.file = file
         self.clamd: list[Any] = []
         self.networks: list[Any] = []
+        self._seen: set[str] = set()
         self.values: dict[str, Any] = {
             "on_infected": "quarantine",
             "reject_text": "",
@@ -85,7 +99,7 @@ class _Reader:
             "virusaction": lambda text: self._set("virus_action", text),
             "supportmultiplerecipients": lambda text: self._word("each_recipient", _YES_NO, text),
             "skipauthenticated": self._users,
-            "allowlist": lambda text: self._set("allow_list", text),
+            "allowlist": lambda text: self._set("allow_list", self.values["allow_list"] or text),
             "whitelist": lambda text: self._set("allow_list", text),
             "maxfilesize": lambda text: self._set("max_file_size", Size().parse(text)),
             "readtimeout": lambda text: self._set("timeout", _seconds(text)),
@@ -99,9 +113,12 @@ class _Reader:
         if not text or text.startswith("#"):
             return
         word, *rest = text.split(None, 1)
-        value = "".join(rest).strip().strip('"')
+        value = "".join(rest).strip()
         try:
-            self._option(word, value)
+            if word.lower() in _IGNORED:
+                log.warning("%s:%d: %s means nothing here", self.file, number, word)
+            else:
+                self._option(word, _unquoted(value))
         except (ValueError, EndpointError) as error:
             problem = str(error) or f"{value!r} is not allowed"
             raise ValueError(f"{self.file}:{number}: {word}: {problem}") from error
@@ -118,7 +135,9 @@ class _Reader:
             raise ValueError(f"unknown option{f', did you mean {near[0]}?' if near else ''}")
         if not value:
             raise ValueError("needs a value")
-        take(value)
+        if name in _SEVERAL or name not in self._seen:
+            take(value)
+        self._seen.add(name)
 
     def _set(self, name: str, value: Any) -> None:
         self.values[name] = value
@@ -146,7 +165,7 @@ class _Reader:
         if text.lower() == "local":
             self.values["skip_local"] = True
         else:
-            self.networks.append(Network().parse(text))
+            self.networks += _networks(text)
 
     def _users(self, text: str) -> None:
         if text.startswith("file:"):
@@ -154,6 +173,26 @@ class _Reader:
             names = [re.escape(line.strip()) for line in lines if line.strip() and line[0] not in "#:!"]
             text = f"^(?:{'|'.join(names)})$" if names else "(?!)"
         self.values["skip_authenticated"] = text
+
+
+def _unquoted(text: str) -> str:
+    """Return what stands between a quote at the begin and the last one; other quotes are as they are."""
+    if not text.startswith('"'):
+        return text
+    inside, quote, _ = text[1:].rpartition('"')
+    if not quote:
+        raise ValueError("a quote is missing at the end")
+    return inside
+
+
+def _networks(text: str) -> list[IPNetwork]:
+    """Return the networks of an address or a name, which may have a mask; of a name each address counts."""
+    host, _, mask = text.partition("/")
+    try:
+        found = {info[4][0] for info in getaddrinfo(host, None, type=SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        raise ValueError(f"{host!r} is no address, and there is none of that name") from None
+    return [ip_network(f"{address}/{mask}" if mask else address, strict=False) for address in sorted(found)]
 
 
 def _seconds(text: str) -> float:

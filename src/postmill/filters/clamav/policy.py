@@ -58,7 +58,10 @@ class Settings:
         ListOf(Network()), [], "Networks whose mail is not looked at (LocalNet)."
     )
     skip_local: bool = key(
-        Flag(), False, "Whether mail submitted on the mail host itself is not looked at (LocalNet local)."
+        Flag(),
+        False,
+        "Whether mail submitted on the mail host itself is not looked at: from `localhost` without an "
+        "address (LocalNet local).",
     )
     skip_authenticated: str = key(
         Text(),
@@ -143,7 +146,7 @@ class Policy:
     def is_local(self, client: Client) -> bool:
         """Tell whether a client is one whose mail need not be looked at."""
         if client.ip is None:
-            return self.settings.skip_local
+            return self.settings.skip_local and client.name.lower() == "localhost"
         return any(client.ip in network for network in self.settings.local_networks)
 
     def skips_user(self, user: str | None) -> bool:
