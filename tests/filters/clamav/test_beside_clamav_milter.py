@@ -31,7 +31,18 @@ HELD = {"quarantine virus Eicar-Test-Signature.UNOFFICIAL": "quarantine quaranti
 """The reason that we give, and theirs, which does not name the virus."""
 EMPTY = "no headers, no body"
 """What gets no header from them."""
-ALLOWED = "From:^<allowed@ext\\.example>$\nTo:user[0-9]*@test.example\n# nobody else\n"
+ALLOWED = r"""From:^<allowed@ext\.example>$
+To:user[0-9]*@test.example
+# and how it is to be read
+From:^<[[:alpha:]]*@posix\.example>$
+From:[[:<:]]edge@
+From:*star@
+From:\(re\{1,2\}d\)@
+From:^bare@
+From:\(one\|two\)@
+From:[a\]-z]im@
+"""
+SENDERS = ("abc@posix", "a1@posix", "an.edge@x", "hedge@x", "a*star@x", "star@x", "reed@x", "bare@x", "one@x")
 ODD = b"Foo: x\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 """What clamd does not take for the beginning of a mail by itself."""
 VIRUS = attached("Attached", eicar().encode(), "eicar.com")
@@ -120,12 +131,15 @@ def test_a_virus_that_is_not_refused(on_infected: str, status: str, pair: Pair) 
         ('RejectMsg "A" and "B"\nRejectMsg %v\nOnInfected Reject\nOnInfected Accept', {EMPTY}),
         ("ReportHostname other.example", {EMPTY}),
         ("SkipAuthenticated ^jo", {EMPTY}),
+        ("SkipAuthenticated ^[[:lower:]]+[eo]$", {EMPTY}),
+        ("SkipAuthenticated file:{directory}/names", {EMPTY}),
         ("Whitelist {directory}/allowed", {EMPTY}),
     ],
     ids=lambda one: one.split()[0] if isinstance(one, str) else "",
 )
 def test_each_option(lines: str, different: set[str], pair: Pair) -> None:
     (pair.directory / "allowed").write_text(ALLOWED)
+    (pair.directory / "names").write_text("joe\n ann\n")
     pair.theirs.more = lines.format(directory=pair.directory)
     pair.theirs.change("Reject")
     found = set()
@@ -141,6 +155,8 @@ def infected() -> Iterator[Letter]:
     padding = ("0123456789abcdef" * 4 + "\n") * 4000
     larger = message("Larger", padding * 5 + eicar() + "\n").as_bytes()
     raw = message("Virus", eicar() + "\n").as_bytes()
+    for sender in (*SENDERS, "xim@x"):
+        yield Letter(f"from {sender}", raw, f"{sender}.example")
     yield Letter("of a user", raw, "user@ext.example", user="joe")
     yield Letter("of another user", raw, "user@ext.example", user="ann")
     yield Letter("from one on the list", raw, "allowed@ext.example")

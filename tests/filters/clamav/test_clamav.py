@@ -109,9 +109,11 @@ def test_of_a_large_message_the_beginning_is_looked_at(clamd: FakeScanner) -> No
         ({"local_networks": ["192.0.2.0/24"]}, {}),
         ({"skip_local": True}, {"ip": None, "name": "localhost"}),
         ({"skip_authenticated": "^JO"}, {"user": "joe"}),
-        ({"allow_list": "From:^Joe@"}, {}),
-        ({"allow_list": "From:\\(ann\\|joe\\)@"}, {}),
-        ({"allow_list": "To:@example.org$"}, {}),
+        ({"allow_list": "From:^<Joe@[[:alpha:].]*>$"}, {}),
+        ({"allow_list": "From:\\(jo\\{1,2\\}e\\)@"}, {}),
+        ({"allow_list": "From:[[:<:]]joe"}, {}),
+        ({"allow_list": "To:@example.org>$"}, {}),
+        ({"skip_authenticated": "^[[:alpha:]]+$"}, {"user": "joe"}),
         ({"allow_list": "# one\n\njane"}, {}),
     ],
 )
@@ -134,6 +136,10 @@ def test_what_is_not_looked_at(
         ({}, {"ip": None}),
         ({"skip_local": True}, {"ip": None, "name": "mail.example.org"}),
         ({"allow_list": "From:joe+@"}, {}),
+        ({"allow_list": "From:^joe@"}, {}),
+        ({"allow_list": "From:*joe"}, {}),
+        ({"allow_list": "From:\\(ann\\|joe\\)@"}, {}),
+        ({"allow_list": "From:[a\\]-z]oe"}, {}),
         ({"skip_authenticated": "^jo"}, {}),
         ({"allow_list": "To:jane"}, {"to": ["jane@example.org", "jim@example.org"]}),
     ],
@@ -205,12 +211,14 @@ def runs(pid: str) -> bool:
 def test_mistakes_in_settings(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no regular expression"):
         deliver(app, settings={"skip_authenticated": "("})
+    with pytest.raises(ValueError, match=r"skip_authenticated: .* there is no \\d in POSIX"):
+        deliver(app, settings={"skip_authenticated": "joe\\d"})
     with pytest.raises(ValueError, match="of another class"):
         deliver(app, settings={"reject_text": "4.7.1 %v"})
     with pytest.raises(FileNotFoundError):
         deliver(app, settings={"allow_list": str(tmp_path / "nothing")})
     (tmp_path / "list").write_text("To:a\n[\n")
-    with pytest.raises(ValueError, match=r"list:2: '\[' is no regular expression"):
+    with pytest.raises(ValueError, match=r"list:2: /\[/ is no regular expression"):
         read_allow_list(str(tmp_path / "list"))
     (tmp_path / "list").write_text("From:\n")
     with pytest.raises(ValueError, match=r"list:1: 'From:' would be true of everybody"):

@@ -108,13 +108,13 @@ def test_what_the_file_leaves_out_is_not_taken_from_here(tmp_path: Path) -> None
 
 
 def test_a_file_of_names_means_these_names(tmp_path: Path) -> None:
-    (tmp_path / "names").write_text("# our users\njoe\na.b\n\n!no\n")
+    (tmp_path / "names").write_text("# our users\njoe\na.b\n  ann\nbob \n\n!no\n")
     file = tmp_path / "clamav-milter.conf"
     file.write_text(f"ClamdSocket unix:/x\nSkipAuthenticated file:{tmp_path}/names\n")
     policy = policy_of(settings_from(str(file), Settings()))
     skipped = [
         user
-        for user in ("joe", "JOE", "a.b", "mrjoe", "joe2", "axb", "our", "no", "users")
+        for user in ("joe", "JOE", "a.b", "mrjoe", "joe2", "axb", "our", "no", "users", "ann", "bob")
         if policy.skips_user(user)
     ]
     assert skipped == ["joe", "JOE", "a.b"]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postmill.filters._posix import Regex
 from postmill.filters.greylist.parsing import ConfigError, parse
-from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.values import Actions, Clause, Comparison, Config, MacroIs, Networks, Rule
 from tests.filters.greylist.statements import REFUSED, TAKEN
 from tests.stack.milter_greylist import PEERS, SETTINGS

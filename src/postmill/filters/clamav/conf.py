@@ -170,8 +170,8 @@ class _Reader:
     def _users(self, text: str) -> None:
         if text.startswith("file:"):
             lines = Path(text[5:]).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-            names = [re.escape(line.strip()) for line in lines if line.strip() and line[0] not in "#:!"]
-            text = f"^(?:{'|'.join(names)})$" if names else "(?!)"
+            names = [re.escape(line) for line in lines if line.strip() and line[0] not in "#:!"]
+            text = f"^({'|'.join(names)})$" if names else ""
         self.values["skip_authenticated"] = text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 from postmill.api import Client, Endpoint, Reject, key
 from postmill.api.kinds import Choice, Duration, Flag, ListOf, Size, Socket, Text
 from postmill.api.mail_kinds import IPNetwork, Network
+from postmill.filters._posix import Regex
 from postmill.filters._services import Service
 from postmill.filters.clamav.clamd import LONGEST_NAME
 
-Regex = re.Pattern[str]
 _PATH = Text(r"(/[^\0]*)?", 'an absolute path, or "" for none')
 
 
@@ -66,13 +65,15 @@ class Settings:
     skip_authenticated: str = key(
         Text(),
         "",
-        "Mail of users whose name this regular expression matches is not looked at (SkipAuthenticated).",
+        "Mail of users whose name this extended regular expression of POSIX matches is not looked at "
+        "(SkipAuthenticated).",
     )
     allow_list: str = key(
         _PATH,
         "",
-        "A file of basic regular expressions (grep's), one on a line, `From:` or `To:` in front: senders, "
-        "and recipients if all of them match, whose mail is not looked at (AllowList, Whitelist).",
+        "A file of basic regular expressions of POSIX, one on a line, `From:` or `To:` in front: senders, "
+        "and recipients if all of them match, whose mail is not looked at. They see addresses in angle "
+        "brackets, `<joe@example.org>` (AllowList, Whitelist).",
     )
     max_file_size: int = key(
         Size(),
@@ -121,7 +122,7 @@ class Policy:
         self._senders = tuple(senders)
         self._recipients = tuple(recipients)
         users = settings.skip_authenticated
-        self._users = re.compile(users, re.IGNORECASE) if users else None
+        self._users = _compile(users, True, "skip_authenticated") if users else None
 
     @property
     def on_fail(self) -> str:
@@ -151,7 +152,7 @@ class Policy:
 
     def skips_user(self, user: str | None) -> bool:
         """Tell whether mail of this user is not looked at."""
-        return user is not None and self._users is not None and self._users.search(user) is not None
+        return user is not None and self._users is not None and self._users.matches(user)
 
     def allows_sender(self, address: str) -> bool:
         """Tell whether mail from this address is not looked at."""
@@ -163,13 +164,12 @@ class Policy:
 
 
 def _matches(patterns: Sequence[Regex], address: str) -> bool:
-    return any(pattern.search(address) or pattern.search(f"<{address}>") for pattern in patterns)
+    return any(pattern.matches(f"<{address}>") for pattern in patterns)
 
 
 def policy_of(settings: Settings) -> Policy:
     """Read what settings name; raises ValueError or OSError when it cannot be used."""
     Reject(settings.reject_text.replace("%v", "x" * LONGEST_NAME))
-    _compile(settings.skip_authenticated, "skip_authenticated")
     senders, recipients = read_allow_list(settings.allow_list) if settings.allow_list else ([], [])
     return Policy(settings, senders, recipients)
 
@@ -188,29 +188,13 @@ def read_allow_list(file: str) -> tuple[list[Regex], list[Regex]]:
         text = rest if named else line.strip()
         if not text:
             raise ValueError(f"{file}:{number}: {line.strip()!r} would be true of everybody")
-        pattern = _compile(from_basic(text), f"{file}:{number}")
+        pattern = _compile(text, False, f"{file}:{number}")
         (senders if named and field.lower() == "from" else recipients).append(pattern)
     return senders, recipients
 
 
-def _compile(text: str, where: str) -> Regex:
+def _compile(text: str, extended: bool, where: str) -> Regex:
     try:
-        return re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise ValueError(f"{where}: {text!r} is no regular expression: {error}") from error
-
-
-def from_basic(text: str) -> str:
-    """Return Python's spelling of a basic regular expression of POSIX, where braces and bars are literal."""
-    pieces = re.findall(r"\\.|\[\^?\]?[^\]]*\]|.", text, re.DOTALL)
-    return "".join(_piece(piece) for piece in pieces)
-
-
-def _piece(piece: str) -> str:
-    if piece in _SPECIAL:
-        return f"\\{piece}"
-    return piece[1] if piece[0] == "\\" and piece[1:] in _SPECIAL else piece
-
-
-_SPECIAL = ("(", ")", "{", "}", "|", "+", "?")
-"""Literal in a basic regular expression, and special behind a backslash (GNU)."""
+        return Regex(text, extended, gnu=False)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error

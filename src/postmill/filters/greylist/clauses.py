@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from postmill.filters._posix import Regex
 from postmill.filters.greylist.cursor import Cursor
-from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.values import (
     Clause,
     Comparison,

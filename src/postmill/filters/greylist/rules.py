@@ -12,8 +12,8 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from postmill.api.domains import find_domain
+from postmill.filters._posix import Regex
 from postmill.filters.greylist.facts import WORDS, Facts, Question
-from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.texts import Context, Match, expand
 from postmill.filters.greylist.values import (
     Actions,

@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from ipaddress import IPv6Address, ip_network
 
 from postmill.api.verdicts import Reject, Tempfail
+from postmill.filters._posix import Regex
 from postmill.filters.greylist.facts import Facts
-from postmill.filters.greylist.patterns import Regex
 from postmill.filters.greylist.results import FOLD, result_of
 from postmill.filters.greylist.values import Actions, Dnsrbl
 

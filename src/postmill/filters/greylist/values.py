@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from postmill.filters.greylist.patterns import Regex
+from postmill.filters._posix import Regex
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from postmill.filters.greylist.patterns import Regex
+from postmill.filters._posix import Regex
 
 _EXTENDED, _ICASE, _NOSUB = 1, 2, 8
 GLIBC = ctypes.CDLL(None)

@@ -1,7 +1,8 @@
-"""POSIX regular expressions, basic and extended, as regcomp(3) of glibc has them.
+"""POSIX regular expressions, basic and extended, as the milters read them whose configurations have some.
 
-milter-greylist compares without regard to case; so do these. An expression is cut into pieces in Python's
-spelling. What repeats something is left to ``automaton``, lest a mail that was made for it stop everything.
+milter-greylist has those of regcomp(3) in glibc; clamav-milter brings along Spencer's, which know less behind
+a backslash. Both compare without regard to case; so do these. An expression is cut into pieces in Python's
+spelling. What repeats something is left to ``_automaton``, lest a mail that was made for it stop everything.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 
-from postmill.filters.greylist.automaton import Automaton
+from postmill.filters._automaton import Automaton
 
 _CLASSES = {
     "alpha": "A-Za-z",
@@ -25,6 +26,9 @@ _CLASSES = {
     "print": r"\x20-\x7e",
     "graph": r"\x21-\x7e",
 }
+_BEGIN_OF_WORD, _END_OF_WORD = r"\b(?=\w)", r"\b(?<=\w)"
+_EDGES = {"[[:<:]]": _BEGIN_OF_WORD, "[[:>:]]": _END_OF_WORD}
+_EDGE = 7
 _OPERATORS = frozenset("(){}+?|")
 _BRACKET = re.compile(r"\[\^?\]?(?:\[:[a-z]+:\]|[^\]])*\]")
 
@@ -39,10 +43,10 @@ _LONGEST = 1000
 class Regex:
     """A regular expression of a configuration; equal to one that is written the same."""
 
-    def __init__(self, text: str, extended: bool) -> None:
-        """Raises ValueError for what is none."""
+    def __init__(self, text: str, extended: bool, gnu: bool = True) -> None:
+        """``gnu`` is how glibc reads it, otherwise as Spencer does; raises ValueError for what is none."""
         self.text, self.extended = text, extended
-        self._pieces = _cut(text, extended)
+        self._pieces = _cut(text, extended, gnu)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -77,11 +81,17 @@ class Regex:
         return f"Regex({self.text!r}, {self.extended})"
 
 
-def _cut(text: str, extended: bool) -> list[str]:
+def _cut(text: str, extended: bool, gnu: bool) -> list[str]:
     made: list[str] = []
     at = 0
+    escaped = _escaped if gnu else _escaped_of_spencer
     while at < len(text):
-        piece, length = _piece(text, at, extended, _begins(made))
+        if text[at] == "\\":
+            piece, length = escaped(text, at, extended)
+        elif not gnu and text[at : at + _EDGE] in _EDGES:
+            piece, length = _EDGES[text[at : at + _EDGE]], _EDGE
+        else:
+            piece, length = _piece(text, at, extended, _begins(made))
         made.append(piece)
         at += length
     return made
@@ -97,8 +107,6 @@ def _piece(text: str, at: int, extended: bool, begins: bool) -> tuple[str, int]:
     character = text[at]
     if character == "[":
         return _bracket(text, at)
-    if character == "\\":
-        return _escaped(text, at, extended)
     if character in _OPERATORS:
         return (character if extended else re.escape(character)), 1
     if character == "*":
@@ -118,7 +126,21 @@ def _escaped(text: str, at: int, extended: bool) -> tuple[str, int]:
         return following, 2
     if following in "123456789wWsSbB":
         return "\\" + following, 2
-    return {"<": r"\b(?=\w)", ">": r"\b(?<=\w)"}.get(following, re.escape(following)), 2
+    return {"<": _BEGIN_OF_WORD, ">": _END_OF_WORD}.get(following, re.escape(following)), 2
+
+
+def _escaped_of_spencer(text: str, at: int, extended: bool) -> tuple[str, int]:
+    """A letter would be just that letter, which nobody means who writes a backslash before it."""
+    following = text[at + 1 : at + 2]
+    if not following:
+        raise ValueError(f"/{text}/ is no regular expression: it ends in a backslash")
+    if not extended and following in "(){}":
+        return following, 2
+    if not extended and following in "123456789":
+        return "\\" + following, 2
+    if following.isascii() and following.isalnum():
+        raise ValueError(f"/{text}/ is no regular expression: there is no \\{following} in POSIX")
+    return re.escape(following), 2
 
 
 def _bracket(text: str, at: int) -> tuple[str, int]:
