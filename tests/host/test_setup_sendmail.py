@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postmill.config import Loaded
@@ -155,6 +155,8 @@ def test_over_tcp(listen: str, address: str) -> None:
     assert made("", load_text(f'[manager]\nlisten = ["{listen}"]\n')).address == address
 
 
+SPAM_IS_LISTED = "define(`confINPUT_MAIL_FILTERS', `spam, other')dnl\n"
+LISTENER = "DAEMON_OPTIONS(`Name=MSA, InputMailFilters=spam')dnl\n"
 _piece = st.sampled_from(
     [
         "OSTYPE(`linux')dnl\n",
@@ -167,15 +169,16 @@ _piece = st.sampled_from(
         f"INPUT_MAIL_FILTER{OURS}",
         f"MAIL_FILTER{OURS}",
         "INPUT_MAIL_FILTER(`p2', `S=local:/run/postmill/postmill.sock')dnl\n",
-        "define(`confINPUT_MAIL_FILTERS', `spam, other')dnl\n",
+        SPAM_IS_LISTED,
         "define(`confINPUT_MAIL_FILTERS', `postmill, dkim')",
         "define(`confMILTER_MACROS_ENVFROM', `i')dnl\n",
-        "DAEMON_OPTIONS(`Name=MSA, InputMailFilters=spam')dnl\n",
+        LISTENER,
         MAILERS,
     ]
 )
 
 
+@example([SPAM_IS_LISTED, LISTENER, SPAM, f"INPUT_MAIL_FILTER{OURS}"], False)  # asked twice
 @given(st.lists(_piece, max_size=7, unique=True), st.booleans())
 def test_twice_is_once_and_nobody_is_asked_twice(pieces: list[str], adopting: bool) -> None:
     mc = "".join(pieces)

@@ -215,23 +215,18 @@ class _Decision:
         if not self._lists():
             return
         last = self._lists()[-1]
-        later = [each.filter.name for each in self.definitions if each.call.start > last.start]
-        later = [name for name in later if self._appended_after(last, name)]
-        listed = [name for name in self.sendmail.input_filters if name not in later]
+        appended = [
+            each
+            for each in self.definitions
+            if each.call.name == "INPUT_MAIL_FILTER" and each.call.start > last.start
+        ]
+        listed = [*self.sendmail.input_filters][: max(0, len(self.sendmail.input_filters) - len(appended))]
         going = {each.filter.name for each in self.going}
         if not self._is_asked:
             going |= {self.name, *(each.filter.name for each in self.own)}
         wanted = _with(listed, going, "" if self._is_asked else self.name)
         if wanted != listed:
             yield last.start, last.end, f"define(`{LIST}', `{', '.join(wanted)}')"
-
-    def _appended_after(self, last: Call, name: str) -> bool:
-        return any(
-            each.filter.name == name
-            and each.call.name == "INPUT_MAIL_FILTER"
-            and each.call.start > last.start
-            for each in self.definitions
-        )
 
     def _macro_edits(self) -> Iterator[Edit]:
         for stage in NEEDED_MACROS:
