@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -66,7 +67,10 @@ def test_shelves_are_the_same(lane: Lane, scenario: Scenario) -> None:
 
 def test_content_is_really_shown_at_the_same_time(lane: Lane) -> None:
     refused = next(scenario for scenario in SHELVES if scenario.name == "parallel-turn-E-reject-1of2")
-    direct, behind = lane.pair(refused)
+    first, second = refused.children
+    (rule,) = first.rules
+    thoughtful = replace(first, rules=(replace(rule, do=(("delay", "1.0"), *rule.do)),))
+    direct, behind = lane.pair(replace(refused, children=(thoughtful, second)))
     assert "E" not in "".join(link.letters for link in direct.children[1])
     assert "E" in "".join(link.letters for link in behind.children[1])
 
