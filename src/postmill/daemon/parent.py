@@ -329,10 +329,8 @@ class Parent:
         self._remove_pid_file()
         self._operations.ended([*self.crew.retired])
         self.control.close()
-        for number in (
-            signal.SIGTERM,
-            signal.SIGINT,
-        ):  # Python would take them back as it ends
+        # As it ends, Python would let them kill it again.
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         log.info("stopped")
 
